@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import LiteralString
 
 import psutil
 import psycopg
@@ -32,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "postgres"
 
 
-def _execute(url: str, statement: str):
+def _execute(url: str, statement: LiteralString):
     with psycopg.connect(url) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchone() if cursor.description else None
