@@ -82,5 +82,6 @@ def _parts(ds: Dataset, keyword: str) -> Iterable[str]:
 
 def _texts(ds: Dataset) -> Iterable[str]:
     for element in ds.iterall():
-        if element.tag not in _PIXELS and element.VR != "SQ":
+        # The digits of a replaced UID may contain anything.
+        if element.tag not in _PIXELS and element.VR not in ("SQ", "UI"):
             yield str(element.value)
