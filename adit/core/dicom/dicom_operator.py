@@ -88,6 +88,10 @@ class DicomOperator:
         """The protocols to query with, the best first."""
         return policy.query_protocols(self.server)
 
+    def can_find(self) -> bool:
+        """Whether the server can be asked what it holds."""
+        return bool(self.query_protocols())
+
     def retrieve_protocols(self) -> list[RetrieveProtocol]:
         """The protocols to fetch with, the best first; C-MOVE only with an inbox."""
         return policy.retrieve_protocols(self.server, can_receive=self._incoming is not None)
