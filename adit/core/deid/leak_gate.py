@@ -16,6 +16,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
+from pydicom.sequence import Sequence
 
 from .codec import Encoding
 from .leak_identifiers import (
@@ -33,21 +34,13 @@ from .report import Finding, FindingKind
 _UID = re.compile(rb"(?<![\d.])[0-2]\.(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){3,}")
 _STANDARD_ROOT = b"1.2.840.10008."
 _UID_OF_A_DEFINITION = re.compile(
-    r"Class|CodingScheme|ContextUID|ContextGroup|MappingResource|TransferSyntax|Template"
+    r"Class|CodingScheme|ContextUID|ContextGroup|Creator|MappingResource|TransferSyntax|Template"
 )
 _SHORTEST_UID_IN_TEXT = 20
-_WORDS_OF_NO_TEXT = """
-DA TM DT DS IS AS UI US SS UL SL FL FD AT OF OD OL OV SV UV OW
-"""
-_NO_TEXT = frozenset(_WORDS_OF_NO_TEXT.split())
-_WORDS_OF_DATES = """
-DA DT
-"""
-_DATES = frozenset(_WORDS_OF_DATES.split())
-_WORDS_OF_BYTES = """
-OB UN
-"""
-_BYTES = frozenset(_WORDS_OF_BYTES.split())
+_VRS_WITHOUT_TEXT = "DA TM DT DS IS AS UI US SS UL SL FL FD AT OF OD OL OV SV UV OW"
+_NO_TEXT = frozenset(_VRS_WITHOUT_TEXT.split())
+_DATES = frozenset({"DA", "DT"})
+_BYTES = frozenset({"OB", "UN"})
 _LATIN_PART_INSIDE_WORDS = 6
 _ID_INSIDE_TEXT = 6
 _CACHE_LIMIT = 64
@@ -121,11 +114,13 @@ def _leaves(dataset: Dataset, encodings: list[str]) -> Iterator[tuple[int, str, 
             yield int(tag), vr, raw.value or b"", encodings
             continue
         value = dataset[tag].value
-        if isinstance(value, bytes):
-            yield int(tag), "UN", value, encodings
-        else:
-            for item in value or ():
+        if isinstance(value, Sequence):
+            for item in value:
                 yield from _leaves(item, encodings)
+        elif isinstance(value, bytes):
+            yield int(tag), "UN", value, encodings
+        else:  # pydicom converts the few elements that tell how to read the others
+            yield int(tag), vr, str(value).encode(), encodings
 
 
 def _dictionary_vr(tag: int) -> str:
@@ -148,7 +143,7 @@ def _kinds(
 ) -> Iterator[FindingKind]:
     if vr in _DATES and "Birth" in keyword and decode(value[:8], []) in wanted.compact_birth_dates:
         yield FindingKind.BIRTH_DATE
-    if vr in _NO_TEXT and not (vr == "OW" and len(value) <= 4096):
+    if vr in _NO_TEXT:
         return
     texts = {decode(value, encodings)}
     if vr in _BYTES and not value.isascii():

@@ -27,7 +27,9 @@ from pydicom import charset as pydicom_charset
 
 from .report import FindingKind
 
-_WORDS_OF_COMMON_WORDS = """
+_COMMON = """
+perfusion diffusion pancreas prostate spleen thyroid uterus bladder colon hepatic renal lut
+modality original derived primary secondary localizer average maximum minimum projection
 abdomen abdominal adult angio ankle anonymous anonymized anterior aorta apex arm arterial artery
 axial back base bein black blank bone brain breast brust cardiac case chest child clear cor
 coronal cross day dry dual east elbow extremity eye face fast fat field film fine finger flow foot
@@ -40,7 +42,7 @@ soft south spine standard stern stomach strong study subject supine table tall t
 thin thorax tief tilt time tooth top trial unknown upper vein venous volunteer wall water weich
 west white wide wrist young
 """
-COMMON_WORDS = frozenset(_WORDS_OF_COMMON_WORDS.split())
+COMMON_WORDS = frozenset(_COMMON.split())
 
 _NAMES = (0x00100010, 0x00101001, 0x00101005)
 _SOURCES: tuple[tuple[int, FindingKind], ...] = (
