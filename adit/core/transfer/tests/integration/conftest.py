@@ -63,6 +63,16 @@ def example_study(orthancs):
     return ExampleStudy("1001", str(instances[0].StudyInstanceUID), instances)
 
 
+@pytest.fixture(scope="session")
+def big_study(orthancs):
+    """The study with 312 instances, at ORTHANC1."""
+    patient, study = next((p, s) for p in PATIENTS for s in p.studies if s.instances == 312)
+    instances = list(study_instances(patient, study))
+    for ds in instances:
+        orthancs[0].request("POST", "/instances", part10(ds))
+    return ExampleStudy(patient.patient_id, str(instances[0].StudyInstanceUID), instances)
+
+
 @pytest.fixture
 def holdings(orthancs):
     """All instances at the destination, read back."""
