@@ -13,6 +13,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset, read_partial
 from pydicom.filewriter import write_dataset
 from pydicom.uid import (
+    PYDICOM_IMPLEMENTATION_UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -20,6 +21,7 @@ from pydicom.uid import (
 )
 
 from adit.core.deid import Assignment, DeidResult, Option, Profile, Pseudonymizer
+from adit.core.deid.codec import EXPLICIT_LITTLE, encode_element
 
 SECRET = b"a secret of the test, 32 bytes!!"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -130,3 +132,24 @@ def _end_of_meta(path: Path) -> int:
         else:
             position += 8 + int.from_bytes(data[position + 6 : position + 8], "little")
     return position
+
+
+def part10(data: bytes, transfer_syntax_uid: str, result: DeidResult) -> bytes:
+    """A DICOM file around a data set (PS3.10 7.1)."""
+    meta = Dataset()
+    meta.add_new(0x00020002, "UI", result.sop_class_uid)
+    meta.add_new(0x00020003, "UI", result.sop_instance_uid)
+    meta.add_new(0x00020010, "UI", transfer_syntax_uid)
+    meta.add_new(0x00020012, "UI", PYDICOM_IMPLEMENTATION_UID)
+    return bytes(128) + b"DICM" + encode_meta(meta) + data
+
+
+def encode_meta(meta: Dataset) -> bytes:
+    """File meta information, which `write_dataset` would refuse in a data set."""
+    body = b"".join(
+        encode_element(EXPLICIT_LITTLE, element.tag, b"UI", element.value.encode())
+        for element in meta
+    )
+    version = encode_element(EXPLICIT_LITTLE, 0x00020001, b"OB", b"\0\1")
+    length = len(version + body).to_bytes(4, "little")
+    return encode_element(EXPLICIT_LITTLE, 0x00020000, b"UL", length) + version + body

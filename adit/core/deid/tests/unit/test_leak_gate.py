@@ -63,6 +63,7 @@ def test_a_clean_header_has_no_findings():
         ("LINDENALLEE 7", FindingKind.ADDRESS),
         ("+49 6221 555 777", FindingKind.PHONE),
         ("496221555777", FindingKind.PHONE),
+        ("+49 (6221) 555-777", FindingKind.PHONE),
     ],
 )
 def test_an_identifier_in_text_is_found(text: str, kind: FindingKind, syntax: str):
