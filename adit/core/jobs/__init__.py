@@ -1,0 +1,1 @@
+"""Jobs and tasks: states, actions, dispatch, runs."""

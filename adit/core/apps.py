@@ -1,0 +1,9 @@
+"""What every app builds on: DICOM, de-identification, transfer, jobs and their pages."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    name = "adit.core"
+    label = "core"
+    verbose_name = "ADIT"

@@ -1,0 +1,86 @@
+"""What every action on a job has in common: permission, precondition, one transaction, a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.dispatch import Signal
+
+from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.queue import defer_job_mail
+from adit.core.jobs.states import derive_job_state, lock_job
+from adit.core.models import DicomJob
+
+if TYPE_CHECKING:
+    from adit.accounts.models import User
+
+# Sent inside the transaction of each change, with `user`, `action`, `object` and `outcome`; who
+# keeps an audit log listens, and a log that cannot be written undoes the change.
+action_done = Signal()
+
+
+class Conflict(Exception):
+    """The action does not fit the state of the job; the message says so in words."""
+
+
+class NoSuchJob(Exception):
+    """There is no such job, or the user may not know that there is."""
+
+
+def is_owner_or_staff(user: User, job: DicomJob) -> bool:
+    return user.is_staff or job.owner_id == user.pk
+
+
+def is_staff(user: User, job: DicomJob) -> bool:
+    return user.is_staff
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobAction:
+    """A change of a job that a user asks for, the same from page, API and command line."""
+
+    name: str
+    label: str
+    icon: str
+    confirm: str = ""
+    danger: bool = False
+    allowed: Callable[[User, DicomJob], bool]
+    fits: Callable[[DicomJob], bool]
+    effect: Callable[[DicomJob], str]
+
+    def available(self, user: User, job: DicomJob) -> bool:
+        """Whether a button for this action makes sense for the user now."""
+        return self.allowed(user, job) and self.fits(job)
+
+    def __call__(self, user: User, job_id: int) -> str:
+        """Do it; returns what was done, in words.
+
+        Raises:
+            NoSuchJob: no such job, or not visible to the user.
+            PermissionDenied: visible, but the user may not do this.
+            Conflict: the job's state does not allow it.
+        """
+        with transaction.atomic():
+            job = lock_job(job_id)
+            if job is None or not is_owner_or_staff(user, job):
+                raise NoSuchJob(f"There is no job {job_id}.")
+            if not self.allowed(user, job):
+                raise PermissionDenied(f"You may not {self.label.lower()} this job.")
+            if not self.fits(job):
+                raise Conflict(
+                    f"Cannot {self.label.lower()} job {job_id}: "
+                    f"it is {job.get_state_display().lower()}."  # type: ignore[attr-defined]
+                )
+            outcome = self.effect(job)
+            derived = derive_job_state(job_id)
+            if derived and derived.ended_now and job.send_finished_mail:
+                defer_job_mail(job_id)
+            action_done.send(
+                JobAction, user=user, action=f"job.{self.name}", object=job, outcome=outcome
+            )
+        dispatch()
+        return outcome

@@ -1,0 +1,100 @@
+"""Create: a job and its tasks are stored together and dispatched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
+from django.db.models import Field
+
+from adit.core.jobs.actions.base import action_done
+from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.notify import notify_job
+from adit.core.jobs.registry import JobKind
+from adit.core.models import DicomJob, DicomTask
+
+if TYPE_CHECKING:
+    from adit.accounts.models import User
+
+TaskT = TypeVar("TaskT", bound=DicomTask)
+
+
+def create_job(
+    user: User, kind: JobKind, job: DicomJob, tasks: Sequence[DicomTask], *, verified: bool = True
+) -> DicomJob:
+    """Store `job` for `user` with its `tasks`, in one transaction, and let it start if verified.
+
+    Raises:
+        PermissionDenied: the user may not create jobs of this kind, or not urgent ones, or may not
+            use one of the nodes.
+    """
+    assert tasks, "a job has at least one task"
+    _check_rights(user, kind, job, tasks)
+    with transaction.atomic():
+        job.kind = kind.key
+        job.owner = user
+        job.group = user.active_group
+        job.state = DicomJob.State.PENDING if verified else DicomJob.State.UNVERIFIED
+        job.save(force_insert=True)
+        for line, task in enumerate(tasks, start=1):
+            task.job = job
+            task.line = line
+        insert_tasks(kind.task_model, tasks)
+        notify_job(job.pk)
+        action_done.send(
+            JobKind, user=user, action="job.create", object=job, outcome=f"{len(tasks)} tasks"
+        )
+    dispatch()
+    return job
+
+
+def _check_rights(user: User, kind: JobKind, job: DicomJob, tasks: Sequence[DicomTask]) -> None:
+    from adit.core.models import DicomNode
+
+    if not user.has_perm(kind.add_permission):
+        raise PermissionDenied(f"You may not create jobs of the kind {kind.label}.")
+    if job.urgent and not user.has_perm("core.can_process_urgently"):
+        raise PermissionDenied("You may not start urgent jobs.")
+    sources = {task.source_id for task in tasks}
+    if sources - set(DicomNode.objects.sources_of(user).values_list("pk", flat=True)):
+        raise PermissionDenied("Your active group may not read from this source.")
+    destinations = {pk for task in tasks if (pk := getattr(task, "destination_id", None))}
+    if destinations - set(DicomNode.objects.destinations_of(user).values_list("pk", flat=True)):
+        raise PermissionDenied("Your active group may not write to this destination.")
+    unchanged = not getattr(job, "profile_id", None) or any(
+        not getattr(task, "pseudonym", "") for task in tasks
+    )
+    moves = hasattr(job, "profile_id")
+    if moves and unchanged and not user.has_perm("core.can_transfer_unpseudonymized"):
+        raise PermissionDenied("You may transfer only with a pseudonym.")
+
+
+def insert_tasks(model: type[TaskT], tasks: Iterable[TaskT]) -> None:
+    """Insert tasks of a kind in two statements: their rows in the common table, then in their own.
+
+    Django's `bulk_create` refuses models with a concrete parent; thousands of tasks would take
+    two round trips each.
+    """
+    tasks = list(tasks)
+    common = [f for f in DicomTask._meta.concrete_fields if not f.primary_key]
+    parents = DicomTask.objects.bulk_create(
+        [DicomTask(**{f.attname: getattr(task, f.attname) for f in common}) for task in tasks]
+    )
+    link = model._meta.get_ancestor_link(DicomTask)
+    assert link is not None
+    own: list[Field] = [f for f in model._meta.local_concrete_fields if f != link]
+    columns = [link.column, *(f.column for f in own)]
+    quote = connection.ops.quote_name
+    statement = (
+        f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) "
+        f"VALUES ({', '.join(['%s'] * len(columns))})"
+    )
+    rows = []
+    for task, parent in zip(tasks, parents, strict=True):
+        task.pk = task.id = parent.pk
+        values = [f.get_db_prep_save(f.pre_save(task, True), connection) for f in own]
+        rows.append([parent.pk, *values])
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, rows)

@@ -1,0 +1,32 @@
+"""Delete: a job of which nothing has started goes, with its tasks."""
+
+from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.registry import concrete_job
+from adit.core.models import DicomJob, DicomTask
+
+
+def _untouched(job: DicomJob) -> bool:
+    if job.state == DicomJob.State.UNVERIFIED:
+        return True
+    return (
+        job.state == DicomJob.State.PENDING
+        and not DicomTask.objects.filter(job=job, start__isnull=False).exists()
+    )
+
+
+def _delete(job: DicomJob) -> str:
+    number = DicomTask.objects.filter(job=job).count()
+    concrete_job(job).delete()
+    return f"Job {job.pk} and its {number} tasks are deleted."
+
+
+delete_job = JobAction(
+    name="delete",
+    label="Delete",
+    icon="trash",
+    confirm="The job and its tasks are deleted for good.",
+    danger=True,
+    allowed=is_owner_or_staff,
+    fits=_untouched,
+    effect=_delete,
+)

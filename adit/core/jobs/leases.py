@@ -1,0 +1,165 @@
+"""A run owns its task by a lease. Every write of a run names the lease; a late or doubled run finds
+that it lost and changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Coalesce, Now
+
+from adit.core.jobs.events import add_event
+from adit.core.jobs.notify import notify_job
+from adit.core.jobs.queue import defer_job_mail
+from adit.core.jobs.states import derive_job_state, lock_job
+from adit.core.models import DicomTask, TaskEvent
+
+State = DicomTask.State
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to run a task, given to one worker for one attempt."""
+
+    task_id: int
+    job_id: int
+    kind: str
+    token: uuid.UUID
+    attempt: int
+
+
+class LeaseStatus(Enum):
+    HELD = "held"
+    CANCEL = "cancel"
+    LOST = "lost"
+
+
+def _deadline() -> CombinedExpression:
+    """By the clock of the database: those of the hosts may differ."""
+    return Now() + timedelta(seconds=settings.TASK_LEASE_SECONDS)
+
+
+def claim(task_id: int, worker: str) -> Lease | None:
+    """Take a waiting task for `worker`; None where it is no longer to be run, or another has it."""
+    job_id = DicomTask.objects.filter(pk=task_id).values_list("job_id", flat=True).first()
+    if job_id is None:
+        return None
+    with transaction.atomic():
+        job = lock_job(job_id)
+        if job is None or job.state not in (job.State.PENDING, job.State.IN_PROGRESS):
+            return None
+        token = uuid.uuid4()
+        claimed = DicomTask.objects.filter(
+            pk=task_id, state=State.PENDING, queued__isnull=False
+        ).update(
+            state=State.IN_PROGRESS,
+            lease=token,
+            lease_until=_deadline(),
+            worker=worker,
+            attempts=F("attempts") + 1,
+            not_before=None,
+            cancel_requested=False,
+            start=Coalesce("start", Now()),
+            end=None,
+            message="",
+            phase="starting",
+            instances_per_second=0,
+        )
+        if not claimed:
+            return None
+        attempt = DicomTask.objects.values_list("attempts", flat=True).get(pk=task_id)
+        add_event(task_id, f"Started on {worker}, attempt {attempt}.")
+        derive_job_state(job_id)
+    return Lease(task_id, job_id, job.kind, token, attempt)
+
+
+def renew(lease: Lease) -> LeaseStatus:
+    """The heartbeat of a run: keep the lease and learn whether to stop."""
+    held = DicomTask.objects.filter(pk=lease.task_id, lease=lease.token)
+    if not held.update(lease_until=_deadline()):
+        return LeaseStatus.LOST
+    canceled = held.values_list("cancel_requested", flat=True).first()
+    if canceled is None:
+        return LeaseStatus.LOST
+    return LeaseStatus.CANCEL if canceled else LeaseStatus.HELD
+
+
+def finish(lease: Lease, state: str, message: str, log: str = "") -> bool:
+    """End the task. Returns False, and changes nothing, where the lease was lost."""
+    level = {
+        State.SUCCESS: TaskEvent.Level.INFO,
+        State.CANCELED: TaskEvent.Level.INFO,
+        State.WARNING: TaskEvent.Level.WARNING,
+    }.get(State(state), TaskEvent.Level.ERROR)
+    return _release(lease, message or State(state).label, level, log, state=state, end=Now())
+
+
+def wait_and_retry(lease: Lease, not_before: datetime, message: str, log: str = "") -> bool:
+    """Give the task back so that it runs again from `not_before` on."""
+    return _release(
+        lease, message, TaskEvent.Level.WARNING, log, state=State.PENDING, not_before=not_before
+    )
+
+
+def hand_back(lease: Lease) -> bool:
+    """Give the task back unchanged because this worker stops; the attempt does not count."""
+    return _release(
+        lease,
+        "Handed back because the worker stopped.",
+        TaskEvent.Level.INFO,
+        "",
+        state=State.PENDING,
+        attempts=F("attempts") - 1,
+    )
+
+
+def count_crash(lease: Lease) -> int:
+    """Note that the process of this run died; returns how often that has happened to the task."""
+    DicomTask.objects.filter(pk=lease.task_id, lease=lease.token).update(crashes=F("crashes") + 1)
+    return DicomTask.objects.filter(pk=lease.task_id).values_list("crashes", flat=True).get()
+
+
+def _release(lease: Lease, message: str, level: str, log: str, **changes: object) -> bool:
+    message = message[:500]
+    if log:
+        changes["log"] = log
+    with transaction.atomic():
+        job = lock_job(lease.job_id)
+        released = DicomTask.objects.filter(
+            pk=lease.task_id, lease=lease.token, state=State.IN_PROGRESS
+        ).update(
+            lease=None,
+            lease_until=None,
+            queued=None,
+            queue_job_id=None,
+            worker="",
+            phase="",
+            message=message,
+            **changes,
+        )
+        if not released or job is None:
+            return False
+        # A task that wants to run again does not do so once its job is being canceled.
+        if job.state == job.State.CANCELING:
+            DicomTask.objects.filter(pk=lease.task_id, state=State.PENDING).update(
+                state=State.CANCELED, end=Now()
+            )
+        add_event(lease.task_id, message, level)
+        derived = derive_job_state(lease.job_id)
+        if derived and derived.ended_now and job.send_finished_mail:
+            defer_job_mail(lease.job_id)
+    return True
+
+
+def report_progress(lease: Lease, **columns: object) -> bool:
+    """Write progress columns of the task. Returns False where the lease was lost."""
+    written = DicomTask.objects.filter(pk=lease.task_id, lease=lease.token).update(**columns)
+    if written:
+        notify_job(lease.job_id)
+    return bool(written)

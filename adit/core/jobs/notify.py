@@ -1,0 +1,15 @@
+"""PostgreSQL notifications that tell every web process what to render anew."""
+
+from django.db import connection
+
+# The payload is the id of the job that changed.
+JOB_CHANNEL = "adit_job"
+
+
+def notify_job(job_id: int) -> None:
+    """Say at commit that the job or one of its tasks has changed.
+
+    PostgreSQL folds equal notifications of one transaction into one.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [JOB_CHANNEL, str(job_id)])

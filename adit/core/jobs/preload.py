@@ -1,0 +1,12 @@
+"""Loaded once by the fork server, so that a child process starts in milliseconds."""
+
+import django
+
+django.setup()
+
+import pydicom  # noqa: E402, F401
+import pynetdicom  # noqa: E402, F401
+
+import adit.core.jobs.child  # noqa: E402, F401
+import adit.core.jobs.run  # noqa: E402, F401
+import adit.core.transfer  # noqa: E402, F401

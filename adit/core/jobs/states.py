@@ -1,0 +1,82 @@
+"""A job's state follows from the states of its tasks, in one SQL statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from adit.core.jobs.notify import notify_job
+from adit.core.models import DicomJob
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What the derivation found. `ended_now` holds only in the transaction that ended the job."""
+
+    state: str
+    ended_now: bool
+
+
+def lock_job(job_id: int) -> DicomJob | None:
+    """Lock the row of a job until the transaction ends.
+
+    Whoever changes tasks locks their job first; so no two changes of one job cross each other and
+    the last of them sees all of them.
+    """
+    return DicomJob.objects.select_for_update().filter(pk=job_id).first()
+
+
+# An unverified job stays so until it is verified; canceling wins over everything but the end.
+_DERIVE = """
+WITH counts AS (
+    SELECT count(*) AS total,
+           count(*) FILTER (WHERE state = 'PENDING') AS pending,
+           count(*) FILTER (WHERE state = 'IN_PROGRESS') AS running,
+           count(*) FILTER (WHERE state = 'SUCCESS') AS succeeded,
+           count(*) FILTER (WHERE state = 'WARNING') AS warned,
+           count(*) FILTER (WHERE state = 'FAILURE') AS failed,
+           count(*) FILTER (WHERE state = 'CANCELED') AS canceled
+    FROM core_dicomtask WHERE job_id = %(job_id)s
+), derived AS (
+    SELECT counts.*, CASE
+        WHEN job.state = 'UNVERIFIED' THEN 'UNVERIFIED'
+        WHEN job.state = 'CANCELING' AND running > 0 THEN 'CANCELING'
+        WHEN job.state = 'CANCELING' THEN 'CANCELED'
+        WHEN pending = total THEN 'PENDING'
+        WHEN pending + running > 0 THEN 'IN_PROGRESS'
+        WHEN failed > 0 THEN 'FAILURE'
+        WHEN warned > 0 THEN 'WARNING'
+        WHEN succeeded > 0 THEN 'SUCCESS'
+        ELSE 'CANCELED' END AS new_state,
+        job.state AS old_state
+    FROM counts, core_dicomjob AS job WHERE job.id = %(job_id)s
+)
+UPDATE core_dicomjob AS job SET
+    state = new_state,
+    start = CASE WHEN new_state = 'IN_PROGRESS' THEN coalesce(start, now()) ELSE start END,
+    "end" = CASE WHEN new_state IN ('CANCELED', 'SUCCESS', 'WARNING', 'FAILURE')
+                 THEN coalesce("end", now()) END,
+    message = CASE WHEN new_state IN ('UNVERIFIED', 'PENDING') THEN '' ELSE concat_ws(', ',
+        format('%%s of %%s succeeded', succeeded, total),
+        CASE WHEN warned > 0 THEN format('%%s with warnings', warned) END,
+        CASE WHEN failed > 0 THEN format('%%s failed', failed) END,
+        CASE WHEN canceled > 0 THEN format('%%s canceled', canceled) END) END
+FROM derived WHERE job.id = %(job_id)s
+RETURNING new_state, old_state
+"""
+
+
+def derive_job_state(job_id: int) -> Derived | None:
+    """Bring the job's state, message, start and end in line with its tasks, and tell the pages.
+
+    The caller holds the lock of the job (`lock_job`). Returns None where the job is gone.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DERIVE, {"job_id": job_id})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    notify_job(job_id)
+    new_state, old_state = row
+    return Derived(new_state, new_state in DicomJob.ENDED and old_state not in DicomJob.ENDED)

@@ -1,0 +1,77 @@
+"""Brings back what a crash left behind. Runs every few seconds in every worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from adit.core.jobs import leases
+from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.leases import Lease
+from adit.core.jobs.policy import Retry, decide_after_crash
+from adit.core.jobs.work_folder import sweep_work_folders
+from adit.core.models import DicomTask
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 5.0
+
+# Queue rows that a dead worker left as `doing`; the limit lies above Procrastinate's heartbeat.
+_CLOSE_STALLED_ROWS = """
+UPDATE procrastinate_jobs SET status = 'failed' WHERE status = 'doing' AND (
+    worker_id IS NULL OR worker_id IN (
+        SELECT id FROM procrastinate_workers
+        WHERE last_heartbeat < now() - interval '30 seconds'))
+"""
+
+# Tasks that count as queued although no row of the queue will ever run them.
+_REQUEUE_ORPHANS = """
+UPDATE core_dicomtask SET queued = NULL, queue_job_id = NULL
+WHERE state = 'PENDING' AND queued < now() - interval '5 seconds' AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_jobs
+    WHERE id = core_dicomtask.queue_job_id AND status IN ('todo', 'doing'))
+"""
+
+
+def sweep() -> None:
+    """Take back tasks whose lease has lapsed, orphans of the queue, and dispatch what is due."""
+    for task in DicomTask.objects.filter(
+        state=DicomTask.State.IN_PROGRESS, lease_until__lt=Now()
+    ).select_related("job"):
+        assert task.lease is not None
+        _take_back(Lease(task.pk, task.job_id, task.job.kind, task.lease, task.attempts))
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE_STALLED_ROWS)
+        cursor.execute(_REQUEUE_ORPHANS)
+    dispatch()
+
+
+def _take_back(lease: Lease) -> None:
+    crashes = leases.count_crash(lease)
+    decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
+    if isinstance(decision, Retry):
+        leases.wait_and_retry(lease, decision.not_before, "Its worker is gone; it starts anew.")
+    else:
+        leases.finish(lease, DicomTask.State.FAILURE, f"Given up: {decision.reason}.")
+
+
+async def sweep_forever() -> None:
+    """Sweep every few seconds until canceled; a database that is away is waited for."""
+
+    def once() -> None:
+        close_old_connections()
+        try:
+            sweep()
+            sweep_work_folders()
+        except DatabaseError as err:
+            logger.warning("Sweep: the database is not reachable (%s)", type(err).__name__)
+
+    while True:
+        await asyncio.to_thread(once)
+        await asyncio.sleep(INTERVAL_SECONDS)

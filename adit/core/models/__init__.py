@@ -1,0 +1,27 @@
+"""The nouns of the system, one a file."""
+
+from adit.core.models.events import TaskEvent
+from adit.core.models.jobs import DicomJob
+from adit.core.models.ledger import SeriesTransfer
+from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
+from adit.core.models.profiles import DeidProfile
+from adit.core.models.received_instances import ReceivedInstance, Receiver
+from adit.core.models.tasks import DicomTask, TaskResult
+from adit.core.models.transfers import TransferJob, TransferTask
+
+__all__ = [
+    "DeidProfile",
+    "DicomFolder",
+    "DicomJob",
+    "DicomNode",
+    "DicomNodeGroupAccess",
+    "DicomServer",
+    "DicomTask",
+    "ReceivedInstance",
+    "Receiver",
+    "SeriesTransfer",
+    "TaskEvent",
+    "TaskResult",
+    "TransferJob",
+    "TransferTask",
+]

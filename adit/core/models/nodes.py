@@ -1,0 +1,214 @@
+"""Where instances come from and go to: DICOM servers and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+from adit.core.dicom import (
+    QueryProtocol,
+    RetrieveProtocol,
+    ServerConfig,
+    StoreProtocol,
+    TlsConfig,
+)
+from adit.core.models.encrypted import EncryptedTextField
+
+if TYPE_CHECKING:
+    from adit.accounts.models import User
+
+ae_title_validator = RegexValidator(
+    r"^(?! +$)[^\\\x00-\x1f\x7f-\uffff]{1,16}$",
+    "An AE title has 1 to 16 printable ASCII characters and no backslash.",
+)
+
+
+class DicomNodeQuerySet(models.QuerySet["DicomNode"]):
+    def sources_of(self, user: User) -> DicomNodeQuerySet:
+        """The active nodes that the user's active group may read from."""
+        return self.filter(
+            is_active=True, accesses__group=user.active_group_id, accesses__source=True
+        )
+
+    def destinations_of(self, user: User) -> DicomNodeQuerySet:
+        """The active nodes that the user's active group may write to."""
+        return self.filter(
+            is_active=True, accesses__group=user.active_group_id, accesses__destination=True
+        )
+
+
+class DicomNode(models.Model):
+    """A place that holds instances. Which group may use it says `DicomNodeGroupAccess`."""
+
+    class Kind(models.TextChoices):
+        SERVER = "server", "Server"
+        FOLDER = "folder", "Folder"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices, editable=False)
+    name = models.CharField(max_length=64, unique=True)
+    is_active = models.BooleanField(default=True)
+
+    objects: Any = DicomNodeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DicomServer(DicomNode):
+    """A PACS that is reached by DIMSE (PS3.7), DICOMweb (PS3.18) or both."""
+
+    ae_title = models.CharField("AE title", max_length=16, validators=[ae_title_validator])
+    host = models.CharField(max_length=255)
+    port = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(65535)])
+
+    patient_root_find_support = models.BooleanField(default=True)
+    patient_root_get_support = models.BooleanField(default=True)
+    patient_root_move_support = models.BooleanField(default=True)
+    study_root_find_support = models.BooleanField(default=True)
+    study_root_get_support = models.BooleanField(default=True)
+    study_root_move_support = models.BooleanField(default=True)
+    store_scp_support = models.BooleanField("C-STORE support", default=True)
+
+    dicomweb_root_url = models.URLField(blank=True)
+    dicomweb_qido_prefix = models.CharField(max_length=255, blank=True)
+    dicomweb_wado_prefix = models.CharField(max_length=255, blank=True)
+    dicomweb_stow_prefix = models.CharField(max_length=255, blank=True)
+    dicomweb_qido_support = models.BooleanField("QIDO-RS support", default=False)
+    dicomweb_wado_support = models.BooleanField("WADO-RS support", default=False)
+    dicomweb_stow_support = models.BooleanField("STOW-RS support", default=False)
+    dicomweb_authorization = EncryptedTextField(
+        blank=True,
+        help_text="Value of the Authorization header; stored encrypted, not shown again.",
+    )
+
+    preferred_query = models.CharField(
+        max_length=16, blank=True, choices=[(p.value, p.value) for p in QueryProtocol]
+    )
+    preferred_retrieve = models.CharField(
+        max_length=16, blank=True, choices=[(p.value, p.value) for p in RetrieveProtocol]
+    )
+    preferred_store = models.CharField(
+        max_length=16, blank=True, choices=[(p.value, p.value) for p in StoreProtocol]
+    )
+
+    max_search_results = models.PositiveIntegerField(
+        default=200, help_text="The most answers that this server gives to one query."
+    )
+    character_set_fallback = models.CharField(max_length=32, default="ISO_IR 100")
+    max_tasks = models.PositiveSmallIntegerField(
+        "tasks at once",
+        default=2,
+        validators=[MinValueValidator(1)],
+        help_text="How many tasks may read from this server at the same time, over all workers.",
+    )
+    max_associations = models.PositiveSmallIntegerField(
+        "associations at once", default=4, validators=[MinValueValidator(1)]
+    )
+    is_suspended = models.BooleanField(
+        "suspended", default=False, help_text="Running tasks finish, nothing new starts."
+    )
+
+    tls_enabled = models.BooleanField("TLS", default=False)
+    tls_ca_file = models.CharField("CA file", max_length=255, blank=True)
+    tls_certificate_file = models.CharField("client certificate file", max_length=255, blank=True)
+    tls_key_file = models.CharField("client key file", max_length=255, blank=True)
+    tls_check_hostname = models.BooleanField("check host name", default=True)
+
+    class Meta:
+        verbose_name = "DICOM server"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.kind = DicomNode.Kind.SERVER
+        super().save(*args, **kwargs)
+
+    def tls_config(self) -> TlsConfig | None:
+        if not self.tls_enabled:
+            return None
+
+        def path(value: str) -> Path | None:
+            return Path(value) if value else None
+
+        return TlsConfig(
+            ca_file=path(self.tls_ca_file),
+            certificate_file=path(self.tls_certificate_file),
+            key_file=path(self.tls_key_file),
+            check_hostname=self.tls_check_hostname,
+        )
+
+    def to_config(self) -> ServerConfig:
+        """What the DICOM layer needs to know of this server."""
+        return ServerConfig(
+            name=self.name,
+            ae_title=self.ae_title,
+            host=self.host,
+            port=self.port,
+            patient_root_find_support=self.patient_root_find_support,
+            patient_root_get_support=self.patient_root_get_support,
+            patient_root_move_support=self.patient_root_move_support,
+            study_root_find_support=self.study_root_find_support,
+            study_root_get_support=self.study_root_get_support,
+            study_root_move_support=self.study_root_move_support,
+            store_scp_support=self.store_scp_support,
+            dicomweb_root_url=self.dicomweb_root_url,
+            dicomweb_qido_prefix=self.dicomweb_qido_prefix,
+            dicomweb_wado_prefix=self.dicomweb_wado_prefix,
+            dicomweb_stow_prefix=self.dicomweb_stow_prefix,
+            dicomweb_qido_support=self.dicomweb_qido_support,
+            dicomweb_wado_support=self.dicomweb_wado_support,
+            dicomweb_stow_support=self.dicomweb_stow_support,
+            dicomweb_authorization=self.dicomweb_authorization,
+            max_search_results=self.max_search_results,
+            character_set_fallback=self.character_set_fallback,
+            preferred_query=QueryProtocol(self.preferred_query) if self.preferred_query else None,
+            preferred_retrieve=(
+                RetrieveProtocol(self.preferred_retrieve) if self.preferred_retrieve else None
+            ),
+            preferred_store=StoreProtocol(self.preferred_store) if self.preferred_store else None,
+            max_associations=self.max_associations,
+            tls=self.tls_config(),
+        )
+
+
+class DicomFolder(DicomNode):
+    """A folder that workers write to; a destination only."""
+
+    path = models.CharField(max_length=255, help_text="Absolute, or below MOUNT_DIR.")
+    series_folders = models.BooleanField("one folder per series", default=True)
+
+    class Meta:
+        verbose_name = "DICOM folder"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.kind = DicomNode.Kind.FOLDER
+        super().save(*args, **kwargs)
+
+    def root(self) -> Path:
+        """The folder as workers see it; a relative path counts from MOUNT_DIR."""
+        return Path(settings.MOUNT_DIR) / self.path
+
+
+class DicomNodeGroupAccess(models.Model):
+    """What a group may do with a node."""
+
+    node = models.ForeignKey(DicomNode, on_delete=models.CASCADE, related_name="accesses")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="node_accesses")
+    source = models.BooleanField(default=False)
+    destination = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["node", "group"], name="one_access_per_node_and_group")
+        ]
+        verbose_name = "node access"
+        verbose_name_plural = "node accesses"
+
+    def __str__(self) -> str:
+        return f"{self.group} on {self.node}"

@@ -1,0 +1,1 @@
+"""The pages of jobs, tasks and the shell around all pages."""

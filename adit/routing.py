@@ -1,0 +1,3 @@
+"""The addresses of all WebSockets."""
+
+websocket_urlpatterns: list = []

@@ -1,0 +1,195 @@
+"""What holds in every environment. Each value comes from the environment through `env`."""
+
+from pathlib import Path
+
+from csp.constants import NONCE, NONE, SELF
+
+from adit.settings import env
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+env.load_dotenv(BASE_DIR / ".env")
+
+INSECURE_SECRET_KEY = "insecure-development-key-do-not-use-in-production"
+
+ENVIRONMENT = env.choice("ENVIRONMENT", "development", ["development", "production", "test"])
+DEBUG = False
+SECRET_KEY = env.text("DJANGO_SECRET_KEY", INSECURE_SECRET_KEY)
+ALLOWED_HOSTS = env.words("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "daphne",
+    "adit.core.apps.CoreConfig",
+    "adit.accounts.apps.AccountsConfig",
+    "adit.audit.apps.AuditConfig",
+    "adit.selective_transfer.apps.SelectiveTransferConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "crispy_bootstrap5",
+    "crispy_forms",
+    "django_cotton",
+    "django_filters",
+    "django_htmx",
+    "django_tables2",
+    "procrastinate.contrib.django",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "adit.urls"
+ASGI_APPLICATION = "adit.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "adit.core.pages.context.shell",
+            ],
+        },
+    },
+]
+COTTON_DIR = "cotton"
+
+DATABASES = {
+    "default": env.database(
+        "DATABASE_URL",
+        f"postgresql://adit:{env.text('POSTGRES_PASSWORD', 'postgres')}@localhost:5432/adit",
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Messages between consumers of one process; between processes PostgreSQL's NOTIFY carries them.
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["adit.accounts.backends.ActiveGroupBackend"]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "core:home"
+LOGOUT_REDIRECT_URL = "accounts:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_I18N = False
+USE_TZ = True
+# ISO 8601 everywhere (the zone is added where a time is shown).
+DATE_FORMAT = "Y-m-d"
+TIME_FORMAT = "H:i:s"
+DATETIME_FORMAT = "Y-m-d H:i:s"
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
+
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+DJANGO_TABLES2_TEMPLATE = "django_tables2/bootstrap5.html"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    },
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+
+EMAIL_CONFIG = env.email("DJANGO_EMAIL_URL", "consolemail://")
+vars().update(EMAIL_CONFIG)
+SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "support@example.org")
+DEFAULT_FROM_EMAIL = SUPPORT_EMAIL
+
+SITE_NAME = env.text("SITE_NAME", "ADIT")
+SITE_DOMAIN = env.text("SITE_DOMAIN", "localhost:8000")
+SITE_URL = env.text("SITE_URL", f"http://{SITE_DOMAIN}")
+
+# Fernet keys for secrets at rest, newest first; without one a key is derived from SECRET_KEY.
+ENCRYPTION_KEYS = env.words("ENCRYPTION_KEY")
+
+# DICOM
+CALLING_AE_TITLE = env.ae_title("CALLING_AE_TITLE", "ADIT")
+RECEIVER_AE_TITLE = env.ae_title("RECEIVER_AE_TITLE", "ADIT_RECEIVER")
+STORE_SCP_HOST = env.text("STORE_SCP_HOST", "127.0.0.1")
+STORE_SCP_PORT = env.port("STORE_SCP_PORT", 11112)
+FILE_TRANSMIT_HOST = env.text("FILE_TRANSMIT_HOST", "127.0.0.1")
+FILE_TRANSMIT_PORT = env.port("FILE_TRANSMIT_PORT", 14638)
+FILE_TRANSMIT_KEY = env.text("FILE_TRANSMIT_KEY", "") or SECRET_KEY
+RECEIVER_NAME = env.text("RECEIVER_NAME", "receiver")
+SPOOL_DIR = Path(env.text("SPOOL_DIR", str(BASE_DIR / ".adit" / "spool")))
+SPOOL_RESERVE_MB = env.integer("SPOOL_RESERVE_MB", 512, 0)
+QUARANTINE_AFTER_MINUTES = env.integer("QUARANTINE_AFTER_MINUTES", 60, 1)
+EXCLUDE_MODALITIES = env.words("EXCLUDE_MODALITIES", ["PR", "SR"])
+ANONYMIZATION_SEED = env.text("ANONYMIZATION_SEED", "") or SECRET_KEY
+DICOM_PROGRESS_TIMEOUT = env.integer("DICOM_PROGRESS_TIMEOUT", 60, 1)
+
+# Jobs
+WORK_DIR = Path(env.text("WORK_DIR", str(BASE_DIR / ".adit" / "work")))
+MOUNT_DIR = Path(env.text("MOUNT_DIR", str(BASE_DIR / ".adit" / "folders")))
+TASK_ATTEMPTS = env.integer("TASK_ATTEMPTS", 3, 1)
+TASK_RETRY_WAITS = [int(wait) for wait in env.words("TASK_RETRY_WAITS", ["120", "240"])]
+TASK_LEASE_SECONDS = env.integer("TASK_LEASE_SECONDS", 20, 3)
+TASK_MAX_CRASHES = env.integer("TASK_MAX_CRASHES", 3, 1)
+CONFIRM_PATIENCE_SECONDS = env.integer("CONFIRM_PATIENCE_SECONDS", 60, 1)
+SELECTIVE_TRANSFER_MAX_STUDIES = env.integer("SELECTIVE_TRANSFER_MAX_STUDIES", 10, 1)
+SELECTIVE_TRANSFER_RESULT_LIMIT = env.integer("SELECTIVE_TRANSFER_RESULT_LIMIT", 101, 1)
+SELECTIVE_TRANSFER_UNVERIFIED = env.boolean("SELECTIVE_TRANSFER_UNVERIFIED", False)
+
+
+PROCRASTINATE_ON_APP_READY = "adit.core.jobs.queue.configure"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "procrastinate": {"level": "WARNING"},
+        "pynetdicom": {"level": "ERROR"},
+        "pydicom": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+    },
+}

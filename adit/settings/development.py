@@ -1,0 +1,10 @@
+"""A developer's machine."""
+
+from adit.settings.base import *  # noqa: F403
+from adit.settings.base import env
+
+DEBUG = env.boolean("DJANGO_DEBUG", True)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
