@@ -64,6 +64,8 @@ class LeakGate:
             encoding: Of both.
             patient: Header that identifies the patient, if that is not `before`.
         """
+        if not after:
+            return []
         wanted = self._identifiers(raw_identifiers(patient or before, encoding.big_endian))
         lowered = after.lower()
         suspicious = [needle for needle in wanted.needles if needle in lowered]
