@@ -26,7 +26,7 @@ from .codec import (
 )
 from .engine import Rewriter, RuleBook
 from .errors import ExcludedModality, TruncatedDataset
-from .header import REPLACED_ALWAYS, header_insertions
+from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .leak_gate import LeakGate
 from .mapping import KeyedMapping
 from .patient import IDENTIFYING_TAGS, STUDY_INSTANCE_UID, PatientContext, patient_context
@@ -186,7 +186,7 @@ class Pseudonymizer:
 
 _CONTEXT_KEY = (*IDENTIFYING_TAGS, STUDY_INSTANCE_UID)
 _WANTED = frozenset(
-    {*_CONTEXT_KEY, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
+    {*_CONTEXT_KEY, *TRIAL_TAGS, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
 )
 
 
