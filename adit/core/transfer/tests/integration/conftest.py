@@ -22,6 +22,7 @@ from adit.core.jobs.run import TaskRun
 from adit.core.models import DicomNode, DicomServer
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 from adit.stack.orthanc import OrthancServer
+from adit.test_pacs.double import PacsDouble
 from adit.test_pacs.phantoms import PATIENTS, study_instances
 
 
@@ -61,6 +62,18 @@ def example_study(orthancs):
     for ds in instances:
         orthancs[0].request("POST", "/instances", part10(ds))
     return ExampleStudy("1001", str(instances[0].StudyInstanceUID), instances)
+
+
+@pytest.fixture
+def pacs(example_study):
+    """A PACS double that holds the example study; its faults are switched on by the tests."""
+    with PacsDouble("DOUBLE", instances=example_study.instances) as double:
+        yield double
+
+
+@pytest.fixture
+def double_source(transactional_db, pacs):
+    return DicomServerFactory(name="DOUBLE", ae_title="DOUBLE", port=pacs.port)
 
 
 @pytest.fixture
@@ -105,11 +118,12 @@ def folder(transactional_db, settings, tmp_path):
 
 
 @pytest.fixture
-def make_task(source, example_study):
+def make_task(request, example_study):
     """A task for the example study, of a user who may do everything."""
     user = UserFactory(is_superuser=True)
 
-    def make(destination, pseudonym="PSEUDO1", **changes):
+    def make(destination, pseudonym="PSEUDO1", source=None, **changes):
+        source = source or request.getfixturevalue("source")
         grant_access(user.active_group, source, source=True)
         grant_access(user.active_group, destination, destination=True)
         task = SelectiveTransferTask(
