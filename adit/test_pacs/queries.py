@@ -5,7 +5,6 @@ from typing import Any
 
 from pydicom import DataElement, Dataset
 from pydicom.datadict import keyword_for_tag
-from pydicom.dataelem import RawDataElement
 
 from .archive import Archive, ArchivedInstance
 from .faults import Faults
@@ -151,14 +150,14 @@ def _response(
         elif keyword_for_tag(key.tag):
             ds[key.tag] = DataElement(key.tag, key.VR, [] if key.VR == "SQ" else None)
     if faults.pad_uids:
-        _pad(ds, b"\0\0" if faults.pad_uids == "nul" else b"  ")
+        _pad(ds, "\0\0" if faults.pad_uids == "nul" else "  ")
     return ds
 
 
-def _pad(ds: Dataset, padding: bytes) -> None:
-    """Pad UIDs as raw bytes, because a decoded UID loses its padding."""
+def _pad(ds: Dataset, padding: str) -> None:
+    """Pad the UIDs. The values are set past pydicom's UID type, which would strip them."""
     for element in list(ds):
         if element.VR == "UI" and element.value and isinstance(element.value, str):
-            value = element.value.encode() + padding
-            value += b"\0" * (len(value) % 2)
-            ds[element.tag] = RawDataElement(element.tag, "UI", len(value), value, 0, False, True)
+            padded = DataElement(element.tag, "UI", "")
+            padded._value = str(element.value) + padding
+            ds[element.tag] = padded

@@ -50,7 +50,7 @@ class Fetched:
         self.responses: list[Dataset] = []
 
     def store(self, event: evt.Event) -> int:
-        self.uids.append(str(event.request.AffectedSOPInstanceUID))
+        self.uids.append(str(event.dataset.SOPInstanceUID))
         return 0x0000
 
 
