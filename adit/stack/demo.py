@@ -197,7 +197,8 @@ class Demo:
         web = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(ports.web)]
         return [
             service("web", [*web, "adit.asgi:application"], lambda: _answers(ports.web)),
-            service("default_worker", [*manage, "default_worker"], self._workers_registered(1)),
+            # The workers give running tasks ten seconds to end.
+            service("default_worker", [*manage, "default_worker"], self._workers_registered(1), 15),
             service("dicom_worker", [*manage, "dicom_worker"], self._workers_registered(2), 15),
             service(
                 "receiver",
