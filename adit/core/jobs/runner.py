@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import socket
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,6 +33,11 @@ CANCEL_GRACE_SECONDS = 5.0
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["adit.core.jobs.preload"])
+
+
+def warm_up() -> None:
+    """Start the fork server, so that the first task does not wait for the code to be loaded."""
+    forkserver.ensure_running()
 
 
 def worker_name() -> str:
@@ -60,7 +66,8 @@ class TaskRunner:
             return
         parent_end, child_end = _context.Pipe()
         process = _context.Process(target=child.main, args=(lease, child_end), daemon=True)
-        process.start()
+        # Starting may take seconds where the fork server has to be started first.
+        await asyncio.to_thread(process.start)
         child_end.close()
         try:
             outcome = await self._watch(lease, process, parent_end)
@@ -124,11 +131,12 @@ class TaskRunner:
 def conclude(lease: Lease, outcome: Outcome | None) -> None:
     """Write the outcome of a run: end the task, or let it wait for another attempt."""
     state = DicomTask.State
-    if outcome is None:
+    if outcome is None or outcome.kind == "interrupted":
+        why = outcome.message if outcome else "The process died."
         crashes = leases.count_crash(lease)
         decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
         if isinstance(decision, Retry):
-            leases.wait_and_retry(lease, decision.not_before, "The process died; it starts anew.")
+            leases.wait_and_retry(lease, decision.not_before, f"{why} It starts anew.")
         else:
             leases.finish(lease, state.FAILURE, f"Given up: {decision.reason}.")
     elif outcome.kind == "done":

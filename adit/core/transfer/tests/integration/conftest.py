@@ -5,6 +5,7 @@ import urllib.request
 from dataclasses import dataclass
 
 import pytest
+from django.db.models.functions import Now
 from pydicom import dcmread
 
 from adit.core.dicom import CancelToken
@@ -19,7 +20,7 @@ from adit.core.jobs import leases
 from adit.core.jobs.actions import create_job
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.run import TaskRun
-from adit.core.models import DicomNode, DicomServer
+from adit.core.models import DicomJob, DicomNode, DicomServer, DicomTask
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 from adit.stack.orthanc import OrthancServer
 from adit.test_pacs.double import PacsDouble
@@ -78,7 +79,7 @@ def double_source(transactional_db, pacs):
 
 @pytest.fixture
 def holdings(orthancs):
-    """All instances at the destination, read back."""
+    """All instances at the destination, read back; it is empty when the test begins."""
 
     def read():
         second = orthancs[1]
@@ -157,5 +158,16 @@ def work(tmp_path):
         leases.finish(lease, result.state, result.message)
         task.refresh_from_db()
         return result
+
+    return do
+
+
+@pytest.fixture
+def again():
+    """Let a task that has ended wait again, as after a retry."""
+
+    def do(task):
+        DicomTask.objects.filter(pk=task.pk).update(state="PENDING", queued=Now())
+        DicomJob.objects.filter(pk=task.job_id).update(state="PENDING")
 
     return do
