@@ -7,3 +7,6 @@ class CoreConfig(AppConfig):
     name = "adit.core"
     label = "core"
     verbose_name = "ADIT"
+
+    def ready(self) -> None:
+        from adit.core import checks  # noqa: F401
