@@ -21,8 +21,10 @@ from adit.core.jobs.actions import create_job
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.run import TaskRun
 from adit.core.models import DicomJob, DicomNode, DicomServer, DicomTask
+from adit.core.receiver.tests.integration.conftest import AE_TITLE, KEY, ReceiverUnderTest
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 from adit.stack.orthanc import OrthancServer
+from adit.stack.orthanc_rest import Modality
 from adit.test_pacs.double import PacsDouble
 from adit.test_pacs.phantoms import PATIENTS, study_instances
 
@@ -171,3 +173,14 @@ def again():
         DicomJob.objects.filter(pk=task.job_id).update(state="PENDING")
 
     return do
+
+
+@pytest.fixture
+def receiver(transactional_db, settings, tmp_path, orthancs):
+    """A receiver process that the source knows as the destination of a C-MOVE."""
+    settings.FILE_TRANSMIT_KEY = KEY
+    receiver = ReceiverUnderTest(tmp_path)
+    receiver.start()
+    orthancs[0].add_modality(AE_TITLE, Modality(AE_TITLE, receiver.port))
+    yield receiver
+    receiver.stop()

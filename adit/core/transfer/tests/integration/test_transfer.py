@@ -8,6 +8,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
 PROTOCOLS = {
     "C-GET": {"preferred_retrieve": "C-GET"},
+    "C-MOVE": {"preferred_retrieve": "C-MOVE"},
     "WADO-RS": {
         "preferred_retrieve": "WADO-RS",
         "dicomweb_wado_support": True,
@@ -26,7 +27,7 @@ def records_of(task):
 
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
 def test_a_study_arrives_pseudonymised_and_complete(
-    protocol, source, destination, make_task, work, holdings, example_study
+    protocol, source, destination, receiver, make_task, work, holdings, example_study
 ):
     DicomServer.objects.filter(pk=source.pk).update(**PROTOCOLS[protocol])
     task = make_task(destination)
