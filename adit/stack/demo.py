@@ -250,6 +250,7 @@ class Demo:
             {
                 "pid": os.getpid(),
                 "web_url": url,
+                "database_url": self._postgres.url,
                 "pacs": example_servers.kind(),
                 "servers": {
                     server.name: {
