@@ -19,7 +19,7 @@ from adit.stack.example_servers import ExampleServer
 from adit.stack.orthanc_rest import Modality
 from adit.stack.ports import LOOPBACK, accepts_connections, free_port
 from adit.stack.postgres import EmbeddedPostgres
-from adit.stack.processes import end_marked
+from adit.stack.processes import bytecode_cache, end_marked
 from adit.stack.supervisor import Service, Supervisor, mark_of
 from adit.stack.workspace import Workspace
 
@@ -128,6 +128,7 @@ class Demo:
     def _environment(self, ports: _Ports, servers: list[ExampleServer]) -> dict[str, str]:
         folder = self._workspace.folder
         values = {
+            **bytecode_cache(self._root),
             **self._workspace.secrets(),
             "ENVIRONMENT": "development",
             "DJANGO_SETTINGS_MODULE": "adit.settings",
@@ -197,7 +198,8 @@ class Demo:
         web = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(ports.web)]
         return [
             service("web", [*web, "adit.asgi:application"], lambda: _answers(ports.web)),
-            service("default_worker", [*manage, "default_worker"], self._workers_registered(1)),
+            # The workers give running tasks ten seconds to end.
+            service("default_worker", [*manage, "default_worker"], self._workers_registered(1), 15),
             service("dicom_worker", [*manage, "dicom_worker"], self._workers_registered(2), 15),
             service(
                 "receiver",

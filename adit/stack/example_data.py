@@ -1,38 +1,43 @@
 """Sends the example studies to a test PACS."""
 
-import socket
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterator
+from io import BytesIO
 
 from pydicom import Dataset
-from pynetdicom import AE, evt
-from pynetdicom.association import Association
-from pynetdicom.sop_class import (
-    StudyRootQueryRetrieveInformationModelFind,  # pyright: ignore[reportAttributeAccessIssue]
-)
 
+from adit.core.dicom import (
+    DicomError,
+    DicomInstance,
+    DicomOperator,
+    LocalConfig,
+    Query,
+    ServerConfig,
+    buffered,
+)
+from adit.core.dicom.part10 import head_size
 from adit.test_pacs.phantoms import PATIENTS, example_instances, phantom_uid
 
-_SUCCESS = 0x0000
-_PENDING = (0xFF00, 0xFF01)
+_AHEAD_BYTES = 32 * 1024 * 1024
 
 
 class ExampleDataError(Exception):
     """The test PACS cannot be reached or refuses the example studies."""
 
 
-@dataclass(frozen=True)
-class Peer:
-    """Where the test PACS listens."""
+def peer(name: str, host: str, port: int) -> ServerConfig:
+    """A test PACS whose name is its AE title."""
+    return ServerConfig(
+        name=name,
+        ae_title=name,
+        host=host,
+        port=port,
+        study_root_find_support=True,
+        store_scp_support=True,
+    )
 
-    ae_title: str
-    host: str
-    port: int
 
-
-def missing_studies(peer: Peer) -> set[str]:
-    """The UIDs of the generated example studies that `peer` does not hold completely.
+def missing_studies(server: ServerConfig) -> set[str]:
+    """The UIDs of the generated example studies that `server` does not hold completely.
 
     Raises:
         ExampleDataError: the PACS cannot be reached.
@@ -42,81 +47,48 @@ def missing_studies(peer: Peer) -> set[str]:
         for patient in PATIENTS
         for study in patient.studies
     }
-    held = _held_instances(peer, expected)
+    try:
+        with DicomOperator(server, LocalConfig()) as operator:
+            found = operator.find_studies(Query(study_instance_uid=list(expected)))
+            held = {study.study_instance_uid: study.number_of_instances or 0 for study in found}
+    except DicomError as err:
+        raise ExampleDataError(str(err)) from err
     return {uid for uid, count in expected.items() if held.get(uid, 0) < count}
 
 
-def send_examples(peer: Peer) -> int:
+def send_examples(server: ServerConfig) -> int:
     """Send all example instances by C-STORE (PS3.4 B); return their number.
 
     Raises:
         ExampleDataError: the PACS cannot be reached or refuses an instance.
     """
     count = 0
-    for batch in _batches(example_instances()):
-        association = _associate(peer, {_context(instance) for instance in batch})
-        try:
-            for instance in batch:
-                status = association.send_c_store(instance)
-                if "Status" not in status or status.Status != _SUCCESS:
-                    raise ExampleDataError(
-                        f"{peer.ae_title} refuses {instance.SOPInstanceUID}: {status}"
-                    )
-                count += 1
-        finally:
-            association.release()
+    with (
+        DicomOperator(server, LocalConfig()) as operator,
+        buffered(
+            _encoded(), max_items=100, max_bytes=_AHEAD_BYTES, size=lambda instance: instance.size
+        ) as instances,
+    ):
+        for outcome in operator.store(instances):
+            if not outcome.accepted:
+                uid = outcome.instance.sop_instance_uid
+                raise ExampleDataError(f"{server.name} refuses {uid}: {outcome.error}")
+            count += 1
     return count
 
 
-def _context(instance: Dataset) -> tuple[str, str]:
-    return instance.SOPClassUID, instance.file_meta.TransferSyntaxUID
+def _encoded() -> Iterator[DicomInstance]:
+    for dataset in example_instances():
+        yield _encode(dataset)
 
 
-def _batches(instances: Iterable[Dataset]) -> Iterator[list[Dataset]]:
-    """The instances of one study at a time, for one association each."""
-    for _, group in groupby(instances, key=lambda instance: instance.StudyInstanceUID):
-        yield list(group)
-
-
-def _associate(peer: Peer, contexts: set[tuple[str, str]]) -> Association:
-    entity = AE(ae_title="ADIT")
-    for sop_class, transfer_syntax in sorted(contexts):
-        entity.add_requested_context(sop_class, transfer_syntax)
-    association = entity.associate(
-        peer.host,
-        peer.port,
-        ae_title=peer.ae_title,
-        max_pdu=0,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
+def _encode(dataset: Dataset) -> DicomInstance:
+    file = BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    data = file.getvalue()
+    return DicomInstance(
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        data=data[head_size(data) :],
     )
-    if not association.is_established:
-        raise ExampleDataError(
-            f"{peer.ae_title} at {peer.host}:{peer.port} accepts no association."
-        )
-    return association
-
-
-def _send_at_once(event: evt.Event) -> None:
-    """Without TCP_NODELAY each message waits for the acknowledgement of the one before."""
-    connection = event.assoc.dul.socket
-    if connection is not None and connection.socket is not None:
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _held_instances(peer: Peer, studies: Iterable[str]) -> dict[str, int]:
-    """How many instances of each study the PACS says it holds (PS3.4 C.4.1)."""
-    held: dict[str, int] = {}
-    model = StudyRootQueryRetrieveInformationModelFind
-    association = _associate(peer, {(model, "1.2.840.10008.1.2")})
-    try:
-        for uid in studies:
-            query = Dataset()
-            query.QueryRetrieveLevel = "STUDY"
-            query.StudyInstanceUID = uid
-            query.NumberOfStudyRelatedInstances = None
-            for status, answer in association.send_c_find(query, model):
-                if answer is not None and status.Status in _PENDING:
-                    held[uid] = int(answer.get("NumberOfStudyRelatedInstances") or 0)
-    finally:
-        association.release()
-    return held

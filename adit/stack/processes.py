@@ -82,6 +82,18 @@ def spawn(
         )
 
 
+def bytecode_cache(root: Path) -> dict[str, str]:
+    """Environment for several Python processes on the same code.
+
+    Where Python is told not to write bytecode, each process would compile all that it imports,
+    for seconds; they share a cache below `root` then.
+    """
+    if not sys.dont_write_bytecode:
+        return {}
+    cache = root / ".adit" / "bytecode"
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
+
+
 def run(
     command: Sequence[str], *, account: Account | None = None, text: str = ""
 ) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from adit.stack.processes import MARK, Account, end_marked, kill_group, spawn
 
 _TICK = 0.05
+_ECHO_SECONDS = 1
 _RESTART_WAITS = (0.5, 1, 2, 5, 10, 30)
 # A process that ran this long before it crashed starts again without delay.
 _HEALTHY_SECONDS = 60
@@ -112,6 +113,7 @@ class Supervisor:
         self._on_change = on_change
         # Plain values: a signal handler may set them, but may not take a lock.
         self._stop = False
+        self._stop_asked_at = 0.0
         self._hurry = False
         self._mark = mark_of(logs)
         self._probes = ThreadPoolExecutor(max_workers=max(1, len(services)))
@@ -120,8 +122,15 @@ class Supervisor:
         return self._logs / f"{name}.log"
 
     def request_stop(self) -> None:
-        """Make `run` stop everything and return; asked a second time, it kills what still runs."""
-        self._hurry = self._stop
+        """Make `run` stop everything and return; asked a second time, it kills what still runs.
+
+        A launcher passes on the Ctrl-C that this process has got from the terminal as well, so
+        what comes at once counts as the same request.
+        """
+        now = time.monotonic()
+        if not self._stop:
+            self._stop_asked_at = now
+        self._hurry = self._stop and now - self._stop_asked_at > _ECHO_SECONDS
         self._stop = True
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -143,7 +152,8 @@ class Supervisor:
                         on_ready()
                     time.sleep(_TICK)
             finally:
-                self._stop = True
+                if not self._stop:
+                    self.request_stop()
                 self._stop_all()
                 self._probes.shutdown(wait=False, cancel_futures=True)
 

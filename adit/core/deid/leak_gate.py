@@ -64,9 +64,11 @@ class LeakGate:
             encoding: Of both.
             patient: Header that identifies the patient, if that is not `before`.
         """
+        if not after:
+            return []
         wanted = self._identifiers(raw_identifiers(patient or before, encoding.big_endian))
         lowered = after.lower()
-        suspicious = any(needle in lowered for needle in wanted.needles)
+        suspicious = [needle for needle in wanted.needles if needle in lowered]
         uids: set[bytes] = set()
         if self._check_uids:
             uids = {
@@ -81,7 +83,10 @@ class LeakGate:
             dataset = read_dataset(BytesIO(after), encoding.implicit, not encoding.big_endian)
             for tag, vr, value, encodings in _leaves(dataset, wanted.encodings):
                 keyword = "" if tag >> 16 & 1 else keyword_for_tag(tag)
-                kinds = set(_kinds(wanted, keyword, vr, value, encodings)) if suspicious else set()
+                kinds: set[FindingKind] = set()
+                lowered = value.lower()
+                if any(needle in lowered for needle in suspicious):
+                    kinds.update(_kinds(wanted, keyword, vr, value, encodings))
                 if uids and _holds_uid(uids, keyword, vr, value):
                     kinds.add(FindingKind.ORIGINAL_UID)
                 for kind in sorted(kinds):

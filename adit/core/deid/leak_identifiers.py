@@ -212,8 +212,10 @@ def identifiers(raw: RawIdentifiers) -> Identifiers:
                         needles[form.encode(encoding).lower()] = None
                     except (UnicodeEncodeError, LookupError):
                         continue
-    texts = [*ids, *accession_numbers, *addresses, *phones]
-    texts += [line for value in by_kind[FindingKind.PHONE] for line in value.split("\\")]
+    texts = [*ids, *accession_numbers, *addresses]
+    for value in by_kind[FindingKind.PHONE]:  # grouping of the digits varies, so parts are needles
+        groups = re.findall(r"\d{3,}", value)
+        texts += [max(groups, key=len), re.sub(r"\D", "", value)[-4:]] if groups else []
     texts += [form for day in births for form in _date_needles(day)]
     for text in sorted(set(texts)):
         for encoding in encodings if not text.isascii() else ("ascii",):

@@ -26,7 +26,7 @@ from .codec import (
 )
 from .engine import Rewriter, RuleBook
 from .errors import ExcludedModality, TruncatedDataset
-from .header import REPLACED_ALWAYS, header_insertions
+from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .leak_gate import LeakGate
 from .mapping import KeyedMapping
 from .patient import IDENTIFYING_TAGS, STUDY_INSTANCE_UID, PatientContext, patient_context
@@ -73,7 +73,10 @@ class Pseudonymizer:
         self._gate = LeakGate(check_uids=Option.RETAIN_UIDS not in profile.options)
 
     def map_uid(self, uid: str) -> str:
-        """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay."""
+        """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay, and all of them
+        where the profile retains UIDs."""
+        if Option.RETAIN_UIDS in self.profile.options:
+            return uid
         return self._mapping.uid(uid)
 
     def date_offset(self, patient_id: str) -> timedelta:
@@ -140,16 +143,14 @@ class Pseudonymizer:
         if self.profile.leak_gate:
             for before, after in inspected:
                 findings += self._gate.check(before, after, encoding, patient=buffer)
-        retained = Option.RETAIN_UIDS in self.profile.options
         source_uid = _uid(values, _SOP_INSTANCE_UID)
         study_uid, series_uid = _uid(values, STUDY_INSTANCE_UID), _uid(values, _SERIES_INSTANCE_UID)
-        map_uid = str if retained else self._mapping.uid
         return DeidResult(
             sop_class_uid=sop_class_uid,
             source_sop_instance_uid=source_uid,
-            sop_instance_uid=map_uid(source_uid),
-            study_instance_uid=map_uid(study_uid),
-            series_instance_uid=map_uid(series_uid),
+            sop_instance_uid=self.map_uid(source_uid),
+            study_instance_uid=self.map_uid(study_uid),
+            series_instance_uid=self.map_uid(series_uid),
             size=counting.size,
             action_counts=Counter(counts),
             findings=findings,
@@ -186,7 +187,7 @@ class Pseudonymizer:
 
 _CONTEXT_KEY = (*IDENTIFYING_TAGS, STUDY_INSTANCE_UID)
 _WANTED = frozenset(
-    {*_CONTEXT_KEY, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
+    {*_CONTEXT_KEY, *TRIAL_TAGS, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
 )
 
 

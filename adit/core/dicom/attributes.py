@@ -6,16 +6,14 @@ Nothing here fails on a strange value: a number that is none, a date that is non
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, time
-from typing import Any, cast
+from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import RawDataElement
-from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import data_element_generator
 
 from .charsets import decode_text, encodings_of
+from .header import read_elements
 
 _CHARACTER_SET_TAG = 0x00080005
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -102,23 +100,24 @@ def parse_time(text: str) -> time | None:
         return None
 
 
-def from_data_set(data: bytes, *, implicit: bool, little: bool, fallback: str) -> Attributes:
-    """Reads an Identifier (PS3.4 C.4.1.1.3) as C-FIND returns it; sequences are left out."""
-    raw: dict[int, tuple[str, bytes]] = {}
-    stream = DicomBytesIO(data)
-    elements: Iterable[Any] = data_element_generator(cast(Any, stream), implicit, little)
-    for element in elements:
-        if isinstance(element, RawDataElement):
-            raw[int(element.tag)] = (element.VR or _vr_of(int(element.tag)), element.value or b"")
+def from_data_set(data: bytes, transfer_syntax_uid: str, fallback: str) -> Attributes:
+    """Reads an Identifier (PS3.4 C.4.1.1.3) as C-FIND returns it; sequences are left out.
+
+    Args:
+        data: The encoded Identifier, little endian.
+        transfer_syntax_uid: Implicit or explicit VR.
+        fallback: The character set of an answer that names none.
+    """
+    raw = read_elements(data, transfer_syntax_uid)
     terms = raw.get(_CHARACTER_SET_TAG, ("CS", b""))[1].decode("ascii", "replace").split("\\")
     encodings = encodings_of(terms, fallback)
-    order = "little" if little else "big"
     values: dict[int, tuple[str, ...]] = {}
     for tag, (vr, value) in raw.items():
+        vr = vr or _vr_of(tag)
         if vr in _BINARY_INTEGERS:
             size, signed = _BINARY_INTEGERS[vr]
             values[tag] = tuple(
-                str(int.from_bytes(value[start : start + size], order, signed=signed))
+                str(int.from_bytes(value[start : start + size], "little", signed=signed))
                 for start in range(0, len(value) - size + 1, size)
             )
         elif vr in _TEXT_VRS:

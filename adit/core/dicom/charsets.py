@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
@@ -24,9 +23,7 @@ def encodings_of(terms: Sequence[str], fallback: str) -> list[str]:
     known = [term for term in (_tidy(term) for term in terms) if term in python_encoding]
     if not any(known):
         known = [fallback] if fallback in python_encoding else ["ISO_IR 100"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return convert_encodings(known)
+    return convert_encodings(known)
 
 
 def _tidy(term: str) -> str:
@@ -46,12 +43,12 @@ def decode_text(value: bytes, encodings: Sequence[str], *, person_name: bool = F
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
     delimiters = _NAME_DELIMITERS if person_name else _TEXT_DELIMITERS
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return decode_bytes(value, encodings, delimiters)
-        except (LookupError, ValueError):
-            return value.decode("latin-1")
+    try:
+        if b"\x1b" not in value:
+            return value.decode(encodings[0], "replace")
+        return decode_bytes(value, encodings, delimiters)
+    except (LookupError, ValueError):
+        return value.decode("latin-1")
 
 
 def character_set_for(texts: Sequence[str], preferred: str) -> str:

@@ -67,6 +67,7 @@ class DicomOperator:
         self._web: DicomWebConnector | None = None
         self._searcher: Searcher | None = None
         self._sop_classes: dict[str, tuple[str, ...]] = {}
+        self._series_sizes: dict[str, int] = {}
 
     def __enter__(self) -> DicomOperator:
         return self
@@ -132,7 +133,19 @@ class DicomOperator:
         self, query: Query, *, limit: int | None = None
     ) -> ResultStream[InstanceResult]:
         """Instances of the series in `query`."""
-        return self._search().instances(query, limit)
+        results = self._search().instances(query, limit)
+        results.on_end = lambda: self._note_size(query, results)
+        return results
+
+    def _note_size(self, query: Query, results: ResultStream[InstanceResult]) -> None:
+        """Remembers how many instances a series has, when all of them were listed."""
+        whole = Query(
+            patient_id=query.patient_id,
+            study_instance_uid=query.study_instance_uid,
+            series_instance_uid=query.series_instance_uid,
+        )
+        if not results.truncated and query == whole and isinstance(query.series_instance_uid, str):
+            self._series_sizes[query.series_instance_uid] = results.count
 
     # Fetching.
 
@@ -168,6 +181,7 @@ class DicomOperator:
                 study_instance_uid=study_instance_uid,
                 series_instance_uid=uid,
                 sop_instance_uids=None if uids is None else frozenset(uids),
+                series_size=self._series_sizes.get(uid),
             )
             for uid, uids in series.items()
             if uids is None or uids

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 SOP_CLASS_UID = 0x00080016
@@ -95,6 +95,24 @@ def read_values(
         walker.release()
 
 
+def read_elements(data: bytes, transfer_syntax_uid: str) -> dict[int, tuple[str, bytes]]:
+    """Returns VR ("" in implicit VR) and raw value of every top-level element but sequences.
+
+    What comes after a malformed element is left out: it is for short answers of which one wants as
+    much as can be had.
+    """
+    elements: dict[int, tuple[str, bytes]] = {}
+    big = transfer_syntax_uid == _EXPLICIT_BIG
+    explicit = transfer_syntax_uid != _IMPLICIT_LITTLE
+    walker = _Walker(memoryview(data), explicit=explicit, big=big)
+    try:
+        for tag, vr, value in walker.values():
+            elements[tag] = (vr.decode("ascii", "replace"), value)
+    except (struct.error, MalformedDataSet):
+        pass
+    return elements
+
+
 def _inflate(view: memoryview) -> bytes:
     try:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(view, 1 << 20)
@@ -115,6 +133,7 @@ class _Walker:
         self.view.release()
 
     def collect(self, tags: frozenset[int], last: int) -> dict[int, bytes]:
+        """The values of `tags`; ends before the first element behind `last`."""
         values: dict[int, bytes] = {}
         position, end = 0, len(self.view)
         while position < end:
@@ -131,6 +150,20 @@ class _Walker:
             if tag in tags:
                 values[tag] = bytes(self.view[start:position])
         return values
+
+    def values(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Tag, VR and value of all elements but sequences."""
+        position, end = 0, len(self.view)
+        while position < end:
+            tag, vr, length, start = self._element(position, self.explicit)
+            if length == _UNDEFINED:
+                position = self._skip_sequence(start, self.explicit and vr != b"UN")
+                continue
+            position = start + length
+            if position > end:
+                raise MalformedDataSet("An element is longer than the data set.")
+            if vr != b"SQ":
+                yield tag, vr, bytes(self.view[start:position])
 
     def _element(self, position: int, explicit: bool) -> tuple[int, bytes, int, int]:
         group, element = self.tag(self.view, position)

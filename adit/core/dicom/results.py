@@ -144,6 +144,8 @@ class ResultStream(Iterator[T], Generic[T]):
     Attributes:
         truncated_by: Who cut the answer, known when the stream has ended: "server" (the PACS, or
             the number of results set for it), "limit" (the limit that the caller gave), or "".
+        count: How many results the stream gave so far.
+        on_end: Called when the stream has given its last result.
     """
 
     def __init__(
@@ -158,8 +160,9 @@ class ResultStream(Iterator[T], Generic[T]):
         self._limit = limit
         self._limit_means: Literal["server", "limit"] = limit_means
         self._cut_by_peer = cut_by_peer
-        self._count = 0
         self._ended = False
+        self.count = 0
+        self.on_end: Callable[[], None] = lambda: None
         self.truncated_by: TruncatedBy = ""
 
     @property
@@ -179,16 +182,17 @@ class ResultStream(Iterator[T], Generic[T]):
             self._ended = True
             if self._cut_by_peer():
                 self.truncated_by = "server"
+            self.on_end()
             raise
         except BaseException:
             self._ended = True
             raise
-        if self._limit is not None and self._count >= self._limit:
+        if self._limit is not None and self.count >= self._limit:
             # Only this one more result tells that the answer is cut.
             self.truncated_by = self._limit_means
             self.close()
             raise StopIteration
-        self._count += 1
+        self.count += 1
         return result
 
     def __enter__(self) -> ResultStream[T]:

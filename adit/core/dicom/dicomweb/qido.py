@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import quote, urlencode
 
 from ..attributes import Attributes, from_json
 from ..errors import PermanentDicomError
@@ -11,6 +13,7 @@ from ..query import Level, Query, matching_keys, request_keys, uid_list
 from .client import DicomWebClient
 
 _PAGE = 500
+_ENCODED = re.compile(r"[^\x00-\x7f]+|\^")
 _ACCEPT = "application/dicom+json"
 
 
@@ -29,31 +32,65 @@ def search(
         DicomError: If the server fails.
     """
     path, parameters, identity = _resource(query, level)
-    url = client.url(client.server.dicomweb_qido_prefix, path)
-    offset = 0
-    first_of_page: str | None = None
-    while True:
-        page_parameters = [*parameters, ("limit", str(_PAGE)), ("offset", str(offset))]
-        answers, more_held_back = _page(client, url, page_parameters)
-        if not answers:
-            return
-        attributes = [from_json(answer) for answer in answers if isinstance(answer, dict)]
-        first = attributes[0].uid(identity) if attributes else ""
-        if first_of_page is not None and first == first_of_page:
-            # The same page again: the server does not know `offset`.
-            on_warning()
-            return
-        first_of_page = first
-        yield from attributes
-        offset += len(answers)
-        if len(answers) < _PAGE and not more_held_back:
-            return
+    asked = _Asked(client, path, identity, on_warning)
+    yield from asked.pages(parameters)
+    if asked.count == 0 and (wider := _wider(parameters)) != parameters:
+        yield from asked.pages(wider)
+
+
+def _wider(parameters: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """The same search with wildcards for what must be encoded in a URL, if anything is left then.
+
+    The DICOMweb plugin of Orthanc 1.10 does not find "Müller*^J*", written as it must be in a URL.
+    It does find "M*ller**J*"; what that finds too much is filtered later.
+    """
+    wider = [(keyword, _ENCODED.sub("*", value)) for keyword, value in parameters]
+    matching = [value for keyword, value in wider if keyword != "includefield"]
+    return wider if any(value.strip("*^=") for value in matching) else parameters
+
+
+class _Asked:
+    """One search, which may be asked in several ways."""
+
+    def __init__(
+        self, client: DicomWebClient, path: str, identity: str, on_warning: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._url = client.url(client.server.dicomweb_qido_prefix, path)
+        self._identity = identity
+        self._on_warning = on_warning
+        self.count = 0
+
+    def pages(self, parameters: Sequence[tuple[str, str]]) -> Iterator[Attributes]:
+        """Yields all answers, page after page."""
+        offset = 0
+        first_of_page: str | None = None
+        while True:
+            paging = [("limit", str(_PAGE)), ("offset", str(offset))]
+            answers, held_back = _page(self._client, self._url, [*parameters, *paging])
+            if not answers:
+                return
+            attributes = [from_json(answer) for answer in answers if isinstance(answer, dict)]
+            first = attributes[0].uid(self._identity) if attributes else ""
+            if first_of_page is not None and first == first_of_page:
+                # The same page again: the server does not know `offset`.
+                self._on_warning()
+                return
+            first_of_page = first
+            self.count += len(attributes)
+            yield from attributes
+            offset += len(answers)
+            if len(answers) < _PAGE and not held_back:
+                return
 
 
 def _page(
     client: DicomWebClient, url: str, parameters: Sequence[tuple[str, str]]
 ) -> tuple[list[object], bool]:
-    with client.stream("GET", url, accept=_ACCEPT, params=parameters) as response:
+    # Wildcards stay as they are (RFC 3986 3.4 allows it): the DICOMweb plugin of Orthanc 1.10 looks
+    # for them before it decodes.
+    query = urlencode(parameters, safe="*?,", quote_via=quote)
+    with client.stream("GET", f"{url}?{query}", accept=_ACCEPT) as response:
         body = response.read()
         # PS3.18 10.6.3.1: 299 says that there are more results than were sent.
         held_back = "299" in response.headers.get("Warning", "")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ..attributes import Attributes, from_data_set
 from ..cancel import Canceled
-from ..contexts import IMPLICIT_LITTLE
 from ..errors import DicomError, from_dimse_status
 from . import commands
 from .acse import AcceptedContext
@@ -53,7 +52,6 @@ def find(
         DicomError: If the peer fails.
     """
     context = association.context_for(model_uid)
-    implicit = context.transfer_syntax == IMPLICIT_LITTLE
     fallback = association.server.character_set_fallback
     identifier = encode_identifier(keys, context.transfer_syntax, fallback)
     message_id = association.next_message_id()
@@ -67,9 +65,7 @@ def find(
             command = message.command
             if command.pending:
                 if isinstance(message.data, bytearray):
-                    yield from_data_set(
-                        bytes(message.data), implicit=implicit, little=True, fallback=fallback
-                    )
+                    yield from_data_set(bytes(message.data), context.transfer_syntax, fallback)
                 continue
             ended = True
             if command.status == commands.STATUS_SUCCESS:

@@ -13,7 +13,7 @@ from ..dimse import DimseConnector, ProgressClock, RetrieveReport, Scope, no_pro
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..incoming import IncomingInstances, IncomingStream
 from ..instance import DicomInstance
-from .want import FEW, Want
+from .want import FEW_AT_ONCE, Want
 
 _TAKE_TIMEOUT = 0.5
 # After the final response the last instances may still be on their way to us.
@@ -65,7 +65,7 @@ class MoveRetriever:
             message_id=message_id,
             calling_ae_title=self._local.calling_ae_title,
         ) as stream:
-            by_name = want.sop_instance_uids is not None and len(want.sop_instance_uids) <= FEW
+            by_name = want.by_name(FEW_AT_ONCE)
             scope = want.scope(want.sop_instance_uids or ()) if by_name else want.scope()
             yield from self._run(scope, message_id, expected, stream, received)
 

@@ -12,7 +12,7 @@ from ..dimse import DimseConnector, RetrieveReport
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
 from .moving import MoveRetriever
-from .want import FEW, Want
+from .want import FEW_AT_ONCE, FEW_ONE_BY_ONE, Want
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class WadoRetriever:
     def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
         study, series = want.study_instance_uid, want.series_instance_uid
         wanted = want.sop_instance_uids
-        if wanted is None or len(wanted) > FEW:
+        if wanted is None or not want.by_name(FEW_ONE_BY_ONE):
             yield from self._connector.retrieve(study, series)
             return
         problem: DicomError | None = None
@@ -78,14 +78,18 @@ class GetRetriever:
             # Should the server have told only a part of them.
             batches += self._connector.get_batches(())
         wanted: Collection[str] | None = want.sop_instance_uids
+        by_name = want.by_name(FEW_AT_ONCE)
         for number, contexts in enumerate(batches):
             last = number == len(batches) - 1
-            failed = yield from self._with_contexts(want, wanted, received, contexts, last=last)
+            failed = yield from self._with_contexts(
+                want, wanted, received, contexts, by_name=by_name, last=last
+            )
             if not failed:
                 return
             if wanted is None and not last:
                 # The rest needs other contexts. Ask for it by name, not for all again.
                 wanted = self._list_instances(want)
+            by_name = True
 
     def _with_contexts(
         self,
@@ -94,13 +98,14 @@ class GetRetriever:
         received: Collection[str],
         contexts: tuple[Context, ...],
         *,
+        by_name: bool,
         last: bool,
     ) -> Iterator[DicomInstance]:
         """Returns whether instances are missing that other contexts may bring."""
         missing = sorted(set(wanted or ()) - set(received))
-        if wanted is not None and len(missing) <= FEW:
-            if not missing:
-                return False
+        if wanted is not None and not missing:
+            return False
+        if wanted is not None and by_name and len(missing) <= FEW_AT_ONCE:
             report = RetrieveReport()
             yield from self._connector.get(want.scope(missing), contexts, report)
             if not set(wanted) - set(received):

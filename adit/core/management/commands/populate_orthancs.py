@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from adit.stack.example_data import ExampleDataError, Peer, missing_studies, send_examples
+from adit.core.dicom import ServerConfig
+from adit.stack.example_data import ExampleDataError, missing_studies, peer, send_examples
 from adit.stack.orthanc_rest import DICOMWEB_PATH, OrthancRest
 
 
@@ -24,25 +25,25 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        peer = _peer("ORTHANC1")
+        server = _server("ORTHANC1")
         if options["reset"]:
             _clear("ORTHANC1")
             _clear("ORTHANC2")
         try:
-            if not missing_studies(peer):
-                self.stdout.write(f"{peer.ae_title} holds the example studies already.")
+            if not missing_studies(server):
+                self.stdout.write(f"{server.name} holds the example studies already.")
                 return
-            count = send_examples(peer)
+            count = send_examples(server)
         except ExampleDataError as err:
             raise CommandError(str(err)) from err
-        self.stdout.write(f"Sent {count} instances to {peer.ae_title}.")
+        self.stdout.write(f"Sent {count} instances to {server.name}.")
 
 
-def _peer(name: str) -> Peer:
+def _server(name: str) -> ServerConfig:
     port = os.environ.get(f"{name}_DICOM_PORT", "")
     if not port.isdigit():
         raise CommandError(f"{name}_DICOM_PORT must be a port number, not {port!r}.")
-    return Peer(name, os.environ.get(f"{name}_HOST", "127.0.0.1"), int(port))
+    return peer(name, os.environ.get(f"{name}_HOST", "127.0.0.1"), int(port))
 
 
 def _clear(name: str) -> None:

@@ -73,7 +73,7 @@ def test_a_task_that_kills_its_worker_three_times_fails_and_says_so(task):
         sweep()
     task.refresh_from_db()
     assert task.state == "FAILURE"
-    assert "its process died 3 times" in task.message
+    assert "it was interrupted 3 times" in task.message
 
 
 def test_a_transient_failure_waits_and_the_third_is_the_last(task, settings):

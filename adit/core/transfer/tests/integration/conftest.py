@@ -5,6 +5,7 @@ import urllib.request
 from dataclasses import dataclass
 
 import pytest
+from django.db.models.functions import Now
 from pydicom import dcmread
 
 from adit.core.dicom import CancelToken
@@ -19,9 +20,11 @@ from adit.core.jobs import leases
 from adit.core.jobs.actions import create_job
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.run import TaskRun
-from adit.core.models import DicomNode, DicomServer
+from adit.core.models import DicomJob, DicomNode, DicomServer, DicomTask
+from adit.core.receiver.tests.integration.conftest import AE_TITLE, KEY, ReceiverUnderTest
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 from adit.stack.orthanc import OrthancServer
+from adit.stack.orthanc_rest import Modality
 from adit.test_pacs.double import PacsDouble
 from adit.test_pacs.phantoms import PATIENTS, study_instances
 
@@ -78,7 +81,7 @@ def double_source(transactional_db, pacs):
 
 @pytest.fixture
 def holdings(orthancs):
-    """All instances at the destination, read back."""
+    """All instances at the destination, read back; it is empty when the test begins."""
 
     def read():
         second = orthancs[1]
@@ -159,3 +162,25 @@ def work(tmp_path):
         return result
 
     return do
+
+
+@pytest.fixture
+def again():
+    """Let a task that has ended wait again, as after a retry."""
+
+    def do(task):
+        DicomTask.objects.filter(pk=task.pk).update(state="PENDING", queued=Now())
+        DicomJob.objects.filter(pk=task.job_id).update(state="PENDING")
+
+    return do
+
+
+@pytest.fixture
+def receiver(transactional_db, settings, tmp_path, orthancs):
+    """A receiver process that the source knows as the destination of a C-MOVE."""
+    settings.FILE_TRANSMIT_KEY = KEY
+    receiver = ReceiverUnderTest(tmp_path)
+    receiver.start()
+    orthancs[0].add_modality(AE_TITLE, Modality(AE_TITLE, receiver.port))
+    yield receiver
+    receiver.stop()
