@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from adit.stack.example_data import missing_studies, peer
 from adit.stack.ports import LOOPBACK, wait_until
 from adit.stack.processes import MARK
 from adit.stack.supervisor import mark_of
@@ -25,22 +27,29 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 from rich.console import Console
+from adit.stack import orthanc
 from adit.stack.demo import Demo, Options
+if "without-orthanc" in sys.argv:
+    orthanc.is_installed = lambda: False
 options = Options(name=sys.argv[2], port=int(sys.argv[3]), browser=False)
 Demo(Path(sys.argv[1]), options, Console()).run()
 """
 
 
+def _output(workspace: Workspace) -> Path:
+    return ROOT / ".adit" / f"{workspace.name}.log"
+
+
 class Started:
     """A demo in a process of its own, and what it says."""
 
-    def __init__(self, workspace: Workspace, port: int) -> None:
+    def __init__(self, workspace: Workspace, port: int, *more: str) -> None:
         self.workspace = workspace
-        self.log = ROOT / ".adit" / f"{workspace.name}.log"
+        self.log = _output(workspace)
         self.log.parent.mkdir(exist_ok=True)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(ROOT), workspace.name, str(port)],
+                [sys.executable, "-c", _PROGRAM, str(ROOT), workspace.name, str(port), *more],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -78,6 +87,8 @@ def workspace() -> Iterator[Workspace]:
     workspace = Workspace(ROOT, f"test-demo-{os.getpid()}")
     yield workspace
     workspace.remove()
+    shutil.rmtree(workspace.logs, ignore_errors=True)
+    _output(workspace).unlink(missing_ok=True)
 
 
 def test_a_taken_port_is_replaced_and_said(workspace: Workspace):
@@ -124,5 +135,18 @@ def test_a_second_demo_on_the_same_data_is_refused(workspace: Workspace):
         assert second.returncode != 0
         assert "in use by another process" in second.stderr
         assert httpx.get(demo.state["web_url"], follow_redirects=True).status_code == 200
+    finally:
+        assert demo.stop() == 0
+
+
+def test_without_orthanc_two_embedded_servers_hold_the_example_studies(workspace: Workspace):
+    workspace.remove()
+    demo = Started(workspace, 8000, "without-orthanc")
+    try:
+        assert demo.state["pacs"] == "embedded"
+        assert "two embedded servers" in demo.log.read_text()
+        server = demo.state["servers"]["ORTHANC1"]
+        assert server["dicomweb_url"] == ""
+        assert missing_studies(peer("ORTHANC1", server["host"], server["dicom_port"])) == set()
     finally:
         assert demo.stop() == 0
