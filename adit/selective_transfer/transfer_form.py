@@ -114,6 +114,12 @@ class TransferForm(forms.Form):
         """What the user should know before; the form must have been validated."""
         return pseudonyms.warnings(self.user, self.basket, self.pseudonyms, self.profile_used)
 
+    def clean_profile(self) -> DeidProfile | None:
+        """Who does not post the field gets the default."""
+        if "profile" not in self.data:
+            return default_profile(self.user)
+        return self.cleaned_data["profile"]
+
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         for text in self.basket.refused:
