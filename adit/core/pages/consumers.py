@@ -85,8 +85,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._last = asyncio.get_running_loop().time()
         news = [html for key, html in fragments.items() if self._sent.get(key) != html]
         self._sent.update(fragments)
-        if news:
-            await self.send(text_data="".join(news))
+        # One message each: a parser drops table rows that stand beside other elements.
+        for html in news:
+            await self.send(text_data=html)
 
     async def _render(self) -> Fragments | None:
         def render() -> Fragments | None:
