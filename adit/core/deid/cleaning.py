@@ -20,12 +20,13 @@ _PATTERNS = re.compile(
     | \b(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2}))\b   # date
     | \d[\d\s/().-]{6,}\d(?=\D|$)                                  # phone or id in groups
     | \d{5,}                                                       # long number
-    | \b(?:Dr|Prof|Mr|Mrs|Ms|Herr|Frau)\b\.?\s*(?:med\.\s*)?[^\W\d_][\w'-]*  # person with a title
+    | \b(?:Dr|Prof|Mr|Mrs|Ms|Herr|Frau)\b\.?\s*(?:med\.\s*)?(?:[^\W\d_][\w'-]*)?  # with a title
     """,
     re.VERBOSE,
 )
 _SPACES = re.compile(r"[ \t]{2,}")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_DOUBLE_NAME = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)+")
 _UMLAUTS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("å", "aa"), ("ø", "oe"))
 _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer word
 
@@ -46,9 +47,12 @@ def spellings(word: str) -> set[str]:
 
 
 def name_words(name: str) -> set[str]:
-    """Words of a person name (PN) that identify: three letters, or two ideographs."""
+    """Words of a person name (PN) that identify: three letters, or two ideographs.
+
+    Double names come whole and in parts.
+    """
     found = set()
-    for word in _WORD.findall(name.replace("^", " ").replace("=", " ").replace("\\", " ")):
+    for word in (*_WORD.findall(name), *_DOUBLE_NAME.findall(name)):
         if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word.isalpha()):
             found.add(word)
     return found

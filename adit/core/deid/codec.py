@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
-from pydicom.datadict import DicomDictionary, dictionary_VR
+from pydicom.datadict import dictionary_VR
 
 from .errors import MalformedDataset
 
@@ -86,14 +86,10 @@ class Element(NamedTuple):
 @cache
 def vr_of_tag(tag: int) -> bytes:
     """VR of the data dictionary (PS3.6); UN for private and unknown tags."""
-    entry = DicomDictionary.get(tag)
-    if entry is not None:
-        vr = entry[0]
-    else:
-        try:
-            vr = dictionary_VR(tag)
-        except KeyError:
-            return b"UN"
+    try:
+        vr = dictionary_VR(tag)
+    except KeyError:
+        return b"UN"
     return vr[:2].encode() if vr != "NONE" else b"UN"
 
 

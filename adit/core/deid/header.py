@@ -18,6 +18,17 @@ from .profile import CODE_OF_BASIC_PROFILE, CODE_OF_OPTION, Option, Profile
 
 _PATIENT_COMMENTS = 0x00104000
 _TRIAL_PROTOCOL_ID, _TRIAL_PROTOCOL_NAME = 0x00120020, 0x00120021
+_TRIAL_SPONSOR, _TRIAL_SITE_ID, _TRIAL_SITE_NAME = 0x00120010, 0x00120030, 0x00120031
+_TRIAL_SUBJECT_ID, _TRIAL_READING_ID = 0x00120040, 0x00120042
+TRIAL_TAGS = (
+    _TRIAL_SPONSOR,
+    _TRIAL_PROTOCOL_NAME,
+    _TRIAL_SITE_ID,
+    _TRIAL_SITE_NAME,
+    _TRIAL_SUBJECT_ID,
+    _TRIAL_READING_ID,
+)
+"""Attributes whose presence decides what the Clinical Trial Subject module lacks."""
 _PATIENT_IDENTITY_REMOVED = 0x00120062
 _DEIDENTIFICATION_METHOD = 0x00120063
 _DEIDENTIFICATION_METHOD_CODES = 0x00120064
@@ -45,7 +56,8 @@ def header_insertions(
         encoding: Of the top level.
         values: Raw values of the source; study date and time are used.
     """
-    key = (encoding, values.get(STUDY_DATE, b""), values.get(STUDY_TIME, b""))
+    trial = bytes(tag in values for tag in TRIAL_TAGS)
+    key = (encoding, values.get(STUDY_DATE, b""), values.get(STUDY_TIME, b""), trial)
     found = context.insertions.get(key)
     if found is None:
         found = context.insertions[key] = _insertions(context, encoding, values)
@@ -69,6 +81,7 @@ def _insertions(
     if assignment.trial_protocol_id:
         leaves.append((_TRIAL_PROTOCOL_ID, b"LO", encode(assignment.trial_protocol_id)))
         leaves.append((_PATIENT_COMMENTS, b"LT", encode(_routing(context, values))))
+        leaves += _rest_of_trial_module(context, values)
     if assignment.trial_protocol_name:
         leaves.append((_TRIAL_PROTOCOL_NAME, b"LO", encode(assignment.trial_protocol_name)))
     codes = [CODE_OF_BASIC_PROFILE]
@@ -79,6 +92,23 @@ def _insertions(
     insertions = [(tag, encode_element(encoding, tag, vr, value)) for tag, vr, value in leaves]
     insertions.append((_DEIDENTIFICATION_METHOD_CODES, sequence))
     return tuple(sorted(insertions))
+
+
+def _rest_of_trial_module(
+    context: PatientContext, values: dict[int, bytes]
+) -> list[tuple[int, bytes, bytes]]:
+    """What the module must have beside the protocol's id (PS3.3 C.7.1.3), where it is absent."""
+    leaves = [
+        (_TRIAL_SPONSOR, b"LO", b"NOT STATED"),
+        (_TRIAL_SITE_ID, b"LO", b""),
+        (_TRIAL_SITE_NAME, b"LO", b""),
+    ]
+    if not context.assignment.trial_protocol_name:
+        leaves.append((_TRIAL_PROTOCOL_NAME, b"LO", b""))
+    if _TRIAL_READING_ID not in values:
+        pseudonym = context.charset.encode(context.assignment.pseudonym)
+        leaves.append((_TRIAL_SUBJECT_ID, b"LO", pseudonym))
+    return [leaf for leaf in leaves if leaf[0] not in values]
 
 
 def _method(profile: Profile) -> bytes:

@@ -37,6 +37,7 @@ CLASSIC_IMAGES = frozenset(_STORAGE + suffix for suffix in _CLASSIC.split())
 """Single-frame and early multi-frame images: ContentDate is Type 2C, AcquisitionDateTime and
 DeviceSerialNumber Type 3, where the enhanced IODs have Type 1 or 1C."""
 
+_PREFIX_OF_RADIOTHERAPY = _STORAGE + "481."
 _PREFIXES_OF_DOCUMENTS = (_STORAGE + "88.", _STORAGE + "11.")  # SR and presentation states
 
 
@@ -49,12 +50,13 @@ _TYPE_3 = _tags(
     InstanceCreationDate InstanceCreationTime OperatorIdentificationSequence ProtocolName
     AcquisitionDeviceProcessingDescription DetectorID DateOfLastDetectorCalibration
     TimeOfLastDetectorCalibration IntendedPhaseStartDate IntendedPhaseEndDate InstitutionName
-    InstitutionCodeSequence StationName OperatorsName ReferencedStudySequence
+    InstitutionCodeSequence StationName ReferencedStudySequence
     """
 )  # Type 3 wherever they stand, or Type 1 only in normalised services
 
 _TYPE_1_IN_PET = _tags("SeriesDate SeriesTime")  # PS3.3 C.8.9.1
 _TYPE_2_IN_DOCUMENTS = _tags("ReferencedPerformedProcedureStepSequence")  # PS3.3 C.17.1
+_TYPE_2_IN_RADIOTHERAPY = _tags("OperatorsName")  # PS3.3 C.8.8.1
 _TYPE_1_BUT_CLASSIC = _tags("AcquisitionDateTime DeviceSerialNumber")
 _TYPE_2C_IN_CLASSIC = _tags("ContentDate ContentTime")
 _TYPE_2 = _tags("ContrastBolusAgent ContentCreatorName")
@@ -74,6 +76,9 @@ def resolve(action: BasicAction, tag: int, sop_class_uid: str) -> PlainAction:
     if tag in _TYPE_2_IN_DOCUMENTS:
         document = sop_class_uid.startswith(_PREFIXES_OF_DOCUMENTS)
         return PlainAction.ZERO if document else PlainAction.REMOVE
+    if tag in _TYPE_2_IN_RADIOTHERAPY:
+        radiotherapy = sop_class_uid.startswith(_PREFIX_OF_RADIOTHERAPY)
+        return PlainAction.ZERO if radiotherapy else PlainAction.REMOVE
     if tag in _TYPE_1_BUT_CLASSIC:
         return PlainAction.REMOVE if sop_class_uid in CLASSIC_IMAGES else PlainAction.DUMMY
     if tag in _TYPE_2C_IN_CLASSIC:

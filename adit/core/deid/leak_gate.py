@@ -16,6 +16,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
+from pydicom.sequence import Sequence
 
 from .codec import Encoding
 from .leak_identifiers import (
@@ -33,21 +34,13 @@ from .report import Finding, FindingKind
 _UID = re.compile(rb"(?<![\d.])[0-2]\.(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){3,}")
 _STANDARD_ROOT = b"1.2.840.10008."
 _UID_OF_A_DEFINITION = re.compile(
-    r"Class|CodingScheme|ContextUID|ContextGroup|MappingResource|TransferSyntax|Template"
+    r"Class|CodingScheme|ContextUID|ContextGroup|Creator|MappingResource|TransferSyntax|Template"
 )
 _SHORTEST_UID_IN_TEXT = 20
-_WORDS_OF_NO_TEXT = """
-DA TM DT DS IS AS UI US SS UL SL FL FD AT OF OD OL OV SV UV OW
-"""
-_NO_TEXT = frozenset(_WORDS_OF_NO_TEXT.split())
-_WORDS_OF_DATES = """
-DA DT
-"""
-_DATES = frozenset(_WORDS_OF_DATES.split())
-_WORDS_OF_BYTES = """
-OB UN
-"""
-_BYTES = frozenset(_WORDS_OF_BYTES.split())
+_VRS_WITHOUT_TEXT = "DA TM DT DS IS AS UI US SS UL SL FL FD AT OF OD OL OV SV UV OW"
+_NO_TEXT = frozenset(_VRS_WITHOUT_TEXT.split())
+_DATES = frozenset({"DA", "DT"})
+_BYTES = frozenset({"OB", "UN"})
 _LATIN_PART_INSIDE_WORDS = 6
 _ID_INSIDE_TEXT = 6
 _CACHE_LIMIT = 64
@@ -71,9 +64,11 @@ class LeakGate:
             encoding: Of both.
             patient: Header that identifies the patient, if that is not `before`.
         """
+        if not after:
+            return []
         wanted = self._identifiers(raw_identifiers(patient or before, encoding.big_endian))
         lowered = after.lower()
-        suspicious = any(needle in lowered for needle in wanted.needles)
+        suspicious = [needle for needle in wanted.needles if needle in lowered]
         uids: set[bytes] = set()
         if self._check_uids:
             uids = {
@@ -88,7 +83,10 @@ class LeakGate:
             dataset = read_dataset(BytesIO(after), encoding.implicit, not encoding.big_endian)
             for tag, vr, value, encodings in _leaves(dataset, wanted.encodings):
                 keyword = "" if tag >> 16 & 1 else keyword_for_tag(tag)
-                kinds = set(_kinds(wanted, keyword, vr, value, encodings)) if suspicious else set()
+                kinds: set[FindingKind] = set()
+                lowered = value.lower()
+                if any(needle in lowered for needle in suspicious):
+                    kinds.update(_kinds(wanted, keyword, vr, value, encodings))
                 if uids and _holds_uid(uids, keyword, vr, value):
                     kinds.add(FindingKind.ORIGINAL_UID)
                 for kind in sorted(kinds):
@@ -121,11 +119,13 @@ def _leaves(dataset: Dataset, encodings: list[str]) -> Iterator[tuple[int, str, 
             yield int(tag), vr, raw.value or b"", encodings
             continue
         value = dataset[tag].value
-        if isinstance(value, bytes):
-            yield int(tag), "UN", value, encodings
-        else:
-            for item in value or ():
+        if isinstance(value, Sequence):
+            for item in value:
                 yield from _leaves(item, encodings)
+        elif isinstance(value, bytes):
+            yield int(tag), "UN", value, encodings
+        else:  # pydicom converts the few elements that tell how to read the others
+            yield int(tag), vr, str(value).encode(), encodings
 
 
 def _dictionary_vr(tag: int) -> str:
@@ -148,7 +148,7 @@ def _kinds(
 ) -> Iterator[FindingKind]:
     if vr in _DATES and "Birth" in keyword and decode(value[:8], []) in wanted.compact_birth_dates:
         yield FindingKind.BIRTH_DATE
-    if vr in _NO_TEXT and not (vr == "OW" and len(value) <= 4096):
+    if vr in _NO_TEXT:
         return
     texts = {decode(value, encodings)}
     if vr in _BYTES and not value.isascii():

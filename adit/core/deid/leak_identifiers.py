@@ -27,7 +27,9 @@ from pydicom import charset as pydicom_charset
 
 from .report import FindingKind
 
-_WORDS_OF_COMMON_WORDS = """
+_COMMON = """
+perfusion diffusion pancreas prostate spleen thyroid uterus bladder colon hepatic renal lut
+modality original derived primary secondary localizer average maximum minimum projection
 abdomen abdominal adult angio ankle anonymous anonymized anterior aorta apex arm arterial artery
 axial back base bein black blank bone brain breast brust cardiac case chest child clear cor
 coronal cross day dry dual east elbow extremity eye face fast fat field film fine finger flow foot
@@ -40,7 +42,7 @@ soft south spine standard stern stomach strong study subject supine table tall t
 thin thorax tief tilt time tooth top trial unknown upper vein venous volunteer wall water weich
 west white wide wrist young
 """
-COMMON_WORDS = frozenset(_WORDS_OF_COMMON_WORDS.split())
+COMMON_WORDS = frozenset(_COMMON.split())
 
 _NAMES = (0x00100010, 0x00101001, 0x00101005)
 _SOURCES: tuple[tuple[int, FindingKind], ...] = (
@@ -210,8 +212,10 @@ def identifiers(raw: RawIdentifiers) -> Identifiers:
                         needles[form.encode(encoding).lower()] = None
                     except (UnicodeEncodeError, LookupError):
                         continue
-    texts = [*ids, *accession_numbers, *addresses, *phones]
-    texts += [line for value in by_kind[FindingKind.PHONE] for line in value.split("\\")]
+    texts = [*ids, *accession_numbers, *addresses]
+    for value in by_kind[FindingKind.PHONE]:  # grouping of the digits varies, so parts are needles
+        groups = re.findall(r"\d{3,}", value)
+        texts += [max(groups, key=len), re.sub(r"\D", "", value)[-4:]] if groups else []
     texts += [form for day in births for form in _date_needles(day)]
     for text in sorted(set(texts)):
         for encoding in encodings if not text.isascii() else ("ascii",):

@@ -66,7 +66,7 @@ class PatientContext:
     invented: InventedNames
     age: str  # PatientAge in agreement with the shifted dates, empty if it stays
     memo: dict[bytes, dict[tuple[object, bytes], bytes]] = field(default_factory=dict)
-    insertions: dict[tuple[object, bytes, bytes], tuple[tuple[int, bytes], ...]] = field(
+    insertions: dict[tuple[object, ...], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
     )
 

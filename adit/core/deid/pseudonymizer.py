@@ -17,6 +17,8 @@ from .codec import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
+    LONG_VRS,
+    SHORT_VRS,
     Element,
     Encoding,
     NeedMoreData,
@@ -24,7 +26,7 @@ from .codec import (
 )
 from .engine import Rewriter, RuleBook
 from .errors import ExcludedModality, TruncatedDataset
-from .header import REPLACED_ALWAYS, header_insertions
+from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .leak_gate import LeakGate
 from .mapping import KeyedMapping
 from .patient import IDENTIFYING_TAGS, STUDY_INSTANCE_UID, PatientContext, patient_context
@@ -41,13 +43,19 @@ _JPIP_DEFLATED = ("1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
 _DEFLATED = frozenset({str(DeflatedExplicitVRLittleEndian), *_JPIP_DEFLATED})
 
 
-def encoding_of(transfer_syntax_uid: str) -> Encoding:
-    """How headers are encoded in a transfer syntax (PS3.5 Annex A)."""
-    if transfer_syntax_uid == ImplicitVRLittleEndian:
-        return IMPLICIT_LITTLE
+def encoding_of(transfer_syntax_uid: str, first_element: bytes = b"") -> Encoding:
+    """How headers are encoded in a transfer syntax (PS3.5 Annex A).
+
+    Some devices write implicit VR where they name an explicit syntax, and the other way round. The
+    first element tells: a VR is two capitals, and as a length they would be beyond 16 KiB.
+    """
     if transfer_syntax_uid == ExplicitVRBigEndian:
         return EXPLICIT_BIG
-    return EXPLICIT_LITTLE
+    vr = first_element[4:6]
+    explicit = vr in SHORT_VRS or vr in LONG_VRS
+    if not vr:
+        explicit = transfer_syntax_uid != ImplicitVRLittleEndian
+    return EXPLICIT_LITTLE if explicit else IMPLICIT_LITTLE
 
 
 class Pseudonymizer:
@@ -65,7 +73,10 @@ class Pseudonymizer:
         self._gate = LeakGate(check_uids=Option.RETAIN_UIDS not in profile.options)
 
     def map_uid(self, uid: str) -> str:
-        """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay."""
+        """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay, and all of them
+        where the profile retains UIDs."""
+        if Option.RETAIN_UIDS in self.profile.options:
+            return uid
         return self._mapping.uid(uid)
 
     def date_offset(self, patient_id: str) -> timedelta:
@@ -87,11 +98,13 @@ class Pseudonymizer:
             TruncatedDataset: The source ends in the middle of an element.
             ExcludedModality: The profile excludes the modality.
         """
-        encoding = encoding_of(transfer_syntax_uid)
         counting = CountingTarget(target)
         deflating = DeflatingTarget(counting) if transfer_syntax_uid in _DEFLATED else None
         reader = Source(InflatingSource(source) if deflating else source)
         output = deflating or counting
+        first_element = reader.read(8)
+        reader.push_back(first_element)
+        encoding = encoding_of(transfer_syntax_uid, first_element)
 
         buffer, elements = _read_elements(reader, encoding)
         values = {
@@ -130,16 +143,14 @@ class Pseudonymizer:
         if self.profile.leak_gate:
             for before, after in inspected:
                 findings += self._gate.check(before, after, encoding, patient=buffer)
-        retained = Option.RETAIN_UIDS in self.profile.options
         source_uid = _uid(values, _SOP_INSTANCE_UID)
         study_uid, series_uid = _uid(values, STUDY_INSTANCE_UID), _uid(values, _SERIES_INSTANCE_UID)
-        map_uid = str if retained else self._mapping.uid
         return DeidResult(
             sop_class_uid=sop_class_uid,
             source_sop_instance_uid=source_uid,
-            sop_instance_uid=map_uid(source_uid),
-            study_instance_uid=map_uid(study_uid),
-            series_instance_uid=map_uid(series_uid),
+            sop_instance_uid=self.map_uid(source_uid),
+            study_instance_uid=self.map_uid(study_uid),
+            series_instance_uid=self.map_uid(series_uid),
             size=counting.size,
             action_counts=Counter(counts),
             findings=findings,
@@ -176,7 +187,7 @@ class Pseudonymizer:
 
 _CONTEXT_KEY = (*IDENTIFYING_TAGS, STUDY_INSTANCE_UID)
 _WANTED = frozenset(
-    {*_CONTEXT_KEY, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
+    {*_CONTEXT_KEY, *TRIAL_TAGS, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
 )
 
 

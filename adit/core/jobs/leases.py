@@ -7,11 +7,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Now
 
 from adit.core.jobs.events import add_event
@@ -40,7 +40,7 @@ class LeaseStatus(Enum):
     LOST = "lost"
 
 
-def _deadline() -> CombinedExpression:
+def _deadline() -> Any:
     """By the clock of the database: those of the hosts may differ."""
     return Now() + timedelta(seconds=settings.TASK_LEASE_SECONDS)
 

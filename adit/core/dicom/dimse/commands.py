@@ -26,6 +26,8 @@ _REMAINING = 0x1020
 _COMPLETED = 0x1021
 _FAILED = 0x1022
 _WARNING = 0x1023
+_MOVE_ORIGINATOR_AE_TITLE = 0x1030
+_MOVE_ORIGINATOR_MESSAGE_ID = 0x1031
 
 _NO_DATA_SET = 0x0101
 _HAS_DATA_SET = 0x0000
@@ -103,6 +105,16 @@ class Command:
     @property
     def sop_instance_uid(self) -> str:
         return self._text(_AFFECTED_SOP_INSTANCE_UID)
+
+    @property
+    def move_originator_ae_title(self) -> str:
+        """Who asked for the C-MOVE that a C-STORE belongs to; optional, "" where it is missing."""
+        return self._text(_MOVE_ORIGINATOR_AE_TITLE)
+
+    @property
+    def move_originator_message_id(self) -> int | None:
+        """The Message ID of that C-MOVE."""
+        return self._optional(_MOVE_ORIGINATOR_MESSAGE_ID)
 
     @property
     def remaining(self) -> int | None:

@@ -73,7 +73,7 @@ def test_a_task_that_kills_its_worker_three_times_fails_and_says_so(task):
         sweep()
     task.refresh_from_db()
     assert task.state == "FAILURE"
-    assert "its process died 3 times" in task.message
+    assert "it was interrupted 3 times" in task.message
 
 
 def test_a_transient_failure_waits_and_the_third_is_the_last(task, settings):
@@ -136,6 +136,7 @@ def test_the_history_tells_what_happened(task, lease):
 def test_the_end_of_a_job_is_mailed_if_asked(owner, make_job):
     job = make_job(owner, send_finished_mail=True)
     lease = leases.claim(DicomTask.objects.get(job=job).pk, "worker")
+    assert lease
     conclude(lease, Outcome("done", "all there", "SUCCESS"))
     from procrastinate.contrib.django.models import ProcrastinateJob
 

@@ -71,4 +71,4 @@ def test_three_attempts_are_three_runs():
 
 def test_a_task_that_kills_its_process_three_times_is_given_up():
     assert isinstance(decide_after_crash(2, 3, NOW), Retry)
-    assert decide_after_crash(3, 3, NOW) == GiveUp("its process died 3 times")
+    assert decide_after_crash(3, 3, NOW) == GiveUp("it was interrupted 3 times")
