@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 import time
+import tracemalloc
 
 import pytest
 
@@ -322,3 +323,27 @@ def test_without_a_receiver_there_is_no_c_move(server):
         assert RetrieveProtocol.C_MOVE not in operator.retrieve_protocols()
         with pytest.raises(PermanentDicomError):
             fetch(operator, RetrieveProtocol.C_MOVE)
+
+
+@pytest.mark.parametrize("protocol", [RetrieveProtocol.WADO_RS, RetrieveProtocol.C_GET])
+@pytest.mark.parametrize("send", list(StoreProtocol))
+def test_memory_stays_flat_over_a_large_instance(server, spill, tmp_path, protocol, send):
+    instance = make_instance(pixels=60_000_000)
+    path = tmp_path / "large"
+    path.write_bytes(instance.read())
+    digest = instance.sha256()
+    instance.data = FileSlice(path, 0, path.stat().st_size)
+    with DicomOperator(server, spill_folder=spill) as operator:
+        tracemalloc.start()
+        try:
+            assert all(outcome.accepted for outcome in operator.store([instance], protocol=send))
+            with operator.fetch(
+                patient_id="P1", study_instance_uid=STUDY, series={SERIES: None}, protocol=protocol
+            ) as stream:
+                (got,) = stream
+            assert got.sha256() == digest
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert isinstance(got.data, FileSlice)
+    assert peak < 30_000_000
