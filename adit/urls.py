@@ -5,5 +5,11 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("accounts/", include("adit.accounts.urls")),
+    path("selective-transfer/", include("adit.selective_transfer.urls")),
     path("", include("adit.core.pages.urls")),
 ]
+
+handler400 = "adit.core.pages.errors.bad_request"
+handler403 = "adit.core.pages.errors.permission_denied"
+handler404 = "adit.core.pages.errors.not_found"
