@@ -11,7 +11,6 @@ import pytest
 from pydicom import Dataset, dcmread
 
 
-
 class Destination:
     """ORTHANC2, seen by its own REST API."""
 
@@ -112,5 +111,3 @@ def read_json(page, url: str):
     answer = page.request.get(url)
     assert answer.ok, answer.status
     return json.loads(answer.body())
-
-
