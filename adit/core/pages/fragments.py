@@ -12,10 +12,10 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from adit.core.jobs.actions import JOB_ACTIONS
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.waiting import reasons_for_waiting
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.pages.action_buttons import action_buttons
 from adit.core.pages.progress import elapsed, progress_of
 from adit.core.pages.task_table import tasks_by_id, tasks_of_kind, with_notes
 
@@ -71,7 +71,7 @@ def job_context(user: Any, job: DicomJob) -> dict[str, Any]:
         "waiting": reasons_for_waiting(job),
         "running": tasks,
         "running_more": max(0, decorated.progress.counts.get("IN_PROGRESS", 0) - RUNNING_SHOWN),
-        "actions": [action for action in JOB_ACTIONS.values() if action.available(user, job)],
+        "actions": action_buttons(user, job),
     }
 
 
