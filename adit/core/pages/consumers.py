@@ -91,7 +91,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _render(self) -> Fragments | None:
         def render() -> Fragments | None:
-            user = current_user(self.scope)
+            user = current_user(dict(self.scope))
             return None if user is None else self.render(user)
 
         return await database_sync_to_async(render)()
@@ -114,7 +114,7 @@ class JobConsumer(LiveConsumer):
 
     @property
     def _job_id(self) -> int:
-        return int(self.scope["url_route"]["kwargs"]["job_id"])
+        return int(self.scope["url_route"]["kwargs"]["job_id"])  # type: ignore[typeddict-item]
 
     def groups_to_join(self) -> list[str]:
         return [job_group(self._job_id), ALL_JOBS_GROUP]

@@ -1,0 +1,104 @@
+from contextlib import asynccontextmanager
+
+import pytest
+from channels.auth import AuthMiddlewareStack
+from channels.db import database_sync_to_async
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from adit.core.jobs.notify import notify_job
+from adit.core.models import DicomTask
+from adit.core.pages.consumers import NOT_ALLOWED
+from adit.core.pages.live import job_listener
+from adit.routing import websocket_urlpatterns
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.integration,
+    pytest.mark.asyncio,
+]
+
+
+def cookie_of(user):
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+@asynccontextmanager
+async def socket(user, path):
+    cookie = await database_sync_to_async(cookie_of)(user)
+    headers = [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode())]
+    application = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+    communicator = WebsocketCommunicator(application, path, headers)
+    try:
+        yield communicator
+    finally:
+        await communicator.disconnect()
+        await job_listener().stop()
+
+
+async def receive_until(communicator, part):
+    while True:
+        text = await communicator.receive_from(timeout=15)
+        if part in text:
+            return text
+
+
+def change_task(job):
+    DicomTask.objects.filter(job_id=job.pk).update(instances_done=3)
+    notify_job(job.pk)
+
+
+async def test_a_change_of_a_job_reaches_its_page(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    task = await DicomTask.objects.aget(job_id=job.pk)
+    async with socket(owner, f"/ws/jobs/{job.pk}/?tasks={task.pk}") as communicator:
+        connected, _ = await communicator.connect(timeout=15)
+        assert connected
+        await receive_until(communicator, f'<tr id="task-{task.pk}"')
+        await database_sync_to_async(change_task)(job)
+        text = await receive_until(communicator, 'data-testid="instances-done">3<')
+        assert 'id="job-live"' in text
+        # Rows come alone, or the parser of the browser would drop them.
+        row = await receive_until(communicator, "3 of 3")
+        assert row.startswith(f'<tr id="task-{task.pk}"')
+        assert row.endswith("</tr>")
+
+
+async def test_a_change_reaches_the_page_of_a_task_and_home(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    task = await DicomTask.objects.aget(job_id=job.pk)
+    async with (
+        socket(owner, f"/ws/jobs/{job.pk}/?task={task.pk}") as of_task,
+        socket(owner, "/ws/jobs/") as of_home,
+    ):
+        assert (await of_task.connect(timeout=15))[0]
+        assert (await of_home.connect(timeout=15))[0]
+        await database_sync_to_async(change_task)(job)
+        await receive_until(of_task, 'data-testid="instances-done">3<')
+        assert 'id="home-jobs"' in await receive_until(of_home, "3 of 3 instances")
+
+
+async def test_a_job_of_somebody_else_is_not_sent(owner, stranger, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    async with socket(stranger, f"/ws/jobs/{job.pk}/") as communicator:
+        connected, code = await communicator.connect(timeout=15)
+        assert not connected
+        assert code == NOT_ALLOWED
+
+
+async def test_a_user_who_was_deactivated_gets_no_more(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    async with socket(owner, f"/ws/jobs/{job.pk}/") as communicator:
+        assert (await communicator.connect(timeout=15))[0]
+        await type(owner).objects.filter(pk=owner.pk).aupdate(is_active=False)
+        await database_sync_to_async(change_task)(job)
+        while (message := await communicator.receive_output(timeout=15))[
+            "type"
+        ] != "websocket.close":
+            assert message["type"] == "websocket.send"
+            assert 'data-testid="instances-done">3<' not in message["text"]
+        assert message["code"] == NOT_ALLOWED
