@@ -69,7 +69,7 @@ class TransferForm(forms.Form):
         destination.queryset = DicomNode.objects.destinations_of(user)
         profile: Any = self.fields["profile"]
         profile.queryset = DeidProfile.objects.usable_by(user)
-        profile.label_from_instance = lambda one: f"{one.name} (version {one.version})"
+        profile.label_from_instance = lambda one: f"{one.name} (v{one.version})"
         self.fields["profile"].initial = default_profile(user)
         if not user.has_perm(rights.URGENT):
             del self.fields["urgent"]
