@@ -25,7 +25,10 @@ class OptionAction(StrEnum):
     CLEAN = "C"
 
 
-_FREE_TEXT = frozenset({b"LO", b"LT", b"SH", b"ST", b"UC", b"UT"})
+# Short texts are descriptors, chosen from lists for the most part, and are kept once the patient's
+# identifiers are out of them. What somebody wrote freely (LT, ST, UC, UT) may tell of anyone and
+# cannot be checked by rules: it is cleaned by falling to the Basic Profile, which removes it.
+_SHORT_TEXT = frozenset({b"LO", b"SH"})
 _TEMPORAL = frozenset({b"DA", b"DT", b"TM"})
 
 _DESCRIPTOR = re.compile(
@@ -72,7 +75,7 @@ _TIME_OF_THE_PERSON = re.compile(r"^PatientBirth(Date|Time)$|^GPSTimeStamp$")  #
 
 
 def _is_descriptor(keyword: str, vr: bytes) -> bool:
-    if vr in _FREE_TEXT:
+    if vr in _SHORT_TEXT:
         return bool(_DESCRIPTOR.search(keyword)) and not _NO_DESCRIPTOR.search(keyword)
     return bool(_DESCRIPTOR_OF_OTHER_VR.search(keyword))
 

@@ -77,7 +77,7 @@ def test_a_researcher_transfers_a_study_and_opens_the_receipt(
     log_in()
     pseudonym = f"ACC-{protocol}"
     job_id = transfer(LUMBAR, pseudonym)
-    expect(page.locator("#job-live [data-state=SUCCESS]").first).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-testid=job-state] [data-state=SUCCESS]").first).to_be_visible(timeout=60_000)
     expect(page.get_by_test_id("instances-done").first).to_contain_text("15")
     page.get_by_role("link", name="Receipt").first.click()
     statement = page.get_by_test_id("receipt-statement")
@@ -100,7 +100,7 @@ def test_the_page_of_a_job_is_live(log_in, transfer, page, query, system):
     def watch() -> bool:
         done = page.get_by_test_id("instances-done").first
         seen.add(done.inner_text() if done.count() else "")
-        return page.locator("#job-live [data-state=SUCCESS]").count() > 0
+        return page.locator("[data-testid=job-state] [data-state=SUCCESS]").count() > 0
 
     wait_for(watch, 90)
     assert page.evaluate("window.neverReloaded")
@@ -124,7 +124,7 @@ def test_a_killed_worker_costs_nothing(
     wait_for(lambda: query(task, job_id)[0] != "IN_PROGRESS", 60)
     wait_for(lambda: query(task, job_id)[0] in ("SUCCESS", "WARNING", "FAILURE"), 90)
     assert query(task, job_id) == ("SUCCESS", 312)
-    expect(page.locator("#job-live [data-state=SUCCESS]").first).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-testid=job-state] [data-state=SUCCESS]").first).to_be_visible(timeout=20_000)
     comparison = compare(receipt_of(job_id), source, destination, "ACC-KILL")
     assert comparison.faults == []
     assert comparison.compared == 312
@@ -142,7 +142,7 @@ def test_without_a_pseudonym_the_researcher_is_told_why_not(log_in, page, system
 def test_a_study_goes_into_a_folder(log_in, transfer, page, system):
     log_in()
     transfer(LUMBAR, "ACC-FOLDER", destination="Example folder")
-    expect(page.locator("#job-live [data-state=SUCCESS]").first).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-testid=job-state] [data-state=SUCCESS]").first).to_be_visible(timeout=60_000)
     root = system.root / ".adit" / system.name / "folders"
     files = [path for path in root.rglob("*.dcm") if "ACC-FOLDER" in path.parts]
     assert len(files) == 15
