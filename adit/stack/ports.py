@@ -1,0 +1,65 @@
+"""Free TCP ports on the loopback interface, and waiting for something to become true."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+LOOPBACK = "127.0.0.1"
+
+_given: set[int] = set()
+_lock = threading.Lock()
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on `port` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return `preferred` if it is free, else a port that the system says is free.
+
+    No port is given twice by one process, so several servers can be configured before the first
+    of them listens.
+    """
+    with _lock:
+        if preferred and preferred not in _given and is_free(preferred):
+            _given.add(preferred)
+            return preferred
+        while True:
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                probe.bind((LOOPBACK, 0))
+                port = probe.getsockname()[1]
+            if port not in _given:
+                _given.add(port)
+                return port
+
+
+def accepts_connections(port: int, host: str = LOOPBACK, timeout: float = 1) -> bool:
+    """Whether a server listens on `port`."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout):
+            return True
+    except OSError:
+        return False
+
+
+def wait_until(
+    condition: Callable[[], bool], what: str, timeout: float = 30, interval: float = 0.05
+) -> None:
+    """Wait until `condition` holds.
+
+    Raises:
+        TimeoutError: it did not within `timeout` seconds; the message says `what` was awaited.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout:g} s.")
+        time.sleep(interval)
