@@ -1,9 +1,94 @@
-"""ADIT's command line: `uv run cli --help`."""
+"""ADIT's command line."""
+
+from pathlib import Path
 
 import typer
+from rich.console import Console
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+ROOT = Path(__file__).resolve().parent
+
+app = typer.Typer(
+    help="ADIT, Automated DICOM Transfer: try it, test it, work on it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _fail(error: object) -> typer.Exit:
+    errors.print(str(error), style="red", markup=False)
+    return typer.Exit(1)
+
+
+def _arguments(context: typer.Context) -> list[str]:
+    """What follows the command; a first `--` only separates."""
+    arguments = list(context.args)
+    return arguments[1:] if arguments[:1] == ["--"] else arguments
+
+
+@app.command(context_settings=_PASS_ON)
+def test(context: typer.Context) -> None:
+    """Run the tests; all arguments go to pytest: paths, `-k`, `-m acceptance`, `--cov`.
+
+    Starts a PostgreSQL for this run and installs the programs that the tests need (Orthanc,
+    DCMTK, Chromium) where it may.
+    """
+    from adit.stack.packages import MissingPackages
+    from adit.stack.postgres import PostgresError
+    from adit.stack.testing import run_tests
+
+    try:
+        code = run_tests(ROOT, _arguments(context))
+    except (MissingPackages, PostgresError) as err:
+        raise _fail(err) from err
+    raise typer.Exit(code)
+
+
+@app.command()
+def lint() -> None:
+    """Check style, types, templates, layers, file lengths; change nothing."""
+    from adit.stack.linting import run_checks
+
+    failed = 0
+    for outcome in run_checks(ROOT):
+        state = "[green]ok    [/]" if outcome.passed else "[red]failed[/]"
+        console.print(f"{state} {outcome.name} ({outcome.seconds:.1f} s)")
+        if not outcome.passed:
+            failed += 1
+            console.print(outcome.output, markup=False, soft_wrap=True)
+    if failed:
+        raise _fail(f"{failed} of the checks failed.")
+
+
+@app.command()
+def format_code() -> None:
+    """Format Python files and templates."""
+    from adit.stack.linting import format_code
+
+    if not format_code(ROOT):
+        raise _fail("Some findings cannot be mended by a tool; see `cli lint`.")
+
+
+@app.command()
+def copy_statics() -> None:
+    """Fetch the front-end libraries of package.json with npm and copy them to the static files."""
+    from adit.stack.statics import StaticsError
+    from adit.stack.statics import copy_statics as copy
+
+    try:
+        for line in copy(ROOT):
+            console.print(line)
+    except StaticsError as err:
+        raise _fail(err) from err
 
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

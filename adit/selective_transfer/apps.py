@@ -1,6 +1,13 @@
 """Selective transfer: studies chosen by hand."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from adit.core.transfer.processor import TransferProcessor
 
 
 class SelectiveTransferConfig(AppConfig):
@@ -9,7 +16,6 @@ class SelectiveTransferConfig(AppConfig):
 
     def ready(self) -> None:
         from adit.core.jobs.registry import JobKind, register
-        from adit.core.transfer.processor import TransferProcessor
         from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 
         register(
@@ -18,7 +24,7 @@ class SelectiveTransferConfig(AppConfig):
                 label="Selective Transfer",
                 job_model=SelectiveTransferJob,
                 task_model=SelectiveTransferTask,
-                processor=TransferProcessor,
+                processor=_processor,
                 priority=4,
                 urgent_priority=8,
                 add_permission="selective_transfer.add_selectivetransferjob",
@@ -26,3 +32,11 @@ class SelectiveTransferConfig(AppConfig):
                 icon="send",
             )
         )
+
+
+def _processor() -> TransferProcessor:
+    # Only the child processes of workers need the DICOM and de-identification code.
+    from adit.core.transfer.processor import TransferProcessor
+    from adit.selective_transfer.models import SelectiveTransferJob
+
+    return TransferProcessor(SelectiveTransferJob)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from adit.stack import orthanc
 
+_INSTALL = ("install", "--yes", "--no-install-recommends")
+
 
 class MissingPackages(Exception):
     """Packages are missing and may not be installed from here; the message is the command that
@@ -39,11 +41,6 @@ def missing_packages() -> list[str]:
     return [package.name for package in TEST_PACKAGES if not package.is_present()]
 
 
-def install_command(names: list[str], prefix: tuple[str, ...] = ("sudo",)) -> list[str]:
-    options = ["install", "--yes", "--no-install-recommends"]
-    return [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *options, *names]
-
-
 def ensure_packages() -> list[str]:
     """Install what is missing; return the names of what was installed.
 
@@ -57,20 +54,22 @@ def ensure_packages() -> list[str]:
     prefix = _root_prefix()
     if prefix is None or shutil.which("apt-get") is None:
         raise MissingPackages(_advice(names))
-    subprocess.run([*prefix, "apt-get", "update"], stdout=subprocess.DEVNULL)
-    result = subprocess.run(install_command(names, prefix), stdout=subprocess.DEVNULL)
+    apt_get = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2"]
+    subprocess.run([*apt_get, "update"], stdout=subprocess.DEVNULL)
+    install = [*apt_get, *_INSTALL, *names]
+    result = subprocess.run(install, stdout=subprocess.DEVNULL)
     orthanc.find_program.cache_clear()
     orthanc.find_dicomweb_plugin.cache_clear()
     if result.returncode or missing_packages():
         raise MissingPackages(_advice(missing_packages()))
-    _stop_system_orthanc(prefix)
+    if "orthanc" in names:
+        _stop_system_orthanc(prefix)
     return names
 
 
 def _advice(names: list[str]) -> str:
-    return "The tests need more programs. Install them with:\n  " + " ".join(
-        ["sudo", "apt-get", "install", "--yes", "--no-install-recommends", *names]
-    )
+    command = " ".join(["sudo", "apt-get", *_INSTALL, *names])
+    return f"The tests need more programs. Install them with:\n  {command}"
 
 
 def _root_prefix() -> tuple[str, ...] | None:

@@ -84,18 +84,25 @@ class EmbeddedPostgres:
         return self._process.pid if self._process else None
 
     def prepare(self) -> None:
-        """Make the folder ready for a start: only one server a folder, none left over from
-        before, the cluster created, a port chosen.
+        """Make the folder ready for a start: claim it, create the cluster, choose a port.
 
         Raises:
             PostgresError: another process uses the folder, or the cluster cannot be made.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        self._end_leftover()
+        self.claim()
         if not self._data.is_dir():
             create_cluster(self.folder, self.account, durable=self.durable)
         self.port = free_port()
+
+    def claim(self) -> None:
+        """Make the folder this process's own, and end a server left over in it.
+
+        Raises:
+            PostgresError: another process uses the folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        self._end_leftover()
 
     def command(self) -> list[str]:
         """The command line of the server (see `account`)."""

@@ -15,7 +15,6 @@ from pathlib import Path
 
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -111,13 +110,6 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill the process and all of its process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def adopt_orphans() -> None:
-    """Make descendants whose parent died children of this process (Linux), so that it can find
-    and end them."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _die_with_parent(death_signal: signal.Signals):

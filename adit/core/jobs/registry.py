@@ -6,23 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from adit.core.models import DicomJob, DicomTask
+from adit.core.models import DicomJob, DicomTask, TaskResult
 
 if TYPE_CHECKING:
     from adit.core.jobs.run import TaskRun
-
-
-@dataclass(frozen=True)
-class TaskResult:
-    """How a task ended. `state` is SUCCESS, WARNING or FAILURE of `DicomTask.State`.
-
-    With `retry` the cause may pass: the task runs again if attempts are left, and ends in `state`
-    only if none are.
-    """
-
-    state: str
-    message: str
-    retry: bool = False
 
 
 class Processor(Protocol):

@@ -6,7 +6,7 @@ from adit.core.models.ledger import SeriesTransfer
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.received_instances import ReceivedInstance, Receiver
-from adit.core.models.tasks import DicomTask
+from adit.core.models.tasks import DicomTask, TaskResult
 from adit.core.models.transfers import TransferJob, TransferTask
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Receiver",
     "SeriesTransfer",
     "TaskEvent",
+    "TaskResult",
     "TransferJob",
     "TransferTask",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -181,8 +182,6 @@ class DicomFolder(DicomNode):
 
     path = models.CharField(max_length=255, help_text="Absolute, or below MOUNT_DIR.")
     series_folders = models.BooleanField("one folder per series", default=True)
-    quota_gb = models.PositiveIntegerField("quota (GB)", null=True, blank=True)
-    warn_size_gb = models.PositiveIntegerField("warn size (GB)", null=True, blank=True)
 
     class Meta:
         verbose_name = "DICOM folder"
@@ -190,6 +189,10 @@ class DicomFolder(DicomNode):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.kind = DicomNode.Kind.FOLDER
         super().save(*args, **kwargs)
+
+    def root(self) -> Path:
+        """The folder as workers see it; a relative path counts from MOUNT_DIR."""
+        return Path(settings.MOUNT_DIR) / self.path
 
 
 class DicomNodeGroupAccess(models.Model):

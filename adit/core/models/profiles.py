@@ -33,7 +33,7 @@ def new_secret() -> str:
 
 
 def seeded_secret(name: str) -> str:
-    """The secret of a profile that ships with the system: the same for the same ANONYMIZATION_SEED."""
+    """The secret of a profile that ships with the system: equal seeds give equal secrets."""
     return hmac.new(settings.ANONYMIZATION_SEED.encode(), name.encode(), hashlib.sha256).hexdigest()
 
 

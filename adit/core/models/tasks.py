@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -9,6 +10,19 @@ from django.urls import reverse
 
 from adit.core.models.jobs import DicomJob
 from adit.core.models.nodes import DicomNode
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How the work on a task ended. `state` is SUCCESS, WARNING or FAILURE of `DicomTask.State`.
+
+    With `retry` the cause may pass: the task runs again if attempts are left, and ends in `state`
+    only if none are.
+    """
+
+    state: str
+    message: str
+    retry: bool = False
 
 
 class DicomTask(models.Model):

@@ -8,7 +8,8 @@ from adit.core.models.nodes import DicomNode
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.tasks import DicomTask
 
-# PS3.5 6.2: no backslash and no control characters in LO; no wildcards and carets in our pseudonyms.
+# PS3.5 6.2: LO holds no backslash and no control characters; a pseudonym is to be found again, so
+# it holds no wildcards and no component separators either.
 text_validator = RegexValidator(
     r"^[^\\\x00-\x1f\x7f]*$", "Backslashes and control characters are not allowed."
 )
@@ -48,6 +49,9 @@ class TransferTask(DicomTask):
     study_date = models.DateField(null=True, blank=True)
     study_description = models.CharField(max_length=64, blank=True)
     modalities = models.JSONField(default=list, blank=True)
+    # Where a folder destination put the study, relative to it.
+    destination_path = models.CharField(max_length=1024, blank=True, editable=False)
+    proof = models.CharField(max_length=255, blank=True, editable=False)
 
     class Meta:
         abstract = True

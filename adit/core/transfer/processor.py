@@ -1,5 +1,203 @@
-"""Runs the pipeline for a transfer task."""
+"""Works on a transfer task: brings together models, pipeline and ledger."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from adit.core.deid import Assignment, Pseudonymizer
+from adit.core.dicom import (
+    DicomError,
+    DicomOperator,
+    LocalConfig,
+    PermanentDicomError,
+)
+from adit.core.models import (
+    DicomFolder,
+    DicomNode,
+    DicomServer,
+    DicomTask,
+    TaskResult,
+    TransferJob,
+    TransferTask,
+)
+from adit.core.receiver.inbox import ReceiverInbox
+from adit.core.transfer.destination import Destination
+from adit.core.transfer.folder_destination import FolderDestination, StudyFolder
+from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.ledger_store import LedgerWriter, load_ledger, mark_unfinished_series
+from adit.core.transfer.names import safe_name
+from adit.core.transfer.pipeline import Ending, Pipeline, plan_transfer
+from adit.core.transfer.plan import Plan
+from adit.core.transfer.request import TransferRequest
+from adit.core.transfer.run import Run
+from adit.core.transfer.server_destination import ServerDestination
+from adit.core.transfer.verdict import judge
+
+
+def local_config() -> LocalConfig:
+    """Who we are in DICOM."""
+    return LocalConfig(
+        calling_ae_title=settings.CALLING_AE_TITLE,
+        receiver_ae_title=settings.RECEIVER_AE_TITLE,
+        progress_timeout=settings.DICOM_PROGRESS_TIMEOUT,
+    )
+
+
+class TransferWork:
+    """One run of one transfer task."""
+
+    def __init__(self, task: TransferTask, job: TransferJob, run: Run) -> None:
+        self._task = task
+        self._job = job
+        self._run = run
+
+    def do(self) -> TaskResult:
+        """Transfer, prove, and judge by the ledger.
+
+        Raises:
+            PermanentDicomError: the owner may not do this any more, or nothing can be planned.
+            Canceled: the run was told to stop.
+        """
+        self._check_rights()
+        ledger = load_ledger(self._task.pk)
+        if self._run.attempt == 1:
+            ledger.try_failed_again()
+        ending = self._transfer(ledger)
+        mark_unfinished_series(self._task.pk)
+        return judge(ledger, ending, self._task.destination.name)
+
+    def _transfer(self, ledger: Ledger) -> Ending:
+        with contextlib.ExitStack() as stack:
+            try:
+                source = stack.enter_context(self._operator(self._source_server(), receives=True))
+                request = self._request()
+                plan = plan_transfer(source, request, self._run)
+                pseudonymizer = self._pseudonymizer()
+                destination = self._destination(stack, plan, pseudonymizer)
+                pipeline = Pipeline(request, source, destination, pseudonymizer, ledger, self._run)
+                ledger.expect(plan)
+                with LedgerWriter(ledger, self._run, self._task.pk):
+                    ending = pipeline.transfer(plan)
+            except DicomError as error:
+                return Ending(error, (), self._task.proof)
+        if ending.method:
+            self._remember(proof=ending.method)
+        return ending
+
+    # Rights
+
+    def _check_rights(self) -> None:
+        """The owner's rights in the group of the job count when the work is done, too."""
+        owner, group, task = self._job.owner, self._job.group, self._task
+        if not owner.is_active or group is None or not owner.groups.filter(pk=group.pk).exists():
+            raise PermanentDicomError("The owner's account or group is not active any more.")
+        owner.active_group = group
+        nodes: Any = DicomNode.objects
+        if not nodes.sources_of(owner).filter(pk=task.source_id).exists():
+            raise PermanentDicomError(f"The owner may not read from {task.source} any more.")
+        if not nodes.destinations_of(owner).filter(pk=task.destination.pk).exists():
+            raise PermanentDicomError(f"The owner may not write to {task.destination} any more.")
+        if not self._job.profile and not owner.has_perm("core.can_transfer_unpseudonymized"):
+            raise PermanentDicomError("The owner may transfer only with a pseudonym.")
+
+    # From models to what the pipeline takes
+
+    def _source_server(self) -> DicomServer:
+        return DicomServer.objects.get(pk=self._task.source_id)
+
+    def _operator(self, server: DicomServer, *, receives: bool = False) -> DicomOperator:
+        run = self._run
+        inbox = ReceiverInbox(spill_folder=run.folder) if receives else None
+        return DicomOperator(
+            server.to_config(),
+            local_config(),
+            cancel=run.cancel,
+            incoming=inbox,
+            spill_folder=run.folder,
+        )
+
+    def _request(self) -> TransferRequest:
+        task, profile = self._task, self._job.profile
+        return TransferRequest(
+            patient_id=task.patient_id,
+            study_instance_uid=task.study_instance_uid,
+            series_instance_uids=tuple(task.series_instance_uids),
+            excluded_modalities=frozenset(profile.excluded_modalities if profile else ()),
+            pseudonymize=bool(profile),
+        )
+
+    def _pseudonymizer(self) -> Pseudonymizer | None:
+        if self._job.profile is None:
+            return None
+        if not self._task.pseudonym:
+            raise PermanentDicomError("The task has a de-identification profile but no pseudonym.")
+        return Pseudonymizer(
+            self._job.profile.to_profile(),
+            Assignment(
+                pseudonym=self._task.pseudonym,
+                trial_protocol_id=self._job.trial_protocol_id,
+                trial_protocol_name=self._job.trial_protocol_name,
+            ),
+        )
+
+    def _destination(
+        self, stack: contextlib.ExitStack, plan: Plan, pseudonymizer: Pseudonymizer | None
+    ) -> Destination:
+        node = self._task.destination
+        if node.kind == DicomNode.Kind.SERVER:
+            operator = stack.enter_context(self._operator(DicomServer.objects.get(pk=node.pk)))
+            return ServerDestination(operator, self._run.cancel, settings.CONFIRM_PATIENCE_SECONDS)
+        folder = DicomFolder.objects.get(pk=node.pk)
+        place = self._study_folder(folder, plan, pseudonymizer)
+        return FolderDestination(
+            node.name,
+            folder.root(),
+            place,
+            lambda final: self._remember(destination_path=final),
+        )
+
+    def _study_folder(
+        self, folder: DicomFolder, plan: Plan, pseudonymizer: Pseudonymizer | None
+    ) -> StudyFolder:
+        job, task = self._job, self._task
+        day = timezone.localtime(job.created).strftime("%Y%m%d")
+        job_name = safe_name(f"adit_{job.kind}_{job.pk}_{day}_{job.owner.username}")
+        uid = task.study_instance_uid
+        transferred = [series for series in plan.series if not series.excluded]
+        numbers = Counter(series.series_number for series in plan.series)
+        return StudyFolder(
+            parent=Path(job_name) / safe_name(task.pseudonym or task.patient_id),
+            study_uid=pseudonymizer.map_uid(uid) if pseudonymizer else uid,
+            modalities=[series.modality for series in transferred],
+            series_folders=folder.series_folders,
+            shared_numbers=frozenset(n for n, times in numbers.items() if times > 1),
+            final=task.destination_path,
+        )
+
+    def _remember(self, **columns: str) -> None:
+        """Write columns of this kind's own table."""
+        type(self._task)._base_manager.filter(pk=self._task.pk).update(**columns)
+        for name, value in columns.items():
+            setattr(self._task, name, value)
 
 
 class TransferProcessor:
-    def __call__(self, task, run): ...  # noqa: ANN001, ANN204
+    """Processes the transfer tasks of one kind of job.
+
+    Args:
+        job_model: the jobs whose tasks these are.
+    """
+
+    def __init__(self, job_model: type[TransferJob]) -> None:
+        self._job_model = job_model
+
+    def __call__(self, task: DicomTask, run: Run) -> TaskResult:
+        assert isinstance(task, TransferTask)
+        jobs = self._job_model._base_manager.select_related("owner", "group", "profile")
+        return TransferWork(task, jobs.get(pk=task.job_id), run).do()

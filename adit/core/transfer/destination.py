@@ -1,0 +1,47 @@
+"""What the pipeline asks of a destination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from adit.core.transfer.items import Delivered, Outgoing
+from adit.core.transfer.records import InstanceRecord
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a destination has shown to hold.
+
+    Attributes:
+        uids: the SOP Instance UIDs at the destination.
+        method: how that was shown, in words for the receipt.
+    """
+
+    uids: frozenset[str]
+    method: str
+
+
+class Destination(Protocol):
+    """A server, a folder: takes instances and proves that it has them."""
+
+    name: str
+
+    def deliver(self, items: Iterable[Outgoing]) -> Iterator[Delivered]:
+        """Take the items one after the other; each is answered exactly once."""
+        ...
+
+    def prove(
+        self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, patient: bool
+    ) -> Proof:
+        """Show which of `sent` (records by series UID at the destination) are there.
+
+        With `patient` False the destination is asked once; else it is given time to index what
+        it has just taken.
+        """
+        ...
+
+    def complete(self) -> None:
+        """Called once when every wanted instance is proven."""
+        ...

@@ -1,0 +1,270 @@
+"""The ledger: what was expected, received, sent and confirmed, instance by instance.
+
+It lives in memory while a run works and is written to the database by `LedgerWriter`. All its
+methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from adit.core.transfer.plan import Plan, PlannedSeries
+from adit.core.transfer.records import InstanceRecord, InstanceState
+
+S = InstanceState
+# What need not be fetched (again).
+_SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
+
+
+@dataclass(kw_only=True)
+class SeriesLedger:
+    """One series: its records by source SOP Instance UID."""
+
+    series_instance_uid: str
+    row_id: int | None = None
+    new_series_instance_uid: str = ""
+    series_number: int | None = None
+    modality: str = ""
+    description: str = ""
+    named: bool = True
+    expected: int = 0
+    reason: str = ""
+    bytes_received: int = 0
+    records: dict[str, InstanceRecord] = field(default_factory=dict)
+    dirty: bool = True
+
+    def counts(self) -> Counter[InstanceState]:
+        return Counter(record.state for record in self.records.values())
+
+    @property
+    def excluded(self) -> bool:
+        return bool(self.reason) and all(r.state is S.EXCLUDED for r in self.records.values())
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
+    were neither sent nor settled otherwise; `sent` were sent but not confirmed."""
+
+    expected: int
+    waiting: int
+    sent: int
+    confirmed: int
+    excluded: int
+    held: int
+    failed: int
+    bytes_sent: int
+
+    @property
+    def wanted(self) -> int:
+        """What must arrive for the transfer to be complete."""
+        return self.expected - self.excluded
+
+    @property
+    def missing(self) -> int:
+        return self.wanted - self.confirmed
+
+
+class Ledger:
+    """All series of one task."""
+
+    def __init__(self, series: Iterable[SeriesLedger] = ()) -> None:
+        self._lock = threading.RLock()
+        self._series = {s.series_instance_uid: s for s in series}
+
+    # What is expected
+
+    def expect(self, plan: Plan) -> None:
+        """Enter the expected set; what earlier attempts achieved stays."""
+        with self._lock:
+            for planned in plan.series:
+                self._expect_series(planned)
+
+    def _expect_series(self, planned: PlannedSeries) -> None:
+        series = self._series.setdefault(
+            planned.series_instance_uid,
+            SeriesLedger(series_instance_uid=planned.series_instance_uid),
+        )
+        series.series_number = planned.series_number
+        series.modality = planned.modality
+        series.description = planned.description
+        series.reason = planned.excluded
+        series.named = planned.instance_uids is not None
+        series.dirty = True
+        state = S.EXCLUDED if planned.excluded else S.EXPECTED
+        for uid in planned.instance_uids or ():
+            series.records.setdefault(uid, InstanceRecord(uid, state, reason=planned.excluded))
+        series.expected = max(planned.expected, len(series.records))
+
+    def try_failed_again(self) -> None:
+        """Let refused instances count as expected again, because a user asked for it."""
+        with self._lock:
+            for series in self._series.values():
+                for record in series.records.values():
+                    if record.state is S.FAILED:
+                        record.state, record.reason, record.retry = S.EXPECTED, "", True
+                        series.dirty = True
+
+    def missing(self) -> Mapping[str, set[str] | None]:
+        """What has still to be fetched: SOP Instance UIDs by series, None for all of a series
+        whose instances the source does not name. Called while nothing is on its way: what was
+        received but not sent counts as lost."""
+        with self._lock:
+            for series in self._series.values():
+                for record in series.records.values():
+                    if record.state is S.RECEIVED:
+                        record.state = S.EXPECTED
+            wanted: dict[str, set[str] | None] = {}
+            for uid, series in self._series.items():
+                if series.excluded or (series.reason and not series.records):
+                    continue
+                left = {
+                    record.source_uid
+                    for record in series.records.values()
+                    if record.state not in _SETTLED
+                    and not (record.state is S.FAILED and not record.retry)
+                }
+                settled = len(series.records) - len(left)
+                if not series.named and settled < series.expected:
+                    wanted[uid] = None
+                elif left:
+                    wanted[uid] = left
+            return wanted
+
+    # What happens
+
+    def received(self, series_uid: str, source_uid: str, sha256: str, size: int) -> bool:
+        """Enter an arrival. False where it is not needed: it came before, or is settled."""
+        with self._lock:
+            series = self._series.get(series_uid)
+            if series is None or series.excluded or (series.reason and not series.records):
+                return False
+            record = series.records.get(source_uid)
+            if record is None:
+                # The study has grown, or the source does not name its instances.
+                record = series.records[source_uid] = InstanceRecord(source_uid)
+                series.expected = max(series.expected, len(series.records))
+            elif record.state in _SETTLED or record.state is S.RECEIVED:
+                return False
+            record.state = S.RECEIVED
+            record.sha256_received = sha256
+            record.reason = ""
+            series.bytes_received += size
+            series.dirty = True
+            return True
+
+    def sent(
+        self, source_uid: str, new_series_uid: str, new_uid: str, sha256: str, size: int, note: str
+    ) -> None:
+        with self._lock:
+            series, record = self._find(source_uid)
+            record.state = S.SENT
+            record.new_uid, record.sha256_sent, record.size = new_uid, sha256, size
+            record.reason = note
+            series.new_series_instance_uid = new_series_uid
+            series.dirty = True
+
+    def held(self, source_uid: str, reason: str) -> None:
+        self._settle(source_uid, S.HELD, reason, retry=False)
+
+    def failed(self, source_uid: str, reason: str, *, retry: bool) -> None:
+        self._settle(source_uid, S.FAILED, reason, retry=retry)
+
+    def _settle(self, source_uid: str, state: InstanceState, reason: str, *, retry: bool) -> None:
+        with self._lock:
+            series, record = self._find(source_uid)
+            record.state, record.reason, record.retry = state, reason[:200], retry
+            series.dirty = True
+
+    def _find(self, source_uid: str) -> tuple[SeriesLedger, InstanceRecord]:
+        for series in self._series.values():
+            record = series.records.get(source_uid)
+            if record is not None:
+                return series, record
+        raise KeyError(source_uid)
+
+    # What is proven
+
+    def sent_unconfirmed(self) -> dict[str, list[InstanceRecord]]:
+        """What was sent but not confirmed, by series UID at the destination."""
+        with self._lock:
+            found: dict[str, list[InstanceRecord]] = {}
+            for series in self._series.values():
+                records = [r for r in series.records.values() if r.state is S.SENT]
+                if records:
+                    found[series.new_series_instance_uid] = records
+            return found
+
+    def confirmed(self, new_uids: Iterable[str]) -> None:
+        """Mark what the destination has shown to hold."""
+        proven = set(new_uids)
+        with self._lock:
+            for series in self._series.values():
+                for record in series.records.values():
+                    if record.state is S.SENT and record.new_uid in proven:
+                        record.state = S.CONFIRMED
+                        series.dirty = True
+
+    def unconfirmed_are_missing(self, reason: str) -> None:
+        """What was sent but cannot be shown at the destination is to be sent again."""
+        with self._lock:
+            for series in self._series.values():
+                for record in series.records.values():
+                    if record.state is S.SENT:
+                        record.state, record.reason = S.EXPECTED, reason
+                        series.dirty = True
+
+    # Sums
+
+    def totals(self) -> Totals:
+        with self._lock:
+            counts: Counter[InstanceState] = Counter()
+            expected = excluded = sent_bytes = 0
+            for series in self._series.values():
+                counts += series.counts()
+                expected += max(series.expected, len(series.records))
+                if series.reason and not series.records:
+                    excluded += series.expected
+                sent_bytes += sum(r.size for r in series.records.values())
+            excluded += counts[S.EXCLUDED]
+            settled = counts[S.CONFIRMED] + counts[S.SENT] + counts[S.HELD] + counts[S.FAILED]
+            return Totals(
+                expected=expected,
+                waiting=expected - excluded - settled,
+                sent=counts[S.SENT],
+                confirmed=counts[S.CONFIRMED],
+                excluded=excluded,
+                held=counts[S.HELD],
+                failed=counts[S.FAILED],
+                bytes_sent=sent_bytes,
+            )
+
+    def reasons(self) -> Counter[str]:
+        """Why instances are missing, with how many for each reason."""
+        with self._lock:
+            return Counter(
+                record.reason or "it did not arrive"
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state not in (S.CONFIRMED, S.EXCLUDED)
+            )
+
+    def take_dirty(self) -> list[SeriesLedger]:
+        """The series that changed since the last call. The caller holds `lock` while it reads."""
+        with self._lock:
+            dirty = [series for series in self._series.values() if series.dirty]
+            for series in dirty:
+                series.dirty = False
+            return dirty
+
+    @property
+    def lock(self) -> threading.RLock:
+        return self._lock
+
+    @property
+    def series(self) -> list[SeriesLedger]:
+        with self._lock:
+            return list(self._series.values())

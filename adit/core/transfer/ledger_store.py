@@ -1,0 +1,168 @@
+"""The ledger in the database: loaded when a run starts, written once a second while it works."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from django.db import connection, transaction
+
+from adit.core.models import SeriesTransfer
+from adit.core.transfer.ledger import Ledger, SeriesLedger
+from adit.core.transfer.records import InstanceState, decode_records, encode_records
+from adit.core.transfer.run import Run
+
+
+def load_ledger(task_id: int) -> Ledger:
+    """The ledger as earlier attempts left it."""
+    return Ledger(_load(row) for row in SeriesTransfer.objects.filter(task_id=task_id))
+
+
+def _load(row: SeriesTransfer) -> SeriesLedger:
+    return SeriesLedger(
+        series_instance_uid=row.series_instance_uid,
+        row_id=row.pk,
+        new_series_instance_uid=row.new_series_instance_uid,
+        series_number=row.series_number,
+        modality=row.modality,
+        description=row.description,
+        named=row.instances_named,
+        expected=row.expected,
+        reason=row.reason,
+        bytes_received=row.bytes_received,
+        records={record.source_uid: record for record in decode_records(row.instances)},
+        dirty=False,
+    )
+
+
+def _fill(row: SeriesTransfer, series: SeriesLedger) -> None:
+    counts = series.counts()
+    state = InstanceState
+    row.new_series_instance_uid = series.new_series_instance_uid
+    row.series_number = series.series_number
+    row.modality = series.modality[:16]
+    row.description = series.description[:64]
+    row.reason = series.reason[:255]
+    row.instances_named = series.named
+    row.expected = max(series.expected, len(series.records))
+    row.excluded = counts[state.EXCLUDED]
+    if series.reason and not series.records:
+        row.excluded = series.expected
+    row.confirmed = counts[state.CONFIRMED]
+    row.sent = counts[state.SENT] + row.confirmed
+    row.held = counts[state.HELD]
+    row.failed = counts[state.FAILED]
+    row.received = sum(1 for record in series.records.values() if record.sha256_received)
+    row.bytes_received = series.bytes_received
+    row.bytes_sent = sum(record.size for record in series.records.values())
+    row.state = _state_of(row)
+    row.instances = encode_records(series.records.values())
+
+
+def _state_of(row: SeriesTransfer) -> str:
+    state = SeriesTransfer.State
+    if row.expected and row.excluded == row.expected:
+        return state.EXCLUDED
+    if row.expected and row.confirmed + row.excluded == row.expected:
+        return state.SUCCESS
+    return state.IN_PROGRESS if row.received else state.PENDING
+
+
+_COLUMNS = [
+    field.name
+    for field in SeriesTransfer._meta.concrete_fields
+    if field.name not in ("id", "task", "series_instance_uid")
+]
+
+
+class LedgerWriter:
+    """Writes what changed in the ledger at most once a second, from a thread of its own.
+
+    Rows and progress are written under the lease of the run, in one transaction. When the lease is
+    lost the run is told to cancel, and `close` raises what happened.
+    """
+
+    INTERVAL = 1.0
+
+    def __init__(self, ledger: Ledger, run: Run, task_id: int) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._task_id = task_id
+        self._stop = threading.Event()
+        self._error: Exception | None = None
+        self._rate = 0.0
+        self._last_done: int | None = None
+        self._last_time = time.monotonic()
+        self._thread = threading.Thread(target=self._write_on, name="ledger", daemon=True)
+
+    def __enter__(self) -> LedgerWriter:
+        self.write()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        self.write()
+
+    def _write_on(self) -> None:
+        try:
+            while not self._stop.wait(self.INTERVAL):
+                self.write()
+        except Exception as err:
+            self._error = err
+            self._run.cancel.cancel()
+        finally:
+            connection.close()
+
+    def write(self) -> None:
+        """Write now.
+
+        Raises:
+            Exception: the lease was lost, or the database is away; nothing was written.
+        """
+        rows: list[tuple[SeriesLedger, SeriesTransfer]] = []
+        with self._ledger.lock:
+            for series in self._ledger.take_dirty():
+                row = SeriesTransfer(
+                    id=series.row_id,
+                    task_id=self._task_id,
+                    series_instance_uid=series.series_instance_uid,
+                )
+                _fill(row, series)
+                rows.append((series, row))
+            totals = self._ledger.totals()
+        with transaction.atomic():
+            self._run.guard()
+            SeriesTransfer.objects.bulk_create(row for s, row in rows if s.row_id is None)
+            SeriesTransfer.objects.bulk_update([r for s, r in rows if s.row_id], _COLUMNS)
+            done = totals.sent + totals.confirmed
+            self._run.progress(
+                now=True,
+                instances_expected=totals.wanted,
+                instances_done=done,
+                bytes_done=totals.bytes_sent,
+                instances_per_second=self._measure(done),
+            )
+        for series, row in rows:
+            series.row_id = row.pk
+
+    def _measure(self, done: int) -> float:
+        """Instances per second, smoothed over the last seconds."""
+        now = time.monotonic()
+        if self._last_done is not None and now > self._last_time:
+            rate = max(0, done - self._last_done) / (now - self._last_time)
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+        self._last_done, self._last_time = done, now
+        return round(self._rate, 2)
+
+
+def mark_unfinished_series(task_id: int) -> None:
+    """At the end of a task: series that are not complete say so."""
+    rows = SeriesTransfer.objects.filter(
+        task_id=task_id, state__in=[SeriesTransfer.State.PENDING, SeriesTransfer.State.IN_PROGRESS]
+    )
+    rows.filter(confirmed__gt=0).update(state=SeriesTransfer.State.WARNING)
+    rows.filter(confirmed=0).update(state=SeriesTransfer.State.FAILURE)

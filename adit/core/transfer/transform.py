@@ -1,0 +1,89 @@
+"""The second stage: enter arrivals in the ledger and de-identify them, if something must change."""
+
+from __future__ import annotations
+
+import io
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from adit.core.deid import DeidError, DeidResult, Pseudonymizer
+from adit.core.dicom import DicomInstance, FileSlice, MalformedDataSet
+from adit.core.transfer.items import Outgoing
+from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.run import Run
+
+logger = logging.getLogger(__name__)
+
+
+def check_in(instances: Iterable[DicomInstance], ledger: Ledger, run: Run) -> Iterator[Outgoing]:
+    """Enter each arrival in the ledger; what came twice or was not wanted is dropped here."""
+    for instance in instances:
+        run.cancel.check()
+        try:
+            ids = instance.identifiers()
+        except MalformedDataSet as err:
+            run.event(f"An instance from the source cannot be read: {err}", "warning")
+            instance.discard()
+            continue
+        sha256 = instance.sha256()
+        uid = instance.sop_instance_uid
+        if not ledger.received(ids.series_instance_uid, uid, sha256, instance.size):
+            instance.discard()
+            continue
+        yield Outgoing(
+            source_uid=uid,
+            source_series_uid=ids.series_instance_uid,
+            study_uid=ids.study_instance_uid,
+            series_uid=ids.series_instance_uid,
+            instance=instance,
+            sha256=sha256,
+        )
+
+
+def pseudonymize(
+    arrivals: Iterable[Outgoing], pseudonymizer: Pseudonymizer, ledger: Ledger, folder: Path
+) -> Iterator[Outgoing]:
+    """De-identify each instance; one in which the leak gate finds something is held back."""
+    for arrival in arrivals:
+        try:
+            outgoing, result = _pseudonymize_one(arrival, pseudonymizer, folder)
+        except DeidError as err:
+            logger.warning("De-identification refused an instance: %s", err)
+            ledger.failed(arrival.source_uid, f"De-identification: {err}", retry=False)
+            continue
+        finally:
+            arrival.discard()
+        if result.findings:
+            where = ", ".join(sorted({f"{finding.tag}" for finding in result.findings}))
+            ledger.held(arrival.source_uid, f"Held: identifying values may remain in {where}.")
+            outgoing.discard()
+            continue
+        yield outgoing
+
+
+def _pseudonymize_one(
+    arrival: Outgoing, pseudonymizer: Pseudonymizer, folder: Path
+) -> tuple[Outgoing, DeidResult]:
+    instance = arrival.instance
+    syntax = instance.transfer_syntax_uid
+    if isinstance(instance.data, FileSlice):
+        path = folder / f"{uuid.uuid4().hex}.deid"
+        with instance.open() as source, path.open("w+b") as target:
+            result = pseudonymizer.process(source, target, syntax)
+        data: bytes | FileSlice = FileSlice(path, 0, path.stat().st_size)
+    else:
+        buffer = io.BytesIO()
+        result = pseudonymizer.process(io.BytesIO(instance.data), buffer, syntax)
+        data = buffer.getvalue()
+    changed = DicomInstance(result.sop_class_uid, result.sop_instance_uid, syntax, data)
+    outgoing = Outgoing(
+        source_uid=arrival.source_uid,
+        source_series_uid=arrival.source_series_uid,
+        study_uid=result.study_instance_uid,
+        series_uid=result.series_instance_uid,
+        instance=changed,
+        sha256=changed.sha256(),
+    )
+    return outgoing, result

@@ -1,0 +1,34 @@
+"""How a transfer ended, judged by its ledger alone."""
+
+from __future__ import annotations
+
+from adit.core.dicom import PermanentDicomError
+from adit.core.models import TaskResult
+from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.pipeline import Ending
+
+
+def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
+    """Success only if every wanted instance is proven; zero expected or delivered never is."""
+    totals = ledger.totals()
+    proven = f"{totals.confirmed} of {totals.wanted} instances confirmed at {destination}"
+    if totals.excluded:
+        proven += f", {totals.excluded} excluded"
+    if totals.confirmed and not totals.missing:
+        state = "WARNING" if ending.warnings else "SUCCESS"
+        return TaskResult(state, ". ".join([proven, *ending.warnings]).rstrip(".") + ".")
+
+    if not totals.expected:
+        why = str(ending.error) if ending.error else "The study has no instances."
+    elif not totals.wanted:
+        why = "Everything in this study is excluded by the de-identification profile."
+    elif ending.error is not None:
+        why = str(ending.error)
+    else:
+        why = "; ".join(f"{n}: {reason}" for reason, n in ledger.reasons().most_common(3))
+    permanent = isinstance(ending.error, PermanentDicomError) or (
+        bool(totals.expected) and not any(True for _ in ledger.missing())
+    )
+    message = f"{proven}. {why}" if totals.wanted else why
+    state = "WARNING" if totals.confirmed else "FAILURE"
+    return TaskResult(state, message, retry=not permanent)

@@ -1,0 +1,64 @@
+"""Runs the test suite with a database of its own."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from adit.stack.packages import ensure_packages
+from adit.stack.postgres import EmbeddedPostgres, PostgresError
+
+
+def run_tests(root: Path, arguments: Sequence[str]) -> int:
+    """Install the programs that the tests need, start a PostgreSQL for this run alone, run pytest
+    with `arguments`; return its exit code.
+
+    Raises:
+        MissingPackages: a program is missing and cannot be installed from here.
+        PostgresError: the database did not start.
+    """
+    installed = ensure_packages()
+    if installed:
+        print(f"Installed {', '.join(installed)}.", flush=True)
+    parent = root / ".adit" / "test"
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(parent)
+    postgres = EmbeddedPostgres(
+        Path(tempfile.mkdtemp(prefix="postgres-", dir=parent)), durable=False
+    )
+    postgres.folder.chmod(0o755)
+    try:
+        postgres.start()
+        return _pytest(root, arguments, postgres.url)
+    finally:
+        postgres.remove()
+
+
+def _pytest(root: Path, arguments: Sequence[str], database_url: str) -> int:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "DJANGO_SETTINGS_MODULE": "adit.settings.test",
+        "ENVIRONMENT": "test",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments], cwd=root, env=environment
+    )
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the terminal sent it to pytest too, which sums up and ends
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove what runs left behind that were killed; folders in use are locked."""
+    for folder in parent.glob("postgres-*"):
+        postgres = EmbeddedPostgres(folder, durable=False)
+        try:
+            postgres.claim()
+        except PostgresError:
+            continue
+        postgres.remove()
