@@ -1,3 +1,10 @@
 """The addresses of all WebSockets."""
 
-websocket_urlpatterns: list = []
+from django.urls import path
+
+from adit.core.pages.consumers import JobConsumer, JobListConsumer
+
+websocket_urlpatterns = [
+    path("ws/jobs/", JobListConsumer.as_asgi()),
+    path("ws/jobs/<int:job_id>/", JobConsumer.as_asgi()),
+]

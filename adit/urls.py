@@ -5,5 +5,10 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("accounts/", include("adit.accounts.urls")),
     path("", include("adit.core.pages.urls")),
 ]
+
+handler400 = "adit.core.pages.errors.bad_request"
+handler403 = "adit.core.pages.errors.permission_denied"
+handler404 = "adit.core.pages.errors.not_found"

@@ -1,10 +1,77 @@
 """What every page knows."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
+
+from adit.core.jobs.registry import all_kinds
+
+VERSION = "0.1.0"
+LICENCE_URL = "https://www.gnu.org/licenses/agpl-3.0.html"
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """One place in the navigation."""
+
+    label: str
+    icon: str
+    url: str
+    is_current: bool
+
+
+class Shell:
+    """The frame around a page; each part is made when a template asks for it."""
+
+    version = VERSION
+    licence_url = LICENCE_URL
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def _user(self) -> Any:
+        return getattr(self._request, "user", None)
+
+    @cached_property
+    def theme(self) -> str:
+        """`light`, `dark` or `auto` (the browser decides)."""
+        return getattr(self._user, "theme", "auto") or "auto"
+
+    @cached_property
+    def menu(self) -> list[MenuEntry]:
+        """What the user may use."""
+        user = self._user
+        if user is None or not user.is_authenticated:
+            return []
+        entries = [
+            self._entry(kind.label, kind.icon, reverse(kind.url_name))
+            for kind in all_kinds()
+            if user.has_perm(kind.add_permission) and user.has_perm("core.query_dicom_server")
+        ]
+        entries.append(self._entry("Jobs", "list-task", reverse("core:job_list")))
+        if user.is_staff:
+            entries.append(self._entry("Admin", "gear", reverse("admin:index")))
+        return entries
+
+    def _entry(self, label: str, icon: str, url: str) -> MenuEntry:
+        return MenuEntry(label, icon, url, self._request.path.startswith(url))
+
+    @cached_property
+    def groups(self) -> list[Any]:
+        """The groups that the user may work for."""
+        user = self._user
+        if user is None or not user.is_authenticated:
+            return []
+        return list(user.groups.order_by("name"))
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    return {"site_name": settings.SITE_NAME}
+    """The context processor: the site's name and the frame."""
+    return {"site_name": settings.SITE_NAME, "shell": Shell(request)}

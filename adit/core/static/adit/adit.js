@@ -1,0 +1,118 @@
+// What all pages share: toasts, dialogs, copy buttons, sortable tables, live updates.
+
+const ICONS = { success: "check-circle", warning: "exclamation-triangle", error: "x-octagon", info: "info-circle" };
+
+function toast(text, level = "info") {
+  const region = document.getElementById("toasts");
+  const box = document.createElement("div");
+  box.className = `a-toast a-toast-${level}`;
+  const icon = document.createElement("i");
+  icon.className = `bi bi-${ICONS[level] || ICONS.info}`;
+  icon.setAttribute("aria-hidden", "true");
+  const words = document.createElement("div");
+  words.textContent = text;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "btn-close";
+  close.setAttribute("aria-label", "Dismiss");
+  close.addEventListener("click", () => box.remove());
+  box.append(icon, words, close);
+  region.append(box);
+  if (level === "success" || level === "info") setTimeout(() => box.remove(), 8000);
+}
+
+// Messages that came with the page enter the live region after it is there, so they are announced.
+function announceMessages() {
+  const source = document.getElementById("messages");
+  if (!source) return;
+  for (const item of [...source.children]) toast(item.textContent.trim(), item.dataset.level);
+  source.remove();
+}
+
+document.addEventListener("adit:toast", (event) => toast(event.detail.text, event.detail.level));
+document.addEventListener("htmx:responseError", (event) => {
+  const told = event.detail.xhr.getResponseHeader("HX-Trigger") || "";
+  if (!told.includes("adit:toast")) {
+    toast(`The server answered ${event.detail.xhr.status}. Reload the page and try again.`, "error");
+  }
+});
+document.addEventListener("htmx:sendError", () => {
+  toast("The server cannot be reached. Check your connection and try again.", "error");
+});
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-dialog]");
+  if (opener) {
+    event.preventDefault();
+    document.getElementById(opener.dataset.dialog).showModal();
+    return;
+  }
+  const closer = event.target.closest("[data-dialog-close]");
+  if (closer) {
+    closer.closest("dialog").close();
+    return;
+  }
+  const copier = event.target.closest("[data-copy]");
+  if (copier) copyText(copier);
+  const printer = event.target.closest("[data-print]");
+  if (printer) window.print();
+  const sorter = event.target.closest("button.sort[data-column]");
+  if (sorter) sortTable(sorter);
+});
+
+async function copyText(button) {
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    toast("Copied.", "success");
+  } catch {
+    toast("The browser does not allow copying here.", "warning");
+  }
+}
+
+// Selects that submit their form when changed; the button beside them is for those without scripts.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit();
+});
+
+function sortTable(button) {
+  const head = button.closest("th");
+  const table = head.closest("table");
+  const column = [...head.parentNode.children].indexOf(head);
+  const up = head.getAttribute("aria-sort") !== "ascending";
+  for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", up ? "ascending" : "descending");
+  const body = table.tBodies[0];
+  const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+  const compare = new Intl.Collator(undefined, { numeric: true }).compare;
+  const inner = new Map();
+  for (const row of body.rows) if (row.dataset.of) inner.set(row.dataset.of, row);
+  const rows = [...body.rows].filter((row) => !row.dataset.of);
+  rows.sort((a, b) => compare(key(a), key(b)) * (up ? 1 : -1));
+  for (const row of rows) {
+    body.append(row);
+    if (inner.has(row.id)) body.append(inner.get(row.id));
+  }
+}
+
+// While a WebSocket is down the page asks every 15 seconds instead.
+const POLL_SECONDS = 15;
+let polling = null;
+
+function setLive(live) {
+  for (const mark of document.querySelectorAll("[data-live-state]")) {
+    mark.textContent = live ? "Live" : `Updates every ${POLL_SECONDS} s`;
+  }
+  if (live) {
+    clearInterval(polling);
+    polling = null;
+  } else if (!polling) {
+    polling = setInterval(() => htmx.trigger(document.body, "adit:poll"), POLL_SECONDS * 1000);
+  }
+}
+
+document.addEventListener("htmx:wsOpen", () => setLive(true));
+document.addEventListener("htmx:wsClose", () => {
+  if (document.querySelector("[ws-connect]")) setLive(false);
+});
+
+document.addEventListener("DOMContentLoaded", announceMessages);
