@@ -1,6 +1,7 @@
 """ADIT's command line."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -30,6 +31,48 @@ def _arguments(context: typer.Context) -> list[str]:
     return arguments[1:] if arguments[:1] == ["--"] else arguments
 
 
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the web server.")]
+Reset = Annotated[bool, typer.Option("--reset", help="Delete all data of earlier runs first.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")]
+
+
+@app.command()
+def demo(port: Port = 8000, reset: Reset = False, no_browser: NoBrowser = False) -> None:
+    """Run the whole system on this machine, with example data, until Ctrl-C.
+
+    Needs neither Docker nor configuration nor root: PostgreSQL comes with the Python packages,
+    and where Orthanc is not installed, two embedded test PACS stand in. All data are below
+    `.adit/demo`, the logs below `.adit/logs/demo`. Ports that are taken are replaced.
+    """
+    _run_system("demo", port, reset, no_browser, reload=False)
+
+
+@app.command()
+def dev(port: Port = 8000, reset: Reset = False, no_browser: NoBrowser = True) -> None:
+    """Like `demo`, with debug pages, and each process starts anew when its code changes.
+
+    Its data are below `.adit/dev`, apart from the demo's.
+    """
+    _run_system("dev", port, reset, no_browser, reload=True)
+
+
+def _run_system(name: str, port: int, reset: bool, no_browser: bool, reload: bool) -> None:
+    from adit.stack.demo import Demo, Options
+    from adit.stack.postgres_cluster import PostgresError
+    from adit.stack.supervisor import ServiceFailed
+
+    options = Options(name=name, port=port, reset=reset, browser=not no_browser, reload=reload)
+    try:
+        Demo(ROOT, options, console).run()
+    except PostgresError as err:
+        raise _fail(
+            f"{err}\nDoes `cli {name}` run already?" if "in use" in str(err) else err
+        ) from err
+    except ServiceFailed as err:
+        raise _fail(err) from err
+    console.print("Everything is stopped.")
+
+
 @app.command(context_settings=_PASS_ON)
 def test(context: typer.Context) -> None:
     """Run the tests; all arguments go to pytest: paths, `-k`, `-m acceptance`, `--cov`.
@@ -38,7 +81,7 @@ def test(context: typer.Context) -> None:
     DCMTK, Chromium) where it may.
     """
     from adit.stack.packages import MissingPackages
-    from adit.stack.postgres import PostgresError
+    from adit.stack.postgres_cluster import PostgresError
     from adit.stack.testing import run_tests
 
     try:

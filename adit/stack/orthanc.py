@@ -4,15 +4,13 @@ import json
 import shutil
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from adit.stack.orthanc_rest import Modality, OrthancRest
 from adit.stack.ports import LOOPBACK, accepts_connections, free_port, wait_until
 from adit.stack.processes import spawn, stop_process
 
@@ -30,15 +28,6 @@ ENVIRONMENT = {"TCP_NODELAY": "1"}
 
 class OrthancError(Exception):
     """Orthanc is not installed or did not start."""
-
-
-@dataclass(frozen=True)
-class Modality:
-    """A DICOM peer that Orthanc knows, as C-MOVE destination for instance."""
-
-    ae_title: str
-    port: int
-    host: str = LOOPBACK
 
 
 @cache
@@ -64,7 +53,7 @@ def is_installed() -> bool:
     return find_program() is not None and find_dicomweb_plugin() is not None
 
 
-class OrthancServer:
+class OrthancServer(OrthancRest):
     """An Orthanc that keeps its data in a folder of its own.
 
     It takes every association and answers HTTP requests from this machine only, without a log-in:
@@ -92,19 +81,10 @@ class OrthancServer:
         self.host = LOOPBACK
         self.dicom_port = dicom_port or free_port()
         self.http_port = http_port or free_port()
+        super().__init__(f"http://{self.host}:{self.http_port}")
         self.modalities = dict(modalities or {})
         self._options = dict(options or {})
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def http_url(self) -> str:
-        """The root of Orthanc's own REST API."""
-        return f"http://{self.host}:{self.http_port}"
-
-    @property
-    def dicomweb_url(self) -> str:
-        """The root of QIDO-RS, WADO-RS and STOW-RS."""
-        return f"{self.http_url}/dicom-web"
 
     @property
     def log(self) -> Path:
@@ -171,37 +151,6 @@ class OrthancServer:
     ) -> None:
         self.stop()
 
-    def request(self, method: str, path: str, body: Any = None, timeout: float = 60) -> Any:
-        """Call Orthanc's REST API; bytes are sent as they are, anything else as JSON.
-
-        Returns:
-            The decoded JSON of the answer, or None if it is empty.
-        """
-        data = None
-        if body is not None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.http_url}{path}", data=data, method=method)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=timeout) as answer:
-            text = answer.read()
-        return json.loads(text) if text.strip() else None
-
-    def count_instances(self) -> int:
-        return int(self.request("GET", "/statistics")["CountInstances"])
-
-    def clear(self) -> None:
-        """Delete all that the server stores."""
-        for patient in self.request("GET", "/patients"):
-            try:
-                self.request("DELETE", f"/patients/{patient}")
-            except urllib.error.HTTPError as err:
-                if err.code != 404:
-                    raise
-
-    def add_modality(self, alias: str, modality: Modality) -> None:
-        """Make a peer known to the running server (forgotten when it stops)."""
-        self.request("PUT", f"/modalities/{alias}", _modality_options(modality))
-
     def _configuration(self, plugin: Path) -> dict[str, Any]:
         storage = str(self.folder / "storage")
         return {
@@ -230,17 +179,13 @@ class OrthancServer:
             # The encoding of C-FIND answers; any other could not carry every name.
             "DefaultEncoding": "Utf8",
             "DicomModalities": {
-                alias: _modality_options(modality) for alias, modality in self.modalities.items()
+                alias: modality.options() for alias, modality in self.modalities.items()
             },
             "SaveJobs": False,
             "StableAge": 1,
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False, "Ssl": False},
             **self._options,
         }
-
-
-def _modality_options(modality: Modality) -> dict[str, Any]:
-    return {"AET": modality.ae_title, "Host": modality.host, "Port": modality.port}
 
 
 def _folders_of_package(package: str) -> list[Path]:

@@ -13,6 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+# A variable in the environment of a process that, by inheritance, marks all that it starts.
+MARK = "ADIT_SUPERVISOR"
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -78,6 +82,18 @@ def spawn(
         )
 
 
+def bytecode_cache(root: Path) -> dict[str, str]:
+    """Environment for several Python processes on the same code.
+
+    Where Python is told not to write bytecode, each process would compile all that it imports,
+    for seconds; they share a cache below `root` then.
+    """
+    if not sys.dont_write_bytecode:
+        return {}
+    cache = root / ".adit" / "bytecode"
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
+
+
 def run(
     command: Sequence[str], *, account: Account | None = None, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
@@ -110,6 +126,24 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill the process and all of its process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def end_marked(mark: str, patience: float = 0) -> None:
+    """End the processes that have `mark` in their environment, in whatever session they run;
+    those that do not end by themselves within `patience` seconds are killed."""
+    found = [process for process in psutil.process_iter() if _mark_of(process) == mark]
+    _, alive = psutil.wait_procs(found, timeout=patience)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=10)
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(MARK)
+    except psutil.Error:
+        return None
 
 
 def _die_with_parent(death_signal: signal.Signals):

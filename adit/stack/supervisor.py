@@ -5,20 +5,16 @@ import signal
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-import psutil
-
-from adit.stack.processes import Account, kill_group, spawn
+from adit.stack.processes import MARK, Account, end_marked, kill_group, spawn
 
 _TICK = 0.05
-# Marks a process, and through inheritance all that it starts, as this supervisor's.
-_MARK = "ADIT_SUPERVISOR"
+_ECHO_SECONDS = 1
 _RESTART_WAITS = (0.5, 1, 2, 5, 10, 30)
 # A process that ran this long before it crashed starts again without delay.
 _HEALTHY_SECONDS = 60
@@ -66,6 +62,11 @@ class Service:
     stop_seconds: float = 10
 
 
+def mark_of(logs: Path) -> str:
+    """What marks the processes of the supervisor that writes to `logs`."""
+    return str(logs.absolute())
+
+
 class Running:
     """What is known of one service at the moment."""
 
@@ -97,7 +98,7 @@ class Supervisor:
 
     Args:
         services: in any order; what each one needs is started first.
-        logs: the folder of the log files.
+        logs: the folder of the log files; no other supervisor may use it at the same time.
         on_change: called with a service whose state has changed.
     """
 
@@ -112,16 +113,24 @@ class Supervisor:
         self._on_change = on_change
         # Plain values: a signal handler may set them, but may not take a lock.
         self._stop = False
+        self._stop_asked_at = 0.0
         self._hurry = False
-        self._mark = uuid.uuid4().hex
+        self._mark = mark_of(logs)
         self._probes = ThreadPoolExecutor(max_workers=max(1, len(services)))
 
     def log_file(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
     def request_stop(self) -> None:
-        """Make `run` stop everything and return; asked a second time, it kills what still runs."""
-        self._hurry = self._stop
+        """Make `run` stop everything and return; asked a second time, it kills what still runs.
+
+        A launcher passes on the Ctrl-C that this process has got from the terminal as well, so
+        what comes at once counts as the same request.
+        """
+        now = time.monotonic()
+        if not self._stop:
+            self._stop_asked_at = now
+        self._hurry = self._stop and now - self._stop_asked_at > _ECHO_SECONDS
         self._stop = True
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -143,7 +152,8 @@ class Supervisor:
                         on_ready()
                     time.sleep(_TICK)
             finally:
-                self._stop = True
+                if not self._stop:
+                    self.request_stop()
                 self._stop_all()
                 self._probes.shutdown(wait=False, cancel_futures=True)
 
@@ -177,7 +187,7 @@ class Supervisor:
             running.process = spawn(
                 service.command,
                 log=log,
-                env={**service.env, _MARK: self._mark},
+                env={**service.env, MARK: self._mark},
                 cwd=service.cwd,
                 account=service.account,
                 death_signal=service.stop_signal,
@@ -240,14 +250,7 @@ class Supervisor:
             self._stop_wave(wave)
             for running in wave:
                 del remaining[running.service.name]
-        self._kill_strays()
-
-    def _kill_strays(self) -> None:
-        """Kill what the services started and did not end, in whichever session it runs."""
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get(_MARK) == self._mark:
-                    process.kill()
+        end_marked(self._mark)
 
     def _stop_wave(self, wave: list[Running]) -> None:
         began = time.monotonic()

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adit.stack.packages import ensure_packages
-from adit.stack.postgres import EmbeddedPostgres, PostgresError
+from adit.stack.postgres import EmbeddedPostgres
+from adit.stack.postgres_cluster import PostgresError
+from adit.stack.processes import bytecode_cache
 
 
 def run_tests(root: Path, arguments: Sequence[str]) -> int:
@@ -39,6 +41,7 @@ def run_tests(root: Path, arguments: Sequence[str]) -> int:
 def _pytest(root: Path, arguments: Sequence[str], database_url: str) -> int:
     environment = {
         **os.environ,
+        **bytecode_cache(root),
         "DATABASE_URL": database_url,
         "DJANGO_SETTINGS_MODULE": "adit.settings.test",
         "ENVIRONMENT": "test",

@@ -20,7 +20,8 @@ from adit.core.jobs.leases import Lease
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `kind` is one of `done`, `transient`, `permanent`, `canceled`, `lost`.
+    """How a run ended. `kind` is one of `done`, `transient`, `permanent`, `canceled`,
+    `interrupted` (by our own side, the task is not to blame), `lost`.
 
     `state` is the task's state for `done`, and for `transient` when no attempts are left.
     """
@@ -53,8 +54,7 @@ def _listen(connection: Connection, cancel: CancelToken) -> None:
 
 
 def _work(lease: Lease, cancel: CancelToken) -> tuple[str, str, str]:
-    from django.db import Error as DatabaseError
-    from django.db import connection
+    from django.db import InterfaceError, OperationalError, connection
 
     from adit.core.jobs.registry import get_kind
     from adit.core.jobs.run import LeaseLost, TaskRun
@@ -77,9 +77,9 @@ def _work(lease: Lease, cancel: CancelToken) -> tuple[str, str, str]:
     except PermanentDicomError as err:
         logger.warning("Permanent error: %s", err)
         return "permanent", str(err), ""
-    except DatabaseError as err:
-        logger.warning("Database error: %s", type(err).__name__)
-        return "transient", "The database was not reachable.", "FAILURE"
+    except (OperationalError, InterfaceError) as err:
+        logger.warning("The database is not reachable: %s", type(err).__name__)
+        return "interrupted", "The database was away.", ""
     except OSError as err:
         logger.exception("Operating system error")
         return "transient", f"{err.strerror or type(err).__name__} on the worker.", "FAILURE"

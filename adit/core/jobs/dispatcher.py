@@ -27,7 +27,7 @@ SELECT id, owner_id, source_id, urgent, priority FROM (
       ON weight.kind = job.kind AND weight.urgent = job.urgent
     WHERE task.state = 'PENDING' AND task.queued IS NULL
       AND job.state IN ('PENDING', 'IN_PROGRESS')
-      AND (task.not_before IS NULL OR task.not_before <= now())
+      AND (task.not_before IS NULL OR task.not_before <= statement_timestamp())
       AND task.source_id = ANY(%s)
 ) AS waiting WHERE place <= %s
 """

@@ -85,5 +85,5 @@ def decide_retry(
 def decide_after_crash(crashes: int, max_crashes: int, now: datetime) -> Retry | GiveUp:
     """After a child or a worker died under a task for the `crashes`-th time."""
     if crashes >= max_crashes:
-        return GiveUp(f"its process died {crashes} times")
+        return GiveUp(f"it was interrupted {crashes} times")
     return Retry(now)

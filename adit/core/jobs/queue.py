@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from procrastinate import App, jobs
-from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.manager import JobManager
 
 DICOM_QUEUE = "dicom"
 DEFAULT_QUEUE = "default"
 
-RUN_TASK = "adit.run_task"
-SEND_JOB_MAIL = "adit.send_job_mail"
+RUN_TASK = "adit:run_task"
+SEND_JOB_MAIL = "adit:send_job_mail"
 
 # Rows are written through Django's own connection, inside a worker too, so that they belong to
 # the transaction of the change that caused them.
@@ -22,7 +21,9 @@ _manager = JobManager(DjangoConnector())
 
 def configure(app: App) -> None:
     """Register the queue's functions once Procrastinate is ready."""
-    from adit.core.jobs import queue_tasks  # noqa: F401
+    from adit.core.jobs.queue_tasks import blueprint
+
+    app.add_tasks_from(blueprint, namespace="adit")
 
 
 def _defer(name: str, queue: str, priority: int = 0, **arguments: Any) -> int:
@@ -48,6 +49,3 @@ def defer_task(task_id: int, priority: int) -> int:
 def defer_job_mail(job_id: int) -> int:
     """Queue the mail on the end of a job within the current transaction."""
     return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id)
-
-
-__all__ = ["app", "configure", "defer_job_mail", "defer_task"]

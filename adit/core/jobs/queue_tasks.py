@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from procrastinate.contrib.django import app
+from procrastinate import Blueprint
 
 from adit.core.jobs import queue
 
+blueprint = Blueprint()
 
-@app.task(name=queue.RUN_TASK, queue=queue.DICOM_QUEUE)
+
+@blueprint.task(name="run_task", queue=queue.DICOM_QUEUE)
 async def run_task(task_id: int) -> None:
     from adit.core.jobs.runner import TaskRunner
 
     await TaskRunner(task_id).run()
 
 
-@app.task(name=queue.SEND_JOB_MAIL, queue=queue.DEFAULT_QUEUE)
+@blueprint.task(name="send_job_mail", queue=queue.DEFAULT_QUEUE)
 def send_job_mail(job_id: int) -> None:
     from adit.core.jobs.mails import send_finished_mail
 

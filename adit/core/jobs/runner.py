@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import multiprocessing
 import os
 import socket
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,6 +32,11 @@ CANCEL_GRACE_SECONDS = 5.0
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["adit.core.jobs.preload"])
+
+
+def warm_up() -> None:
+    """Start the fork server, so that the first task does not wait for the code to be loaded."""
+    forkserver.ensure_running()
 
 
 def worker_name() -> str:
@@ -60,31 +65,33 @@ class TaskRunner:
             return
         parent_end, child_end = _context.Pipe()
         process = _context.Process(target=child.main, args=(lease, child_end), daemon=True)
-        process.start()
-        child_end.close()
+        # Starting takes seconds where the fork server is still loading the code.
+        starting = asyncio.create_task(asyncio.to_thread(process.start))
+        starting.add_done_callback(lambda _: child_end.close())
         try:
-            outcome = await self._watch(lease, process, parent_end)
+            outcome = await self._watch(lease, starting, parent_end)
         except asyncio.CancelledError:
-            await _stop(process)
+            await _stop(process, starting)
             await asyncio.shield(_in_database(leases.hand_back, lease))
             raise
         finally:
-            await _stop(process)
+            await _stop(process, starting)
             parent_end.close()
         await self._conclude(lease, outcome)
 
-    async def _watch(self, lease: Lease, process: Any, pipe: Connection) -> Outcome | None:
-        """Wait for the outcome; None where the process died without one."""
+    async def _watch(
+        self, lease: Lease, starting: asyncio.Task[None], pipe: Connection
+    ) -> Outcome | None:
+        """Keep the lease until the outcome is there; None where the process died without one."""
         loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-        loop.add_reader(pipe.fileno(), ready.set)
-        beat = settings.TASK_LEASE_SECONDS / 6
+        arrived: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(pipe.fileno(), lambda: arrived.done() or arrived.set_result(None))
+        beat = min(settings.TASK_LEASE_SECONDS / 6, 2.0)
         canceled_at: float | None = None
         try:
             while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ready.wait(), min(beat, 2.0))
-                if ready.is_set():
+                await asyncio.wait({arrived if starting.done() else starting}, timeout=beat)
+                if starting.done() and arrived.done():
                     try:
                         return await asyncio.to_thread(pipe.recv)
                     except (EOFError, OSError):
@@ -92,7 +99,7 @@ class TaskRunner:
                 status = await self._heartbeat(lease)
                 if status is LeaseStatus.LOST:
                     return Outcome("lost")
-                if status is LeaseStatus.CANCEL:
+                if status is LeaseStatus.CANCEL and starting.done():
                     if canceled_at is None:
                         canceled_at = loop.time()
                         pipe.send("cancel")
@@ -124,11 +131,12 @@ class TaskRunner:
 def conclude(lease: Lease, outcome: Outcome | None) -> None:
     """Write the outcome of a run: end the task, or let it wait for another attempt."""
     state = DicomTask.State
-    if outcome is None:
+    if outcome is None or outcome.kind == "interrupted":
+        why = outcome.message if outcome else "The process died."
         crashes = leases.count_crash(lease)
         decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
         if isinstance(decision, Retry):
-            leases.wait_and_retry(lease, decision.not_before, "The process died; it starts anew.")
+            leases.wait_and_retry(lease, decision.not_before, f"{why} It starts anew.")
         else:
             leases.finish(lease, state.FAILURE, f"Given up: {decision.reason}.")
     elif outcome.kind == "done":
@@ -150,8 +158,11 @@ def conclude(lease: Lease, outcome: Outcome | None) -> None:
         assert outcome.kind == "lost", outcome.kind
 
 
-async def _stop(process: Any) -> None:
+async def _stop(process: Any, starting: asyncio.Task[None]) -> None:
     """Make sure that the child is gone."""
+    await asyncio.wait({starting})
+    if starting.exception() is not None:
+        return
     if process.is_alive():
         process.terminate()
         await asyncio.to_thread(process.join, 1.0)

@@ -8,6 +8,7 @@ import logging
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from adit.core.jobs import leases
@@ -41,7 +42,7 @@ WHERE state = 'PENDING' AND queued < now() - interval '5 seconds' AND NOT EXISTS
 def sweep() -> None:
     """Take back tasks whose lease has lapsed, orphans of the queue, and dispatch what is due."""
     for task in DicomTask.objects.filter(
-        state=DicomTask.State.IN_PROGRESS, lease_until__lt=timezone.now()
+        state=DicomTask.State.IN_PROGRESS, lease_until__lt=Now()
     ).select_related("job"):
         assert task.lease is not None
         _take_back(Lease(task.pk, task.job_id, task.job.kind, task.lease, task.attempts))

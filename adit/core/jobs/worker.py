@@ -8,6 +8,8 @@ import contextlib
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 
+from adit.core.jobs.queue import DICOM_QUEUE
+from adit.core.jobs.runner import warm_up
 from adit.core.jobs.sweep import sweep_forever
 
 # How long running tasks may go on after SIGTERM before they are handed back.
@@ -18,6 +20,8 @@ def run_worker(queue: str, concurrency: int) -> None:
     """Work on one queue until SIGTERM or SIGINT."""
     connector = app.connector
     assert isinstance(connector, DjangoConnector)
+    if queue == DICOM_QUEUE:
+        warm_up()
     with app.replace_connector(connector.get_worker_connector()):
         asyncio.run(_run(queue, concurrency))
 

@@ -41,7 +41,8 @@ class SeriesLedger:
 
     @property
     def excluded(self) -> bool:
-        return bool(self.reason) and all(r.state is S.EXCLUDED for r in self.records.values())
+        """Whether the plan left the whole series behind."""
+        return bool(self.reason)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Ledger:
                         record.state = S.EXPECTED
             wanted: dict[str, set[str] | None] = {}
             for uid, series in self._series.items():
-                if series.excluded or (series.reason and not series.records):
+                if series.excluded:
                     continue
                 left = {
                     record.source_uid
@@ -140,7 +141,7 @@ class Ledger:
         """Enter an arrival. False where it is not needed: it came before, or is settled."""
         with self._lock:
             series = self._series.get(series_uid)
-            if series is None or series.excluded or (series.reason and not series.records):
+            if series is None or series.excluded:
                 return False
             record = series.records.get(source_uid)
             if record is None:
@@ -169,6 +170,9 @@ class Ledger:
 
     def held(self, source_uid: str, reason: str) -> None:
         self._settle(source_uid, S.HELD, reason, retry=False)
+
+    def excluded(self, source_uid: str, reason: str) -> None:
+        self._settle(source_uid, S.EXCLUDED, reason, retry=False)
 
     def failed(self, source_uid: str, reason: str, *, retry: bool) -> None:
         self._settle(source_uid, S.FAILED, reason, retry=retry)

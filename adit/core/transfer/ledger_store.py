@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from adit.core.models import SeriesTransfer
-from adit.core.transfer.ledger import Ledger, SeriesLedger
+from adit.core.transfer.ledger import Ledger, SeriesLedger, Totals
 from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.run import Run
 
@@ -83,6 +83,7 @@ class LedgerWriter:
     """
 
     INTERVAL = 1.0
+    PATIENCE = 15.0
 
     def __init__(self, ledger: Ledger, run: Run, task_id: int) -> None:
         self._ledger = ledger
@@ -108,9 +109,17 @@ class LedgerWriter:
         self.write()
 
     def _write_on(self) -> None:
+        """Write every second; a database that is away for a moment is waited for."""
+        last_success = time.monotonic()
         try:
             while not self._stop.wait(self.INTERVAL):
-                self.write()
+                try:
+                    self.write()
+                    last_success = time.monotonic()
+                except (OperationalError, InterfaceError):
+                    connection.close()
+                    if time.monotonic() - last_success > self.PATIENCE:
+                        raise
         except Exception as err:
             self._error = err
             self._run.cancel.cancel()
@@ -125,7 +134,8 @@ class LedgerWriter:
         """
         rows: list[tuple[SeriesLedger, SeriesTransfer]] = []
         with self._ledger.lock:
-            for series in self._ledger.take_dirty():
+            taken = self._ledger.take_dirty()
+            for series in taken:
                 row = SeriesTransfer(
                     id=series.row_id,
                     task_id=self._task_id,
@@ -134,10 +144,21 @@ class LedgerWriter:
                 _fill(row, series)
                 rows.append((series, row))
             totals = self._ledger.totals()
+        try:
+            self._store([row for _, row in rows], totals)
+        except Exception:
+            with self._ledger.lock:
+                for series in taken:
+                    series.dirty = True
+            raise
+        for series, row in rows:
+            series.row_id = row.pk
+
+    def _store(self, rows: list[SeriesTransfer], totals: Totals) -> None:
         with transaction.atomic():
             self._run.guard()
-            SeriesTransfer.objects.bulk_create(row for s, row in rows if s.row_id is None)
-            SeriesTransfer.objects.bulk_update([r for s, r in rows if s.row_id], _COLUMNS)
+            SeriesTransfer.objects.bulk_create([row for row in rows if row.pk is None])
+            SeriesTransfer.objects.bulk_update([row for row in rows if row.pk], _COLUMNS)
             done = totals.sent + totals.confirmed
             self._run.progress(
                 now=True,
@@ -146,8 +167,6 @@ class LedgerWriter:
                 bytes_done=totals.bytes_sent,
                 instances_per_second=self._measure(done),
             )
-        for series, row in rows:
-            series.row_id = row.pk
 
     def _measure(self, done: int) -> float:
         """Instances per second, smoothed over the last seconds."""

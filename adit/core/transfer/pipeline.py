@@ -16,6 +16,7 @@ from adit.core.dicom import (
     DicomError,
     DicomInstance,
     DicomOperator,
+    PermanentDicomError,
     RetrieveProtocol,
     TransientDicomError,
     buffered,
@@ -98,14 +99,17 @@ class Pipeline:
         return Ending(error, tuple(plan.warnings), self._method)
 
     def _move_missing(self, plan: Plan) -> DicomError | None:
-        """Fetch, transform and deliver what is missing, protocol after protocol."""
-        error: DicomError | None = None
+        """Fetch, transform and deliver what is missing, protocol after protocol.
+
+        Returns what kept instances back: of several errors the first that may pass, for it is
+        the reason to try again.
+        """
         protocols = self._source.retrieve_protocols()
         if not protocols:
-            return TransientDicomError(f"{self._source.server.name} offers no way to retrieve.")
+            return PermanentDicomError(f"{self._source.server.name} offers no way to retrieve.")
+        errors: list[DicomError] = []
         for protocol in protocols:
-            missing = self._ledger.missing()
-            if not missing:
+            if not self._ledger.missing():
                 break
             self._run.progress(now=True, phase="transferring", protocol=str(protocol))
             self._run.event(f"Fetching from {self._source.server.name} by {protocol}.")
@@ -115,7 +119,9 @@ class Pipeline:
                 return err.cause
             if error is not None:
                 self._run.event(f"{protocol}: {error}", "warning")
-        return error
+                errors.append(error)
+        errors.sort(key=lambda error: not isinstance(error, TransientDicomError))
+        return errors[0] if errors else None
 
     def _move(self, plan: Plan, protocol: RetrieveProtocol) -> DicomError | None:
         fetched = self._source.fetch(

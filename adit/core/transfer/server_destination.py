@@ -43,7 +43,7 @@ class ServerDestination:
     def prove(
         self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, patient: bool
     ) -> Proof:
-        if not self._operator.can_find():
+        if not self._operator.query_protocols():
             # It answered C-STORE or STOW-RS with success and offers no way to ask again.
             accepted = frozenset(r.new_uid for records in sent.values() for r in records)
             return Proof(accepted, f"accepted by {self.name}, which offers no query")

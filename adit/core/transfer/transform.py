@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from adit.core.deid import DeidError, DeidResult, Pseudonymizer
+from adit.core.deid import DeidentificationError, DeidResult, ExcludedModality, Pseudonymizer
 from adit.core.dicom import DicomInstance, FileSlice, MalformedDataSet
 from adit.core.transfer.items import Outgoing
 from adit.core.transfer.ledger import Ledger
@@ -49,7 +49,10 @@ def pseudonymize(
     for arrival in arrivals:
         try:
             outgoing, result = _pseudonymize_one(arrival, pseudonymizer, folder)
-        except DeidError as err:
+        except ExcludedModality as err:
+            ledger.excluded(arrival.source_uid, str(err))
+            continue
+        except DeidentificationError as err:
             logger.warning("De-identification refused an instance: %s", err)
             ledger.failed(arrival.source_uid, f"De-identification: {err}", retry=False)
             continue

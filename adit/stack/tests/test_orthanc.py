@@ -11,7 +11,8 @@ from pydicom.data import get_testdata_file
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # pyright: ignore[reportAttributeAccessIssue]
 
-from adit.stack.orthanc import Modality, OrthancError, OrthancServer
+from adit.stack.orthanc import OrthancError, OrthancServer
+from adit.stack.orthanc_rest import Modality
 from adit.stack.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.interop]

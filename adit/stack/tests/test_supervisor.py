@@ -25,6 +25,13 @@ _STUBBORN = [
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     "print('ready', flush=True); time.sleep(600)",
 ]
+_SLOW_TO_STOP = [
+    sys.executable,
+    "-c",
+    "import signal, sys, time\n"
+    "def stop(*_):\n time.sleep(2); print('bye', flush=True); sys.exit()\n"
+    "signal.signal(signal.SIGTERM, stop); print('ready', flush=True); time.sleep(600)",
+]
 # Starts a process in a session of its own, tells its number and waits.
 _PARENT = [
     sys.executable,
@@ -155,7 +162,19 @@ def test_a_second_request_to_stop_does_not_wait(tmp_path: Path):
         wait_until(lambda: "ready" in supervisor.log_file("stubborn").read_text(), "its word")
         start = time.monotonic()
         supervisor.request_stop()
+        time.sleep(1.5)
     assert time.monotonic() - start < 10
+
+
+def test_the_echo_of_a_request_to_stop_is_no_second_one(tmp_path: Path):
+    service = Service(name="slow", command=_SLOW_TO_STOP)
+    supervisor = Supervisor([service], tmp_path)
+    with _running(supervisor):
+        wait_until(lambda: "ready" in supervisor.log_file("slow").read_text(), "its word")
+        supervisor.request_stop()
+        time.sleep(0.3)
+    assert "bye" in supervisor.log_file("slow").read_text()
+    assert supervisor.services["slow"].detail == ""
 
 
 def test_grandchildren_end_too_whatever_session_they_are_in(tmp_path: Path):

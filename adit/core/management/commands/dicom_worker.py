@@ -10,9 +10,7 @@ class Command(BaseCommand):
     help = "Work on transfer and query tasks, one at a time in a child process of its own."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--concurrency", type=int, default=1, help="tasks at once (default: 1)"
-        )
+        parser.add_argument("--concurrency", type=int, default=1, help="tasks at once (default: 1)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         run_worker(DICOM_QUEUE, options["concurrency"])

@@ -1,0 +1,207 @@
+"""Applies the rules to parsed elements and yields the new bytes; runs of kept elements are copied.
+
+The hot path is one dictionary look-up per kept element, and two for a changed one: rules are
+cached per tag, replacements per rule and raw value, since the objects of a series share most.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .actions import Action, Rule
+from .charset import UTF_8, charset
+from .codec import (
+    TEXT_VRS,
+    Element,
+    Encoding,
+    Item,
+    element_header,
+    encode_item,
+    pad,
+    vr_of_tag,
+)
+from .patient import SPECIFIC_CHARACTER_SET, PatientContext
+from .profile import Profile
+from .rules import KEEP, REMOVE, choose_rule
+from .safe_private import is_safe, private_creators
+
+_MEMO_LIMIT = 20_000
+
+Insertion = tuple[int, bytes]
+"""Tag and encoded element, written at its place in the top level in place of what stood there."""
+
+
+class RuleBook:
+    """The rules of a profile for one SOP class, looked up as tags are met."""
+
+    def __init__(self, profile: Profile, sop_class_uid: str) -> None:
+        self.profile = profile
+        self.sop_class_uid = sop_class_uid
+        self.known: dict[int, Rule] = {}
+
+    def find(self, tag: int) -> Rule:
+        rule = choose_rule(self.profile, tag, self.sop_class_uid)
+        self.known[tag] = rule
+        return rule
+
+
+class Rewriter:
+    """Rewrites the elements of one object's header."""
+
+    def __init__(self, buffer: bytes, rules: RuleBook, context: PatientContext) -> None:
+        self.counts: Counter[str] = Counter()
+        self._buffer = buffer
+        self._rules = rules
+        self._context = context
+        self._source = context.source_charset
+        self._memo = context.memo.setdefault(self._source.declared, {})
+        if len(self._memo) > _MEMO_LIMIT:
+            self._memo.clear()
+
+    def rewrite(
+        self,
+        elements: Sequence[Element],
+        encoding: Encoding,
+        insertions: Sequence[Insertion] = (),
+        replaced: frozenset[int] = frozenset(),
+    ) -> list[bytes] | None:
+        """New bytes of the elements in pieces, `None` if all stay as they are.
+
+        Args:
+            elements: Elements of one level, in their order.
+            encoding: Of this level.
+            insertions: Elements to write, ascending; top level only.
+            replaced: Tags whose elements are left out, since insertions stand for them.
+        """
+        buffer, known, counts, memo = self._buffer, self._rules.known, self.counts, self._memo
+        transcoded = self._context.transcoded
+        pieces: list[bytes] = []
+        kept = 0
+        copied = elements[0].start if elements else 0
+        creators: dict[int, bytes] | None = None
+        pending = iter(insertions)
+        insertion = next(pending, None)
+        insert_at = insertion[0] if insertion else 0xFFFFFFFF
+        end = copied
+        for tag, vr, start, value, end, items in elements:  # noqa: B007
+            while tag >= insert_at:
+                pieces.append(buffer[copied:start])
+                copied = start
+                assert insertion is not None
+                pieces.append(insertion[1])
+                insertion = next(pending, None)
+                insert_at = insertion[0] if insertion else 0xFFFFFFFF
+            rule = known.get(tag) or self._rules.find(tag)
+            if tag in replaced:
+                rule = REMOVE
+            elif rule is KEEP and items is None and not transcoded:
+                kept += 1
+                continue
+            new: bytes | None
+            if rule.safe_private:
+                if creators is None:
+                    creators = private_creators(elements, buffer)
+                if not is_safe(creators, tag):
+                    rule = REMOVE
+            if rule is REMOVE:
+                new = None
+            elif items is not None:
+                new = self._sequence(Element(tag, vr, start, value, end, items), encoding, rule)
+                if new is None:
+                    counts[rule.action] += 1
+                    continue
+            else:
+                raw = buffer[value:end]
+                key = (rule, raw)
+                if transcoded:
+                    new = self._transcoded(rule, tag, vr, raw)
+                else:
+                    new = memo.get(key)
+                    if new is None:
+                        assert rule.apply is not None or rule.items is not None or rule is KEEP
+                        new = self._apply(rule, vr, raw)
+                        memo[key] = new
+                if new == raw:
+                    counts[rule.action] += 1
+                    continue
+                new = element_header(encoding, tag, vr, len(new)) + new
+            counts[rule.action] += 1
+            if copied < start:
+                pieces.append(buffer[copied:start])
+            if new is not None:
+                pieces.append(new)
+            copied = end
+        if kept:
+            counts[Action.KEEP] += kept
+        if not pieces and copied == (elements[0].start if elements else 0) and insertion is None:
+            return None
+        pieces.append(buffer[copied:end])
+        while insertion is not None:
+            pieces.append(insertion[1])
+            insertion = next(pending, None)
+        return pieces
+
+    def _apply(self, rule: Rule, vr: bytes, raw: bytes) -> bytes:
+        if rule.apply is None:
+            # A sequence by the dictionary that is none in the object, or kept bytes.
+            return raw if rule.items is None else b""
+        return pad(rule.apply(self._context, raw), vr)
+
+    def _transcoded(self, rule: Rule, tag: int, vr: bytes, raw: bytes) -> bytes:
+        if tag == SPECIFIC_CHARACTER_SET:
+            return UTF_8.encode()
+        text_vr = vr if vr != b"UN" else vr_of_tag(tag)
+        if text_vr in TEXT_VRS:
+            text = self._source.decode(raw)
+            raw = raw if text.isascii() else pad(text.encode("utf-8", "replace"), vr)
+        return self._apply(rule, vr, raw)
+
+    def _sequence(self, element: Element, encoding: Encoding, rule: Rule) -> bytes | None:
+        items = element.items
+        assert items is not None
+        if rule.items is not None:
+            body = b"".join(rule.items(encoding))
+            return element_header(encoding, element.tag, b"SQ", len(body)) + body
+        changed = False
+        bodies: list[bytes] = []
+        for item in items.items:
+            pieces = self._item(item, items.encoding)
+            if pieces is None:
+                first, last = item.elements[:1], item.elements[-1:]
+                body = self._buffer[first[0].start : last[0].end] if first else b""
+            else:
+                changed = True
+                body = b"".join(pieces)
+            bodies.append(encode_item(items.encoding, body, item.undefined))
+        if not changed:
+            return None
+        body = b"".join(bodies)
+        if items.undefined:
+            pack = items.encoding.long.pack
+            header = element_header(encoding, element.tag, element.vr, 0xFFFFFFFF)
+            return header + body + pack(0xFFFE, 0xE0DD, 0)
+        return element_header(encoding, element.tag, element.vr, len(body)) + body
+
+    def _item(self, item: Item, encoding: Encoding) -> list[bytes] | None:
+        for element in item.elements[:2]:
+            if element.tag == SPECIFIC_CHARACTER_SET and element.items is None:
+                return self._in_charset(element, item, encoding)
+        return self.rewrite(item.elements, encoding)
+
+    def _in_charset(self, element: Element, item: Item, encoding: Encoding) -> list[bytes] | None:
+        """An item may declare a character set of its own (PS3.3 C.12.1.1.2)."""
+        context, source, memo = self._context, self._source, self._memo
+        outer = context.charset
+        own = charset(self._buffer[element.value : element.end].strip(b" \0"))
+        transcoded = context.transcoded
+        self._source = own
+        self._memo = context.memo.setdefault(own.declared, {})
+        if not transcoded:
+            context.source_charset = context.charset = own
+        try:
+            return self.rewrite(item.elements, encoding)
+        finally:
+            self._source, self._memo = source, memo
+            if not transcoded:
+                context.source_charset = context.charset = outer

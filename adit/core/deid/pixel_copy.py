@@ -1,0 +1,154 @@
+"""Copies pixel data from stream to stream as raw bytes, never decoded, never whole in memory."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Protocol
+
+from .codec import ITEM, LONG_VRS, SEQUENCE_END, SHORT_VRS, UNDEFINED, Encoding
+from .errors import MalformedDataset, TruncatedDataset
+
+CHUNK = 1 << 18
+
+
+class Readable(Protocol):
+    """The part of a stream that is read from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Writable(Protocol):
+    """The part of a stream that is written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class Source:
+    """A stream with bytes that were read ahead."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._ahead = b""
+
+    def push_back(self, data: bytes) -> None:
+        """Bytes to be read again, before those of the stream."""
+        self._ahead = data + self._ahead
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, fewer only at the end."""
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            if len(data) == size:
+                return data
+            return data + self.read(size - len(data))
+        pieces = []
+        while size > 0:
+            data = self._stream.read(size)
+            if not data:
+                break
+            pieces.append(data)
+            size -= len(data)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def exactly(self, size: int) -> bytes:
+        """`size` bytes.
+
+        Raises:
+            TruncatedDataset: The stream ends before.
+        """
+        data = self.read(size)
+        if len(data) < size:
+            raise TruncatedDataset("The object ends in its pixel data.")
+        return data
+
+
+class CountingTarget:
+    """Counts what is written."""
+
+    def __init__(self, stream: Writable) -> None:
+        self._stream = stream
+        self.size = 0
+
+    def write(self, data: bytes, /) -> None:
+        if data:
+            self._stream.write(data)
+            self.size += len(data)
+
+
+class InflatingSource:
+    """Reads a deflated data set (PS3.5 A.5)."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+
+    def read(self, size: int = CHUNK, /) -> bytes:
+        while not self._inflate.eof:
+            data = self._inflate.unconsumed_tail or self._stream.read(CHUNK)
+            if not data:
+                raise TruncatedDataset("The deflated data set ends too early.")
+            try:
+                inflated = self._inflate.decompress(data, size)
+            except zlib.error:
+                raise MalformedDataset("The data set is not deflated.") from None
+            if inflated:
+                return inflated
+        return b""
+
+
+class DeflatingTarget:
+    """Writes a deflated data set; `finish` ends it, to an even length (PS3.5 A.5)."""
+
+    def __init__(self, target: CountingTarget) -> None:
+        self._target = target
+        self._deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+
+    def write(self, data: bytes, /) -> None:
+        self._target.write(self._deflate.compress(data))
+
+    def finish(self) -> None:
+        self._target.write(self._deflate.flush())
+        if self._target.size & 1:
+            self._target.write(b"\0")
+
+
+def copy_pixel_data(source: Source, target: Writable, encoding: Encoding) -> None:
+    """Copies the pixel data element at which the source stands.
+
+    Native pixel data has a defined length (PS3.5 8.1), encapsulated is a sequence of fragments
+    (PS3.5 A.4), walked item by item.
+
+    Raises:
+        TruncatedDataset: The source ends within.
+        MalformedDataset: Fragments are not delimited.
+    """
+    header = source.exactly(8)
+    if encoding.implicit:
+        length = encoding.long.unpack(header)[2]
+    else:
+        vr, length = encoding.short.unpack(header)[2:]
+        if vr in LONG_VRS or vr not in SHORT_VRS:
+            extended = source.exactly(4)
+            header += extended
+            length = encoding.length.unpack(extended)[0]
+    target.write(header)
+    if length != UNDEFINED:
+        _copy(source, target, length)
+        return
+    while True:
+        header = source.exactly(8)
+        group, number, length = encoding.long.unpack(header)
+        tag = group << 16 | number
+        target.write(header)
+        if tag == SEQUENCE_END:
+            return
+        if tag != ITEM or length == UNDEFINED:
+            raise MalformedDataset("Encapsulated pixel data holds something other than fragments.")
+        _copy(source, target, length)
+
+
+def _copy(source: Source, target: Writable, length: int) -> None:
+    while length > 0:
+        data = source.exactly(min(length, CHUNK))
+        target.write(data)
+        length -= len(data)

@@ -1,0 +1,219 @@
+"""De-identifies encoded data sets: the class that callers use."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from datetime import timedelta
+from typing import BinaryIO
+
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
+
+from .actions import Action
+from .codec import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    LONG_VRS,
+    SHORT_VRS,
+    Element,
+    Encoding,
+    NeedMoreData,
+    parse_elements,
+)
+from .engine import Rewriter, RuleBook
+from .errors import ExcludedModality, TruncatedDataset
+from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
+from .leak_gate import LeakGate
+from .mapping import KeyedMapping
+from .patient import IDENTIFYING_TAGS, STUDY_INSTANCE_UID, PatientContext, patient_context
+from .pixel_copy import CountingTarget, DeflatingTarget, InflatingSource, Source, copy_pixel_data
+from .profile import Assignment, Option, Profile
+from .report import DeidResult
+
+_FIRST_READ = 1 << 16
+_CONTEXT_LIMIT = 32
+_SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY = 0x00080016, 0x00080018, 0x00080060
+_SERIES_INSTANCE_UID = 0x0020000E
+_JPIP_DEFLATED = ("1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
+
+_DEFLATED = frozenset({str(DeflatedExplicitVRLittleEndian), *_JPIP_DEFLATED})
+
+
+def encoding_of(transfer_syntax_uid: str, first_element: bytes = b"") -> Encoding:
+    """How headers are encoded in a transfer syntax (PS3.5 Annex A).
+
+    Some devices write implicit VR where they name an explicit syntax, and the other way round. The
+    first element tells: a VR is two capitals, and as a length they would be beyond 16 KiB.
+    """
+    if transfer_syntax_uid == ExplicitVRBigEndian:
+        return EXPLICIT_BIG
+    vr = first_element[4:6]
+    explicit = vr in SHORT_VRS or vr in LONG_VRS
+    if not vr:
+        explicit = transfer_syntax_uid != ImplicitVRLittleEndian
+    return EXPLICIT_LITTLE if explicit else IMPLICIT_LITTLE
+
+
+class Pseudonymizer:
+    """De-identifies the objects of one subject. Not to be shared between threads.
+
+    Equal profile, assignment and input give equal bytes, in any process and at any time.
+    """
+
+    def __init__(self, profile: Profile, assignment: Assignment) -> None:
+        self.profile = profile
+        self.assignment = assignment
+        self._mapping = KeyedMapping(profile.secret)
+        self._rule_books: dict[str, RuleBook] = {}
+        self._contexts: OrderedDict[tuple[bytes, ...], PatientContext] = OrderedDict()
+        self._gate = LeakGate(check_uids=Option.RETAIN_UIDS not in profile.options)
+
+    def map_uid(self, uid: str) -> str:
+        """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay, and all of them
+        where the profile retains UIDs."""
+        if Option.RETAIN_UIDS in self.profile.options:
+            return uid
+        return self._mapping.uid(uid)
+
+    def date_offset(self, patient_id: str) -> timedelta:
+        """The shift of the dates of a patient; zero if the profile does not modify dates."""
+        if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES not in self.profile.options:
+            return timedelta()
+        return self._mapping.date_offset(patient_id.strip(" \0"), self.profile.whole_weeks)
+
+    def process(self, source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> DeidResult:
+        """De-identifies one data set from source to target, in the same transfer syntax.
+
+        Args:
+            source: Encoded data set without preamble and file meta information.
+            target: Gets the de-identified data set; to be discarded if this raises.
+            transfer_syntax_uid: Of both.
+
+        Raises:
+            MalformedDataset: The source is not a data set in this transfer syntax.
+            TruncatedDataset: The source ends in the middle of an element.
+            ExcludedModality: The profile excludes the modality.
+        """
+        counting = CountingTarget(target)
+        deflating = DeflatingTarget(counting) if transfer_syntax_uid in _DEFLATED else None
+        reader = Source(InflatingSource(source) if deflating else source)
+        output = deflating or counting
+        first_element = reader.read(8)
+        reader.push_back(first_element)
+        encoding = encoding_of(transfer_syntax_uid, first_element)
+
+        buffer, elements = _read_elements(reader, encoding)
+        values = {
+            element.tag: buffer[element.value : element.end]
+            for element in elements
+            if element.items is None and element.tag in _WANTED
+        }
+        sop_class_uid = _uid(values, _SOP_CLASS_UID)
+        modality = values.get(_MODALITY, b"").decode("ascii", "replace").strip(" \0")
+        if modality in self.profile.excluded_modalities:
+            raise ExcludedModality(modality)
+        context = self._context(values)
+        rules = self._rule_books.get(sop_class_uid)
+        if rules is None:
+            rules = self._rule_books[sop_class_uid] = RuleBook(self.profile, sop_class_uid)
+        insertions = header_insertions(context, encoding, values)
+        replaced = REPLACED_ALWAYS.union(tag for tag, _ in insertions)
+        rewriter = Rewriter(buffer, rules, context)
+        header = b"".join(rewriter.rewrite(elements, encoding, insertions, replaced) or ())
+        counts = rewriter.counts
+        counts[Action.WRITE] += len(insertions)
+        output.write(header)
+        inspected = [(buffer, header)]
+        while True:
+            following = reader.read(1)
+            if not following:
+                break
+            reader.push_back(following)
+            copy_pixel_data(reader, output, encoding)
+            tail = self._tail(reader, encoding, rules, context, replaced, counts)
+            output.write(tail[1])
+            inspected.append(tail)
+        if deflating:
+            deflating.finish()
+        findings = []
+        if self.profile.leak_gate:
+            for before, after in inspected:
+                findings += self._gate.check(before, after, encoding, patient=buffer)
+        source_uid = _uid(values, _SOP_INSTANCE_UID)
+        study_uid, series_uid = _uid(values, STUDY_INSTANCE_UID), _uid(values, _SERIES_INSTANCE_UID)
+        return DeidResult(
+            sop_class_uid=sop_class_uid,
+            source_sop_instance_uid=source_uid,
+            sop_instance_uid=self.map_uid(source_uid),
+            study_instance_uid=self.map_uid(study_uid),
+            series_instance_uid=self.map_uid(series_uid),
+            size=counting.size,
+            action_counts=Counter(counts),
+            findings=findings,
+        )
+
+    def _tail(
+        self,
+        reader: Source,
+        encoding: Encoding,
+        rules: RuleBook,
+        context: PatientContext,
+        replaced: frozenset[int],
+        counts: Counter[str],
+    ) -> tuple[bytes, bytes]:
+        """Elements behind the pixel data, before and after."""
+        buffer, elements = _read_elements(reader, encoding)
+        rewriter = Rewriter(buffer, rules, context)
+        pieces = rewriter.rewrite(elements, encoding, (), replaced)
+        counts.update(rewriter.counts)
+        if pieces is None:
+            return buffer, buffer[: elements[-1].end] if elements else b""
+        return buffer, b"".join(pieces)
+
+    def _context(self, values: dict[int, bytes]) -> PatientContext:
+        key = tuple(values.get(tag, b"") for tag in _CONTEXT_KEY)
+        context = self._contexts.get(key)
+        if context is None:
+            context = patient_context(self.profile, self.assignment, self._mapping, values)
+            self._contexts[key] = context
+            if len(self._contexts) > _CONTEXT_LIMIT:
+                self._contexts.popitem(last=False)
+        return context
+
+
+_CONTEXT_KEY = (*IDENTIFYING_TAGS, STUDY_INSTANCE_UID)
+_WANTED = frozenset(
+    {*_CONTEXT_KEY, *TRIAL_TAGS, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
+)
+
+
+def _uid(values: dict[int, bytes], tag: int) -> str:
+    return values.get(tag, b"").decode("ascii", "backslashreplace").strip(" \0")
+
+
+def _read_elements(reader: Source, encoding: Encoding) -> tuple[bytes, list[Element]]:
+    """Elements up to the pixel data or the end; leaves the reader there."""
+    buffer = reader.read(_FIRST_READ)
+    at_end = len(buffer) < _FIRST_READ
+    elements: list[Element] = []
+    position = 0
+    while True:
+        try:
+            position = parse_elements(buffer, position, len(buffer), encoding, elements, top=True)
+        except NeedMoreData:
+            position = elements[-1].end if elements else 0
+            if at_end:
+                if not any(buffer[position:]):  # trailing NULLs
+                    return buffer[:position], elements
+                raise TruncatedDataset("The object ends in the middle of an element.") from None
+        else:
+            if position < len(buffer) or at_end:
+                reader.push_back(buffer[position:])
+                return buffer[:position], elements
+        more = reader.read(max(len(buffer), _FIRST_READ))
+        at_end = len(more) < max(len(buffer), _FIRST_READ)
+        buffer += more

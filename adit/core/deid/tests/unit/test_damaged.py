@@ -1,0 +1,38 @@
+"""Damaged bytes give a domain error or an object, never any other exception."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adit.core.deid import DeidentificationError, standard_research_profile
+from adit.core.deid.tests.objects import SECRET, process, profile, sample, sample_files
+
+_SMALL = (
+    "CT_small.dcm",
+    "reportsi.dcm",
+    "rtplan.dcm",
+    "MR_small_bigendian.dcm",
+    "nested_priv_SQ.dcm",
+)
+_PATHS = [path for path in sample_files() if path.name in _SMALL]
+_PROFILE = profile(*standard_research_profile(SECRET).options)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(_PATHS),
+    st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), max_size=6),
+    st.integers(200, 60_000),
+)
+def test_damage_is_a_domain_error_at_most(path, changes, length):
+    data, syntax = sample(path)
+    damaged = bytearray(data[:length])
+    for position, value in changes:
+        if position < len(damaged):
+            damaged[position] = value
+
+    with contextlib.suppress(DeidentificationError):
+        process(bytes(damaged), syntax, under=_PROFILE)

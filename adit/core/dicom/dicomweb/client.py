@@ -1,0 +1,100 @@
+"""The HTTP side of DICOMweb (PS3.18): one client, one table of errors, cancel that unblocks."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from ..cancel import CancelToken
+from ..config import LocalConfig, ServerConfig
+from ..errors import DicomError, from_exception, from_http_status
+
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
+
+
+class DicomWebClient:
+    """Sends requests below the server's DICOMweb root."""
+
+    def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
+        self.server = server
+        self._cancel = cancel
+        self._progress_timeout = local.progress_timeout
+        headers = {"Accept-Encoding": "identity"}
+        if server.dicomweb_authorization:
+            headers["Authorization"] = server.dicomweb_authorization
+        try:
+            verify = server.tls.ssl_context() if server.tls else True
+            self._client = httpx.Client(
+                headers=headers,
+                timeout=httpx.Timeout(local.network_timeout, connect=local.connect_timeout),
+                verify=verify,
+                follow_redirects=True,
+                # Transfers go straight to the PACS, whatever the environment says.
+                trust_env=False,
+                transport=None,
+            )
+        except OSError as error:
+            raise from_exception(server.name, error) from error
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def url(self, prefix: str, path: str) -> str:
+        """The URL of `path` below the root and the service's prefix."""
+        parts = [self.server.dicomweb_root_url.rstrip("/"), prefix.strip("/"), path.strip("/")]
+        return "/".join(part for part in parts if part)
+
+    @contextlib.contextmanager
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        accept: str,
+        params: Any = None,
+        headers: Mapping[str, str] | None = None,
+        content: Any = None,
+        good: frozenset[int] = frozenset({200, 204, 206}),
+    ) -> Iterator[httpx.Response]:
+        """Sends a request and gives the response before its body is read.
+
+        Raises:
+            DicomError: If the server cannot be reached, answers with a status that is not in
+                `good`, or the connection breaks inside the block.
+            Canceled: If the token is set.
+        """
+        self._cancel.check()
+        try:
+            with (
+                self._client.stream(
+                    method,
+                    url,
+                    params=params,
+                    headers={"Accept": accept, **(headers or {})},
+                    content=content,
+                ) as response,
+                self._cancel.on_cancel(lambda: _shut_down(response)),
+            ):
+                if response.status_code not in good:
+                    raise from_http_status(self.server.name, response.status_code)
+                yield response
+        except _FAILURES as error:
+            self._cancel.check()
+            raise from_exception(self.server.name, error) from error
+        except DicomError:
+            self._cancel.check()
+            raise
+
+
+def _shut_down(response: httpx.Response) -> None:
+    """Wakes a thread that waits for the body of `response`."""
+    stream = response.extensions.get("network_stream")
+    sock = stream.get_extra_info("socket") if stream is not None else None
+    if isinstance(sock, socket.socket):
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,0 +1,139 @@
+"""STOW-RS as its user (PS3.18 10.5): several instances a request, bounded by bytes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..attributes import Attributes, from_json
+from ..config import StoreProtocol
+from ..errors import DicomError, PermanentDicomError, TransientDicomError
+from ..instance import DicomInstance
+from ..outcomes import StoreOutcome, failed, from_status
+from .client import DicomWebClient
+
+MAXIMUM_INSTANCES = 50
+MAXIMUM_BYTES = 16 * 1024 * 1024
+_STOW = StoreProtocol.STOW_RS
+_ACCEPT = "application/dicom+json"
+_ANSWERS = frozenset({200, 202, 409})
+# The request was refused for its content, which one of its instances may be the reason for.
+_SPOILED = frozenset({"HTTP 400", "HTTP 409", "HTTP 413", "HTTP 415", "HTTP 422"})
+_REFERENCED_SOP_SEQUENCE = "00081199"
+_FAILED_SOP_SEQUENCE = "00081198"
+
+
+def store(client: DicomWebClient, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
+    """Yields one outcome for each instance, in their order, a request behind at most."""
+    batch: list[DicomInstance] = []
+    size = 0
+    for instance in instances:
+        full = len(batch) >= MAXIMUM_INSTANCES or size + instance.size > MAXIMUM_BYTES
+        if batch and full:
+            yield from _send(client, batch)
+            batch, size = [], 0
+        batch.append(instance)
+        size += instance.size
+    if batch:
+        yield from _send(client, batch)
+
+
+def _send(client: DicomWebClient, batch: list[DicomInstance]) -> Iterator[StoreOutcome]:
+    try:
+        answer = _post(client, batch)
+    except PermanentDicomError as error:
+        if len(batch) == 1 or error.code not in _SPOILED:
+            for instance in batch:
+                yield failed(instance, _STOW, error)
+            return
+        # One instance may have spoiled the request for all: find out which.
+        for instance in batch:
+            yield from _send(client, [instance])
+        return
+    except DicomError as error:
+        for instance in batch:
+            yield failed(instance, _STOW, error)
+        return
+    for instance in batch:
+        yield _outcome(client.server.name, instance, answer)
+
+
+class _Answer:
+    """The Store Instances Response Module (PS3.18 Annex I): reasons by SOP Instance UID."""
+
+    def __init__(self, status: int, content: Any) -> None:
+        self.http_status = status
+        data_set = content[0] if isinstance(content, list) and content else content
+        self.readable = isinstance(data_set, dict)
+        self.stored = _items(data_set, _REFERENCED_SOP_SEQUENCE, "WarningReason")
+        self.failures = _items(data_set, _FAILED_SOP_SEQUENCE, "FailureReason")
+
+
+def _items(data_set: Any, sequence: str, reason: str) -> dict[str, int]:
+    element = data_set.get(sequence) if isinstance(data_set, dict) else None
+    items = element.get("Value") if isinstance(element, dict) else None
+    result = {}
+    for item in items or ():
+        if isinstance(item, dict):
+            attributes: Attributes = from_json(item)
+            result[attributes.uid("ReferencedSOPInstanceUID")] = attributes.integer(reason) or 0
+    return result
+
+
+def _post(client: DicomWebClient, batch: list[DicomInstance]) -> _Answer:
+    boundary = uuid.uuid4().hex
+    heads = [_part_head(boundary, instance) for instance in batch]
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    length = sum(len(head) + instance.size for head, instance in zip(heads, batch, strict=True))
+    headers = {
+        "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
+        "Content-Length": str(length + len(tail)),
+    }
+
+    def body() -> Iterator[bytes]:
+        for head, instance in zip(heads, batch, strict=True):
+            yield head
+            yield from instance.chunks()
+        yield tail
+
+    url = client.url(client.server.dicomweb_stow_prefix, "studies")
+    with client.stream(
+        "POST", url, accept=_ACCEPT, headers=headers, content=body(), good=_ANSWERS
+    ) as response:
+        status, content = response.status_code, response.read()
+    try:
+        parsed = json.loads(content) if content.strip() else None
+    except ValueError:
+        parsed = None
+    return _Answer(status, parsed)
+
+
+def _part_head(boundary: str, instance: DicomInstance) -> bytes:
+    meta = instance.file_meta()
+    lines = (
+        f"\r\n--{boundary}\r\n"
+        "Content-Type: application/dicom\r\n"
+        f"Content-Length: {len(meta) + instance.size}\r\n\r\n"
+    )
+    return lines.encode("ascii") + meta
+
+
+def _outcome(server: str, instance: DicomInstance, answer: _Answer) -> StoreOutcome:
+    uid = instance.sop_instance_uid
+    if uid in answer.stored:
+        return from_status(instance, _STOW, server, answer.stored[uid])
+    if uid in answer.failures:
+        # A failure without a reason is a failure all the same.
+        return from_status(instance, _STOW, server, answer.failures[uid] or 0x0110)
+    if answer.http_status == 200 and not answer.readable:
+        # PS3.18 Table 10.5.3-1: 200 stands for all instances; some servers say no more.
+        return from_status(instance, _STOW, server, 0)
+    if answer.http_status == 409:
+        error: DicomError = PermanentDicomError(f"{server} refused the data.", code="HTTP 409")
+    else:
+        error = TransientDicomError(
+            f"{server} did not say what became of an instance.", code=f"HTTP {answer.http_status}"
+        )
+    return failed(instance, _STOW, error)

@@ -1,0 +1,121 @@
+"""WADO-RS as its user (PS3.18 10.4): whole instances, streamed, as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import httpx
+
+from ..errors import PermanentDicomError, TransientDicomError
+from ..instance import DicomInstance
+from ..part10 import NotPart10, Part10Head, head_size, parse_head
+from ..spill import SpillBuffer
+from .client import DicomWebClient
+from .multipart import MultipartError, PartData, PartEnd, boundary_of, parse_multipart
+
+_ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+# File meta information is some hundred bytes; private information may make it longer.
+_LARGEST_HEAD = 1 << 20
+
+
+def retrieve(
+    client: DicomWebClient, path: str, spill_folder: Path | None, spill_threshold: int
+) -> Iterator[DicomInstance]:
+    """Yields the instances below `path` as they come; the server waits while the consumer is busy.
+
+    Raises:
+        DicomError: If the server fails, or the answer ends before it is complete.
+    """
+    name = client.server.name
+    url = client.url(client.server.dicomweb_wado_prefix, path)
+    with client.stream("GET", url, accept=_ACCEPT) as response:
+        if response.status_code == 204:
+            return
+        try:
+            yield from _instances(response, spill_folder, spill_threshold)
+        except MultipartError as error:
+            raise TransientDicomError(f"{name} broke its answer off.", code="incomplete") from error
+        except NotPart10 as error:
+            raise PermanentDicomError(
+                f"{name} sent something that is no DICOM file.", code="protocol"
+            ) from error
+
+
+def _instances(
+    response: httpx.Response, folder: Path | None, threshold: int
+) -> Iterator[DicomInstance]:
+    content_type = response.headers.get("Content-Type", "")
+    boundary = boundary_of(content_type)
+    chunks = response.iter_raw()
+    if boundary is None:
+        # Some servers send a single instance without a multipart frame.
+        yield from _single(chunks, folder, threshold)
+        return
+    part: _Part | None = None
+    try:
+        for event in parse_multipart(chunks, boundary):
+            if isinstance(event, PartData):
+                assert part is not None
+                part.write(event.data)
+            elif isinstance(event, PartEnd):
+                assert part is not None
+                done, part = part, None
+                yield done.finish()
+            else:
+                part = _Part(folder, threshold)
+    finally:
+        if part is not None:
+            part.discard()
+
+
+def _single(
+    chunks: Iterable[bytes], folder: Path | None, threshold: int
+) -> Iterator[DicomInstance]:
+    part = _Part(folder, threshold)
+    try:
+        for chunk in chunks:
+            part.write(chunk)
+    except BaseException:
+        part.discard()
+        raise
+    yield part.finish()
+
+
+class _Part:
+    """A DICOM file that arrives: its head is read, its data set is kept."""
+
+    def __init__(self, folder: Path | None, threshold: int) -> None:
+        self._start = bytearray()
+        self._head: Part10Head | None = None
+        self._data = SpillBuffer(folder, threshold)
+
+    def write(self, piece: bytes) -> None:
+        if self._head is not None:
+            self._data.write(piece)
+            return
+        self._start += piece
+        size = head_size(self._start)
+        if size is not None and len(self._start) >= size:
+            self._take_head()
+        elif len(self._start) > _LARGEST_HEAD:
+            raise NotPart10("The file meta information does not end.")
+
+    def _take_head(self) -> None:
+        self._head = parse_head(self._start)
+        self._data.write(memoryview(self._start)[self._head.data_offset :])
+        self._start = bytearray()
+
+    def finish(self) -> DicomInstance:
+        if self._head is None:
+            self._take_head()
+        assert self._head is not None
+        return DicomInstance(
+            self._head.sop_class_uid,
+            self._head.sop_instance_uid,
+            self._head.transfer_syntax_uid,
+            self._data.finish(),
+        )
+
+    def discard(self) -> None:
+        self._data.discard()

@@ -1,0 +1,347 @@
+"""One association as its requestor: opened, used by one thread at a time, released or aborted."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, NoReturn, Protocol
+
+from ..cancel import CancelToken
+from ..config import LocalConfig, ServerConfig
+from ..contexts import Context
+from ..errors import (
+    PermanentDicomError,
+    TransientDicomError,
+    broken,
+    from_exception,
+    from_rejection,
+    timed_out,
+)
+from ..sockets import connect
+from .acse import AcceptedContext, Agreement, decode_accept, encode_request
+from .commands import C_ECHO_RQ, Command, CommandError, echo_response
+from .pdus import (
+    A_ABORT,
+    A_ASSOCIATE_AC,
+    A_ASSOCIATE_RJ,
+    A_RELEASE_RP,
+    A_RELEASE_RQ,
+    ABORT_PDU,
+    P_DATA_TF,
+    RELEASE_RP_PDU,
+    RELEASE_RQ_PDU,
+    PduReader,
+    PduWriter,
+    ProtocolError,
+    split_values,
+)
+
+_RELEASE_TIMEOUT = 5.0
+_FAILURES = (OSError, EOFError, ProtocolError, CommandError, struct.error)
+
+
+class Sink(Protocol):
+    """Takes the fragments of a data set."""
+
+    def write(self, piece: memoryview, /) -> object: ...
+
+
+@dataclass(slots=True)
+class Message:
+    """A DIMSE message; `data` is the data set, or the sink that took it, or None."""
+
+    context: AcceptedContext
+    command: Command
+    data: bytearray | Sink | None
+
+
+class Association:
+    """An established association. `open` makes one."""
+
+    def __init__(
+        self, server: ServerConfig, local: LocalConfig, cancel: CancelToken, sock: socket.socket
+    ) -> None:
+        self.server = server
+        self.local = local
+        self.agreement = Agreement()
+        self.used = False
+        self.closed = False
+        self._cancel = cancel
+        self._socket = sock
+        self._reader = PduReader(sock)
+        self._writer = PduWriter(sock)
+        self._killed = False
+        self._message_id = 0
+        self._registration = contextlib.ExitStack()
+
+    @classmethod
+    def open(
+        cls,
+        server: ServerConfig,
+        local: LocalConfig,
+        contexts: Sequence[Context],
+        cancel: CancelToken,
+    ) -> Association:
+        """Connects and negotiates `contexts`.
+
+        Raises:
+            DicomError: If the peer cannot be reached or does not want us.
+            Canceled: If `cancel` is set.
+        """
+        try:
+            sock = connect(
+                server.host,
+                server.port,
+                timeout=local.connect_timeout,
+                ssl_context=server.tls.ssl_context() if server.tls else None,
+                cancel=cancel,
+            )
+        except OSError as error:
+            cancel.check()
+            raise from_exception(server.name, error) from error
+        association = cls(server, local, cancel, sock)
+        association._registration.enter_context(cancel.on_cancel(association.kill))
+        try:
+            association._negotiate(contexts)
+        except BaseException:
+            association.abort()
+            raise
+        return association
+
+    def _negotiate(self, contexts: Sequence[Context]) -> None:
+        request = encode_request(
+            calling_ae_title=self.local.calling_ae_title,
+            called_ae_title=self.server.ae_title,
+            contexts=contexts,
+            maximum_pdu=self.local.maximum_pdu,
+        )
+        self._socket.settimeout(self.local.acse_timeout)
+        try:
+            self._writer.write(request)
+            kind, body = self._reader.read()
+            answer = bytes(body)
+        except _FAILURES as error:
+            self._fail(error)
+        if kind == A_ASSOCIATE_RJ and len(answer) >= 4:
+            raise from_rejection(self.server.name, *answer[1:4])
+        if kind != A_ASSOCIATE_AC:
+            self._unexpected(kind)
+        try:
+            pdu = struct.pack(">BxL", kind, len(answer)) + answer
+            self.agreement = decode_accept(pdu, contexts)
+        except Exception as error:
+            raise PermanentDicomError(
+                f"{self.server.name} answered the association request unreadably.",
+                code="protocol",
+            ) from error
+        self._writer.set_peer_maximum(self.agreement.peer_maximum)
+
+    def next_message_id(self) -> int:
+        """Message IDs run from 1 to 65535 and start again."""
+        self._message_id = self._message_id % 65535 + 1
+        return self._message_id
+
+    def context_for(self, abstract_syntax: str) -> AcceptedContext:
+        """The context for a query/retrieve or verification class.
+
+        Raises:
+            PermanentDicomError: If the peer did not accept it.
+        """
+        context = self.agreement.by_class.get(abstract_syntax)
+        if context is None:
+            raise PermanentDicomError(
+                f"{self.server.name} does not offer this service over DIMSE.",
+                code="context rejected",
+                advice="Check which operations are switched on for this server.",
+            )
+        return context
+
+    def send(
+        self, context: AcceptedContext, command: bytes, data: bytes | BinaryIO | None = None
+    ) -> None:
+        """Sends a message; each piece must be taken within the network time-out.
+
+        Raises:
+            DicomError: If the association broke; it cannot be used any more.
+            Canceled: If the token was set.
+        """
+        self.used = True
+        try:
+            self._socket.settimeout(self.local.network_timeout)
+            self._writer.write_message(context.context_id, command, data)
+        except _FAILURES as error:
+            self._fail(error, after_sending=True)
+
+    def receive(
+        self,
+        timeout: float,
+        sink_for: Callable[[Command, AcceptedContext], Sink | None] | None = None,
+    ) -> Message:
+        """Receives the next message; verifications that the peer sends in between are answered.
+
+        Args:
+            timeout: Seconds that may pass without a single byte.
+            sink_for: Gives the sink of the message's data set; without it (or if it returns None)
+                the data set is gathered in memory.
+
+        Raises:
+            DicomError: If the association broke or nothing came; it cannot be used any more.
+            Canceled: If the token was set.
+        """
+        try:
+            self._socket.settimeout(timeout)
+            while True:
+                message = self._read_message(sink_for)
+                if message.command.field != C_ECHO_RQ:
+                    return message
+                self._writer.write_message(
+                    message.context.context_id, echo_response(message.command)
+                )
+        except _FAILURES as error:
+            self._fail(error)
+
+    def wait(self, timeout: float) -> bool:
+        """Waits for the peer to send something; returns whether it did within `timeout` seconds."""
+        if self._reader.pending() or (
+            isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        ):
+            return True
+        try:
+            readable, _, _ = select.select([self._socket], [], [], max(0.0, timeout))
+        except (OSError, ValueError):
+            return True  # the following read says what is wrong
+        return bool(readable)
+
+    def _read_message(
+        self, sink_for: Callable[[Command, AcceptedContext], Sink | None] | None
+    ) -> Message:
+        encoded_command = bytearray()
+        command: Command | None = None
+        context: AcceptedContext | None = None
+        data: bytearray | Sink | None = None
+        while True:
+            kind, body = self._reader.read()
+            if kind != P_DATA_TF:
+                self._unexpected(kind, body)
+            for context_id, is_command, is_last, fragment in split_values(body):
+                if is_command:
+                    encoded_command += fragment
+                    if not is_last:
+                        continue
+                    command = Command(encoded_command)
+                    context = self.agreement.accepted.get(context_id)
+                    if context is None:
+                        raise ProtocolError("A message came in a context that was not accepted.")
+                    if not command.has_data_set:
+                        return Message(context, command, None)
+                    data = sink_for(command, context) if sink_for else None
+                    if data is None:
+                        data = bytearray()
+                    continue
+                if command is None or context is None or data is None:
+                    raise ProtocolError("A data set came without its command set.")
+                if isinstance(data, bytearray):
+                    data += fragment
+                else:
+                    data.write(fragment)
+                if is_last:
+                    return Message(context, command, data)
+
+    def _unexpected(self, kind: int, body: memoryview | None = None) -> NoReturn:
+        self._check_canceled()
+        if kind == A_RELEASE_RQ:
+            with contextlib.suppress(OSError):
+                self._writer.write(RELEASE_RP_PDU)
+            self.close()
+            raise TransientDicomError(
+                f"{self.server.name} released the association before it was done.",
+                code="released",
+            )
+        if kind == A_ABORT:
+            reason = "/".join(str(part) for part in body[2:4]) if body is not None else ""
+            self.close()
+            raise TransientDicomError(
+                f"{self.server.name} aborted the association.", code=f"aborted {reason}".strip()
+            )
+        raise ProtocolError(f"PDU type {kind:#04x} is not expected here.")
+
+    def _fail(self, error: BaseException, *, after_sending: bool = False) -> NoReturn:
+        """Ends the association and raises what `error` means."""
+        if after_sending and isinstance(error, OSError) and not self._killed:
+            # The peer may have said why before it closed.
+            with contextlib.suppress(OSError, EOFError, ProtocolError):
+                self._socket.settimeout(1)
+                kind, body = self._reader.read()
+                self._unexpected(kind, body)
+        self.abort()
+        self._check_canceled()
+        if isinstance(error, (ProtocolError, CommandError, struct.error)):
+            raise TransientDicomError(
+                f"{self.server.name} sent something that is not DICOM.", code="protocol"
+            ) from error
+        if isinstance(error, TimeoutError):
+            raise timed_out(self.server.name) from error
+        if self._killed or isinstance(error, EOFError):
+            raise broken(self.server.name) from error
+        raise from_exception(self.server.name, error) from error
+
+    def _check_canceled(self) -> None:
+        self._cancel.check()
+
+    @property
+    def stale(self) -> bool:
+        """Whether an idle association was ended by the peer: then there is something to read."""
+        if self.closed or self._killed or self._reader.pending():
+            return True
+        try:
+            readable, _, _ = select.select([self._socket], [], [], 0)
+        except (OSError, ValueError):
+            return True
+        return bool(readable)
+
+    def release(self) -> None:
+        """Ends the association in order (PS3.8 7.2); aborts where the peer does not answer."""
+        if self.closed:
+            return
+        try:
+            self._socket.settimeout(min(_RELEASE_TIMEOUT, self.local.acse_timeout))
+            self._writer.write(RELEASE_RQ_PDU)
+            while True:
+                kind, _ = self._reader.read()
+                if kind in (A_RELEASE_RP, A_RELEASE_RQ, A_ABORT):
+                    break
+        except _FAILURES:
+            self.abort()
+        finally:
+            self.close()
+
+    def abort(self) -> None:
+        """Ends the association at once (PS3.8 7.3)."""
+        if self.closed:
+            return
+        if not self._killed:
+            with contextlib.suppress(OSError):
+                self._socket.settimeout(1)
+                self._socket.sendall(ABORT_PDU)
+        self.close()
+
+    def kill(self) -> None:
+        """Aborts from another thread: whoever waits for the peer wakes up with an error."""
+        self._killed = True
+        if not isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                self._socket.send(ABORT_PDU, getattr(socket, "MSG_DONTWAIT", 0))
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Closes the connection without a word."""
+        self.closed = True
+        self._registration.close()
+        with contextlib.suppress(OSError):
+            self._socket.close()

@@ -1,0 +1,92 @@
+"""C-FIND and C-ECHO as their user (PS3.4 C.4.1, PS3.7 9.1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from ..attributes import Attributes, from_data_set
+from ..cancel import Canceled
+from ..errors import DicomError, from_dimse_status
+from . import commands
+from .acse import AcceptedContext
+from .association import Association
+from .identifiers import encode_identifier
+
+VERIFICATION = "1.2.840.10008.1.1"
+_DRAIN_LIMIT = 1000
+_DRAIN_TIMEOUT = 5.0
+
+
+def echo(association: Association) -> None:
+    """Sends C-ECHO.
+
+    Raises:
+        DicomError: If the peer does not answer with success.
+    """
+    context = association.context_for(VERIFICATION)
+    message_id = association.next_message_id()
+    association.send(context, commands.echo_request(message_id, VERIFICATION))
+    status = association.receive(association.local.network_timeout).command.status
+    if status != commands.STATUS_SUCCESS:
+        raise from_dimse_status(association.server.name, "C-ECHO", status)
+
+
+def find(
+    association: Association,
+    model_uid: str,
+    keys: Mapping[str, str],
+    on_warning: Callable[[], None],
+) -> Iterator[Attributes]:
+    """Sends C-FIND and yields the answers as they come.
+
+    When the consumer stops early, the peer is told (C-CANCEL) and its remaining answers are read,
+    so that the association can be used again.
+
+    Args:
+        association: With a context for `model_uid`.
+        model_uid: The query/retrieve model.
+        keys: Matching and return keys, QueryRetrieveLevel included.
+        on_warning: Called if the peer ends with a warning, so says that there is more.
+
+    Raises:
+        DicomError: If the peer fails.
+    """
+    context = association.context_for(model_uid)
+    fallback = association.server.character_set_fallback
+    identifier = encode_identifier(keys, context.transfer_syntax, fallback)
+    message_id = association.next_message_id()
+    association.send(
+        context, commands.query_request(commands.C_FIND_RQ, message_id, model_uid), identifier
+    )
+    ended = False
+    try:
+        while True:
+            message = association.receive(association.local.network_timeout)
+            command = message.command
+            if command.pending:
+                if isinstance(message.data, bytearray):
+                    yield from_data_set(bytes(message.data), context.transfer_syntax, fallback)
+                continue
+            ended = True
+            if command.status == commands.STATUS_SUCCESS:
+                return
+            if command.status >> 12 == 0xB:
+                on_warning()
+                return
+            raise from_dimse_status(association.server.name, "C-FIND", command.status)
+    except GeneratorExit:
+        if not ended:
+            _cancel(association, context, message_id)
+        raise
+
+
+def _cancel(association: Association, context: AcceptedContext, message_id: int) -> None:
+    """Ends a C-FIND early (PS3.7 9.3.2.3); a peer that goes on answering loses the association."""
+    try:
+        association.send(context, commands.cancel_request(message_id))
+        for _ in range(_DRAIN_LIMIT):
+            if not association.receive(_DRAIN_TIMEOUT).command.pending:
+                return
+    except (DicomError, Canceled):
+        pass
+    association.abort()

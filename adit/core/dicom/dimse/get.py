@@ -1,0 +1,135 @@
+"""C-GET as its user, and as the provider of the storage sub-operations (PS3.4 C.4.3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..errors import DicomError, PermanentDicomError, TransientDicomError
+from ..instance import DicomInstance
+from ..spill import SpillBuffer
+from . import commands
+from .acse import AcceptedContext
+from .association import Association, Message
+from .commands import Command
+from .identifiers import encode_identifier
+from .progress import ProgressClock, RetrieveReport
+
+_OUT_OF_RESOURCES = 0xA700
+
+
+class _SpillSink:
+    """A sink that remembers when the disk fails, as the rest of the message must still be read."""
+
+    def __init__(self, folder: Path | None, threshold: int) -> None:
+        self._buffer = SpillBuffer(folder, threshold)
+        self.error: DicomError | None = None
+
+    def write(self, piece: memoryview) -> None:
+        if self.error is None:
+            try:
+                self._buffer.write(piece)
+            except DicomError as error:
+                self.error = error
+                self._buffer.discard()
+
+    def instance(self, command: Command, context: AcceptedContext) -> DicomInstance:
+        return DicomInstance(
+            sop_class_uid=command.sop_class_uid or context.abstract_syntax,
+            sop_instance_uid=command.sop_instance_uid,
+            transfer_syntax_uid=context.transfer_syntax,
+            data=self._buffer.finish(),
+        )
+
+    def discard(self) -> None:
+        self._buffer.discard()
+
+
+def get(
+    association: Association,
+    model_uid: str,
+    keys: Mapping[str, str],
+    report: RetrieveReport,
+    spill_folder: Path | None,
+) -> Iterator[DicomInstance]:
+    """Sends C-GET and yields the instances as they come, undecoded.
+
+    The peer gets its answer to an instance when the consumer asks for the next one: a consumer
+    that is busy holds the peer back. A consumer that stops early aborts the association.
+
+    Args:
+        association: With a context for `model_uid` and contexts for the instances.
+        model_uid: The query/retrieve model.
+        keys: The Identifier.
+        report: Filled in on the way; the final response is in it at the end.
+        spill_folder: Where large instances go while they arrive.
+
+    Raises:
+        DicomError: If the association broke or nothing new came for too long.
+    """
+    local, server = association.local, association.server.name
+    context = association.context_for(model_uid)
+    identifier = encode_identifier(
+        keys, context.transfer_syntax, association.server.character_set_fallback
+    )
+    request = commands.query_request(commands.C_GET_RQ, association.next_message_id(), model_uid)
+    association.send(context, request, identifier)
+    clock = ProgressClock(local.progress_timeout)
+    sink: _SpillSink | None = None
+
+    def sink_for(command: Command, _context: AcceptedContext) -> _SpillSink | None:
+        nonlocal sink
+        if command.field != commands.C_STORE_RQ:
+            return None
+        sink = _SpillSink(spill_folder, local.spill_threshold)
+        return sink
+
+    finished = False
+    try:
+        while not finished:
+            clock.check(server, max(report.received, report.announced))
+            message = association.receive(max(clock.left, 0.1), sink_for)
+            if message.command.field == commands.C_STORE_RQ:
+                clock.advance()
+                if sink is None:
+                    raise TransientDicomError(
+                        f"{server} sent an instance without a data set.", code="protocol"
+                    )
+                arrived, sink = sink, None
+                status = commands.STATUS_SUCCESS
+                if arrived.error is not None:
+                    status = _OUT_OF_RESOURCES
+                    report.error = arrived.error
+                else:
+                    report.received += 1
+                    since = time.monotonic()
+                    instance = arrived.instance(message.command, message.context)
+                    del arrived
+                    yield instance
+                    del instance
+                    clock.pause(since)
+                association.send(message.context, commands.store_response(message.command, status))
+                continue
+            finished = _take_response(message, report, clock, server)
+    finally:
+        if sink is not None:
+            sink.discard()
+        if not finished:
+            association.abort()
+
+
+def _take_response(
+    message: Message, report: RetrieveReport, clock: ProgressClock, server: str
+) -> bool:
+    command = message.command
+    if command.field != commands.C_GET_RSP:
+        raise PermanentDicomError(
+            f"{server} sent a message that does not belong to a C-GET.", code="protocol"
+        )
+    if report.update(command):
+        clock.advance()
+    if command.pending:
+        return False
+    report.status = command.status
+    return True

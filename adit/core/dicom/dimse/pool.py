@@ -1,0 +1,126 @@
+"""The associations of one operator to one server: opened when needed, kept for the next request."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+
+from ..cancel import CancelToken
+from ..config import LocalConfig, ServerConfig
+from ..contexts import Context
+from ..errors import DicomError, TransientDicomError
+from .association import Association
+
+# Waited before the second and the third attempt, where the peer is only busy for the moment.
+_PAUSES = (0.5, 2.0)
+
+
+class AssociationPool:
+    """Lends associations; one given back unharmed serves the next with the same contexts."""
+
+    def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
+        self._server = server
+        self._local = local
+        self._cancel = cancel
+        self._lock = threading.Lock()
+        self._idle: list[tuple[tuple[Context, ...], Association]] = []
+        self._lent: set[Association] = set()
+
+    @contextlib.contextmanager
+    def lend(self, contexts: Sequence[Context]) -> Iterator[Association]:
+        """Lends an association with `contexts`; after an error it is aborted, else kept.
+
+        Raises:
+            DicomError: If none can be opened.
+            Canceled: If the token is set.
+        """
+        association = self.take(contexts)
+        try:
+            yield association
+        except BaseException:
+            self.drop(association)
+            raise
+        self.give_back(contexts, association)
+
+    def take(self, contexts: Sequence[Context]) -> Association:
+        """Takes an association; the caller gives it back or drops it."""
+        self._cancel.check()
+        wanted = tuple(contexts)
+        while (association := self._take_idle(wanted)) is not None:
+            if not association.stale:
+                return association
+            self.drop(association)
+        self._make_room()
+        association = self._open(wanted)
+        with self._lock:
+            self._lent.add(association)
+        return association
+
+    def give_back(self, contexts: Sequence[Context], association: Association) -> None:
+        """Keeps an association, which no message is under way on, for the next request."""
+        with self._lock:
+            self._lent.discard(association)
+            if not association.closed:
+                self._idle.append((tuple(contexts), association))
+
+    def drop(self, association: Association) -> None:
+        """Aborts an association."""
+        with self._lock:
+            self._lent.discard(association)
+        association.abort()
+
+    def kill(self) -> None:
+        """Aborts all that are in use, from another thread."""
+        with self._lock:
+            lent = list(self._lent)
+        for association in lent:
+            association.kill()
+
+    def close(self) -> None:
+        """Releases the idle ones and aborts those in use."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            lent, self._lent = self._lent, set()
+        for _, association in idle:
+            if association.stale:
+                association.abort()
+            else:
+                association.release()
+        for association in lent:
+            association.abort()
+
+    def _take_idle(self, contexts: tuple[Context, ...]) -> Association | None:
+        with self._lock:
+            for index, (offered, association) in enumerate(self._idle):
+                if offered == contexts:
+                    del self._idle[index]
+                    self._lent.add(association)
+                    return association
+        return None
+
+    def _make_room(self) -> None:
+        """Releases an idle association where the server's limit is reached."""
+        with self._lock:
+            count = len(self._idle) + len(self._lent)
+            if count < self._server.max_associations or not self._idle:
+                return
+            _, association = self._idle.pop(0)
+        association.release()
+
+    def _open(self, contexts: tuple[Context, ...]) -> Association:
+        for pause in (*_PAUSES, None):
+            try:
+                return Association.open(self._server, self._local, contexts, self._cancel)
+            except DicomError as error:
+                if pause is None or not _worth_waiting(error):
+                    raise
+                self._cancel.wait(pause)
+        raise AssertionError("The last attempt returns or raises.")
+
+
+def _worth_waiting(error: DicomError) -> bool:
+    """A refusal for the moment; a time-out has taken long enough already."""
+    return isinstance(error, TransientDicomError) and error.code.startswith(
+        ("rejected", "aborted", "broken")
+    )

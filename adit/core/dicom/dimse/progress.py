@@ -1,0 +1,97 @@
+"""When a retrieval has stalled: not after a fixed time, but when nothing new comes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ..errors import DicomError, TransientDicomError, from_dimse_status
+from . import commands
+from .commands import Command
+
+
+@dataclass(slots=True)
+class RetrieveReport:
+    """What the peer says about its sub-operations (PS3.7 9.1.3 and 9.1.4), and what came.
+
+    The counts are the peer's words; only `received` is known.
+    """
+
+    received: int = 0
+    completed: int = 0
+    failed: int = 0
+    warning: int = 0
+    remaining: int = 0
+    status: int | None = None
+    error: DicomError | None = None
+
+    def update(self, command: Command) -> bool:
+        """Takes the counts of a response; returns whether the peer got on since the last one."""
+        before = (self.completed + self.failed + self.warning, self.remaining)
+        self.completed = max(self.completed, command.completed or 0)
+        self.failed = max(self.failed, command.failed or 0)
+        self.warning = max(self.warning, command.warning or 0)
+        if command.remaining is not None:
+            self.remaining = command.remaining
+        elif not command.pending:
+            self.remaining = 0
+        return (self.completed + self.failed + self.warning, self.remaining) != before
+
+    @property
+    def announced(self) -> int:
+        """How many instances the peer wants to send, as far as it said so."""
+        return self.completed + self.failed + self.warning + self.remaining
+
+    def failure(self, server: str, service: str) -> DicomError | None:
+        """What the final response means apart from the instances that came."""
+        if self.error is not None:
+            return self.error
+        status = self.status
+        if status is None or (status == commands.STATUS_SUCCESS and not self.failed):
+            return None
+        if status == commands.STATUS_SUCCESS or status >> 12 == 0xB:
+            return TransientDicomError(
+                f"{server} could not send {self.failed or 'some'} of the instances.",
+                code=f"{status:04X}",
+            )
+        return from_dimse_status(server, service, status)
+
+
+class ProgressClock:
+    """Tells when nothing new came for `timeout` seconds, or when it takes longer than it can.
+
+    The total grows with the number of instances, so that no big study is cut, yet a peer that
+    answers "pending" for ever is left.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._started = self._last = time.monotonic()
+
+    def advance(self) -> None:
+        """Something new came."""
+        self._last = time.monotonic()
+
+    def pause(self, since: float) -> None:
+        """The time from `since` until now was spent by us and does not count."""
+        spent = time.monotonic() - since
+        self._started += spent
+        self._last += spent
+
+    @property
+    def left(self) -> float:
+        """Seconds until nothing new came for too long."""
+        return self._last + self._timeout - time.monotonic()
+
+    def check(self, server: str, instances: int) -> None:
+        """Raises TransientDicomError when the time is over; `instances` came or are announced."""
+        total = self._timeout * (10 + instances)
+        if self.left <= 0 or time.monotonic() - self._started > total:
+            raise no_progress(server, self._timeout)
+
+
+def no_progress(server: str, timeout: float) -> TransientDicomError:
+    """Nothing new came for `timeout` seconds."""
+    return TransientDicomError(
+        f"{server} sent nothing new for {timeout:.0f} seconds.", code="no progress"
+    )

@@ -1,0 +1,197 @@
+"""Reading a few attributes from the start of an encoded data set, and nothing more.
+
+The data set is walked element by element (PS3.5 section 7.1); only the wanted top-level elements
+are looked at, and the walk ends after the last of them, long before the pixel data.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+SOP_CLASS_UID = 0x00080016
+SOP_INSTANCE_UID = 0x00080018
+PATIENT_ID = 0x00100020
+STUDY_INSTANCE_UID = 0x0020000D
+SERIES_INSTANCE_UID = 0x0020000E
+
+_IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+_EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
+_LONG_VRS = frozenset(
+    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
+_ITEM = 0xFFFEE000
+_ITEM_END = 0xFFFEE00D
+_SEQUENCE_END = 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+
+
+class MalformedDataSet(ValueError):
+    """The bytes are no data set in the transfer syntax that they claim to have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """What names an instance, as it stands in its data set; "" where the attribute is missing."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    patient_id: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+def read_identifiers(data: bytes | memoryview, transfer_syntax_uid: str) -> Identifiers:
+    """Reads the identifiers; `data` may be the whole data set or a mapping of its file.
+
+    Raises:
+        MalformedDataSet: If the walk leaves the data set before it is done.
+    """
+    wanted = (
+        SOP_CLASS_UID,
+        SOP_INSTANCE_UID,
+        PATIENT_ID,
+        STUDY_INSTANCE_UID,
+        SERIES_INSTANCE_UID,
+    )
+    values = read_values(data, transfer_syntax_uid, wanted)
+    uids = {tag: decode_uid(value) for tag, value in values.items() if tag != PATIENT_ID}
+    return Identifiers(
+        sop_class_uid=uids.get(SOP_CLASS_UID, ""),
+        sop_instance_uid=uids.get(SOP_INSTANCE_UID, ""),
+        # The default repertoire holds for nearly all; other characters only must not fail.
+        patient_id=values.get(PATIENT_ID, b"").decode("utf-8", "replace").strip(" \0"),
+        study_instance_uid=uids.get(STUDY_INSTANCE_UID, ""),
+        series_instance_uid=uids.get(SERIES_INSTANCE_UID, ""),
+    )
+
+
+def decode_uid(value: bytes) -> str:
+    """A UID without its padding; some peers pad with a space instead of NUL (PS3.5 9.4)."""
+    return value.decode("ascii", "replace").strip(" \0")
+
+
+def read_values(
+    data: bytes | memoryview, transfer_syntax_uid: str, tags: Collection[int]
+) -> dict[int, bytes]:
+    """Returns the raw values of those top-level elements among `tags` that are there.
+
+    Raises:
+        MalformedDataSet: If the walk leaves the data set before it is done.
+    """
+    view = memoryview(data)
+    if transfer_syntax_uid in _DEFLATED:
+        view = memoryview(_inflate(view))
+    big = transfer_syntax_uid == _EXPLICIT_BIG
+    walker = _Walker(view, explicit=transfer_syntax_uid != _IMPLICIT_LITTLE, big=big)
+    try:
+        return walker.collect(frozenset(tags), max(tags))
+    except struct.error as error:
+        raise MalformedDataSet("The data set ends within an element.") from error
+    finally:
+        walker.release()
+
+
+def read_elements(data: bytes, transfer_syntax_uid: str) -> dict[int, tuple[str, bytes]]:
+    """Returns VR ("" in implicit VR) and raw value of every top-level element but sequences.
+
+    What comes after a malformed element is left out: it is for short answers of which one wants as
+    much as can be had.
+    """
+    elements: dict[int, tuple[str, bytes]] = {}
+    big = transfer_syntax_uid == _EXPLICIT_BIG
+    explicit = transfer_syntax_uid != _IMPLICIT_LITTLE
+    walker = _Walker(memoryview(data), explicit=explicit, big=big)
+    try:
+        for tag, vr, value in walker.values():
+            elements[tag] = (vr.decode("ascii", "replace"), value)
+    except (struct.error, MalformedDataSet):
+        pass
+    return elements
+
+
+def _inflate(view: memoryview) -> bytes:
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(view, 1 << 20)
+    except zlib.error as error:
+        raise MalformedDataSet("The deflated data set cannot be inflated.") from error
+
+
+class _Walker:
+    def __init__(self, view: memoryview, *, explicit: bool, big: bool) -> None:
+        self.view = view
+        self.explicit = explicit
+        order = ">" if big else "<"
+        self.tag = struct.Struct(f"{order}HH").unpack_from
+        self.short = struct.Struct(f"{order}H").unpack_from
+        self.long = struct.Struct(f"{order}L").unpack_from
+
+    def release(self) -> None:
+        self.view.release()
+
+    def collect(self, tags: frozenset[int], last: int) -> dict[int, bytes]:
+        """The values of `tags`; ends before the first element behind `last`."""
+        values: dict[int, bytes] = {}
+        position, end = 0, len(self.view)
+        while position < end:
+            tag, vr, length, start = self._element(position, self.explicit)
+            if tag > last:
+                break
+            if length == _UNDEFINED:
+                # PS3.5 6.2.2 note 2: UN of undefined length is a sequence in implicit VR.
+                position = self._skip_sequence(start, self.explicit and vr != b"UN")
+                continue
+            position = start + length
+            if position > end:
+                raise MalformedDataSet("An element is longer than the data set.")
+            if tag in tags:
+                values[tag] = bytes(self.view[start:position])
+        return values
+
+    def values(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Tag, VR and value of all elements but sequences."""
+        position, end = 0, len(self.view)
+        while position < end:
+            tag, vr, length, start = self._element(position, self.explicit)
+            if length == _UNDEFINED:
+                position = self._skip_sequence(start, self.explicit and vr != b"UN")
+                continue
+            position = start + length
+            if position > end:
+                raise MalformedDataSet("An element is longer than the data set.")
+            if vr != b"SQ":
+                yield tag, vr, bytes(self.view[start:position])
+
+    def _element(self, position: int, explicit: bool) -> tuple[int, bytes, int, int]:
+        group, element = self.tag(self.view, position)
+        tag = group << 16 | element
+        if not explicit or group == 0xFFFE:
+            return tag, b"", self.long(self.view, position + 4)[0], position + 8
+        vr = bytes(self.view[position + 4 : position + 6])
+        if vr in _LONG_VRS:
+            return tag, vr, self.long(self.view, position + 8)[0], position + 12
+        if not (vr.isalpha() and vr.isupper()):
+            raise MalformedDataSet("An element has no value representation.")
+        return tag, vr, self.short(self.view, position + 6)[0], position + 8
+
+    def _skip_sequence(self, position: int, explicit: bool) -> int:
+        while True:
+            tag, _, length, start = self._element(position, explicit)
+            if tag == _SEQUENCE_END:
+                return start
+            if tag != _ITEM:
+                raise MalformedDataSet("A sequence holds something else than items.")
+            position = self._skip_item(start, explicit) if length == _UNDEFINED else start + length
+
+    def _skip_item(self, position: int, explicit: bool) -> int:
+        while True:
+            tag, vr, length, start = self._element(position, explicit)
+            if tag == _ITEM_END:
+                return start
+            if length == _UNDEFINED:
+                position = self._skip_sequence(start, explicit and vr != b"UN")
+            else:
+                position = start + length

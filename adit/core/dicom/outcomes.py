@@ -1,0 +1,82 @@
+"""What became of an instance that was to be stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+
+from .config import StoreProtocol
+from .errors import DicomError, PermanentDicomError, from_dimse_status
+from .instance import DicomInstance
+
+# PS3.4 B.2.3 and PS3.7 Annex C.
+_WARNINGS = {
+    0xB000: "The destination changed some attributes.",
+    0xB006: "The destination discarded some elements.",
+    0xB007: "The destination says that the data set does not fit its SOP class.",
+    0x0107: "The destination does not know some attributes.",
+    0x0116: "The destination considers some values to be out of range.",
+}
+_DUPLICATE = 0x0111
+_REASONS = {
+    3: "does not store this kind of object",
+    4: "does not store this kind of object in this transfer syntax",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOutcome:
+    """Whether the destination took an instance.
+
+    Attributes:
+        status: DIMSE status, or Failure or Warning Reason of STOW-RS; 0 is success. -1 where there
+            is none, because the instance was not sent or not answered.
+        warning: What the destination changed, in words, or "".
+        error: Why it was not accepted.
+    """
+
+    instance: DicomInstance
+    accepted: bool
+    protocol: StoreProtocol
+    status: int = -1
+    warning: str = ""
+    error: DicomError | None = None
+
+
+def failed(
+    instance: DicomInstance, protocol: StoreProtocol, error: DicomError, status: int = -1
+) -> StoreOutcome:
+    """The outcome of an instance that was not accepted."""
+    return StoreOutcome(
+        instance=instance, accepted=False, protocol=protocol, status=status, error=error
+    )
+
+
+def from_status(
+    instance: DicomInstance, protocol: StoreProtocol, server: str, status: int
+) -> StoreOutcome:
+    """The outcome that a status stands for."""
+    warning = ""
+    if status == _DUPLICATE:
+        # PS3.7 C.5.10: the destination has it already. As UIDs stand for content, it is there.
+        warning = "The destination had the instance already."
+    elif status in _WARNINGS or status >> 12 == 0xB:
+        warning = _WARNINGS.get(status, "The destination stored the instance with a warning.")
+    elif status != 0:
+        return failed(instance, protocol, from_dimse_status(server, "C-STORE", status), status)
+    return StoreOutcome(
+        instance=instance, accepted=True, protocol=protocol, status=status, warning=warning
+    )
+
+
+def context_rejected(instance: DicomInstance, server: str, reason: int) -> StoreOutcome:
+    """The outcome of an instance that the destination does not want to hear of (PS3.8 9.3.3.2)."""
+    sop_class, syntax = UID(instance.sop_class_uid), UID(instance.transfer_syntax_uid)
+    why = _REASONS.get(reason, "does not want this kind of object in this transfer syntax")
+    error = PermanentDicomError(
+        f"{server} {why}: {sop_class.name}, {syntax.name}.",
+        code="context rejected",
+        advice="Ask the administrator of the server to accept it.",
+    )
+    return failed(instance, StoreProtocol.C_STORE, error)

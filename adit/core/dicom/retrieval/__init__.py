@@ -1,0 +1,14 @@
+"""Bringing instances in: one retriever for each protocol, and the checks that hold for all."""
+
+from .checked import retrieve_checked
+from .retrievers import GetRetriever, MoveRetriever, Retriever, WadoRetriever
+from .want import Want
+
+__all__ = [
+    "GetRetriever",
+    "MoveRetriever",
+    "Retriever",
+    "WadoRetriever",
+    "Want",
+    "retrieve_checked",
+]

@@ -1,0 +1,121 @@
+"""What came is checked against what was wanted: no peer's word for success is enough."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from ..cancel import CancelToken
+from ..errors import DicomError, PermanentDicomError, TransientDicomError
+from ..header import MalformedDataSet
+from ..instance import DicomInstance
+from .retrievers import Retriever
+from .want import Want
+
+logger = logging.getLogger(__name__)
+
+_FAILED_SERIES_BEFORE_GIVING_UP = 2
+
+
+def retrieve_checked(
+    retriever: Retriever, wants: Sequence[Want], server: str, cancel: CancelToken
+) -> Iterator[DicomInstance]:
+    """Yields each wanted instance once, whatever the server sends.
+
+    Instances of another study or series than was asked for are dropped and are an error;
+    duplicates, and other instances of the same series where some were asked for by name, are
+    dropped quietly. A series that fails does not keep the following ones from being tried.
+
+    Raises:
+        PermanentDicomError: After the last instance, if nothing else can be expected later.
+        TransientDicomError: After the last instance, if a later attempt may bring the rest.
+        Canceled: If the token is set.
+    """
+    problems: list[DicomError] = []
+    failed_in_a_row = 0
+    for want in wants:
+        received: set[str] = set()
+        problem: DicomError | None = None
+        misplaced = 0
+        try:
+            for instance in retriever.retrieve(want, received):
+                cancel.check()
+                if not _belongs(instance, want):
+                    misplaced += 1
+                    instance.discard()
+                elif instance.sop_instance_uid in received or not _is_wanted(instance, want):
+                    instance.discard()
+                else:
+                    received.add(instance.sop_instance_uid)
+                    yield instance
+                    del instance
+        except DicomError as error:
+            cancel.check()
+            problem = error
+        if misplaced:
+            problems.append(_misplaced(server, misplaced))
+        problem = _verdict(want, received, problem, server)
+        if problem is not None:
+            problems.append(problem)
+        failed_in_a_row = failed_in_a_row + 1 if problem is not None and not received else 0
+        if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:
+            break
+    if problems:
+        raise _worst(problems)
+
+
+def _belongs(instance: DicomInstance, want: Want) -> bool:
+    try:
+        identifiers = instance.identifiers()
+    except MalformedDataSet:
+        logger.warning("An instance came whose data set cannot be read.")
+        return False
+    if identifiers.sop_instance_uid:
+        # Some peers pad or mangle the UID in the command; the data set's own counts.
+        instance.sop_instance_uid = identifiers.sop_instance_uid
+    if identifiers.sop_class_uid:
+        instance.sop_class_uid = identifiers.sop_class_uid
+    return (
+        identifiers.study_instance_uid == want.study_instance_uid
+        and identifiers.series_instance_uid == want.series_instance_uid
+    )
+
+
+def _is_wanted(instance: DicomInstance, want: Want) -> bool:
+    return want.sop_instance_uids is None or instance.sop_instance_uid in want.sop_instance_uids
+
+
+def _verdict(
+    want: Want, received: set[str], problem: DicomError | None, server: str
+) -> DicomError | None:
+    """What is wrong with a series, given what came and what the server said."""
+    if want.sop_instance_uids is not None:
+        missing = len(want.missing(received))
+        if not missing:
+            # All is here; that the server reports a failure does not matter.
+            return None
+        return problem or TransientDicomError(
+            f"{server} did not send {missing} of {len(want.sop_instance_uids)} instances.",
+            code="incomplete",
+        )
+    if problem is None and not received:
+        return TransientDicomError(
+            f"{server} sent nothing although it reported no failure.", code="nothing"
+        )
+    return problem
+
+
+def _misplaced(server: str, count: int) -> DicomError:
+    return PermanentDicomError(
+        f"{server} sent {count} instances that belong to another study or series.",
+        code="misplaced",
+        advice="Ask the administrator of the server.",
+    )
+
+
+def _worst(problems: Sequence[DicomError]) -> DicomError:
+    """One error for several series: transient if any of them may come later."""
+    for problem in problems:
+        if isinstance(problem, TransientDicomError):
+            return problem
+    return problems[0]

@@ -1,0 +1,208 @@
+"""C-MOVE: the server sends to our receiver, and we take from there what was meant for us."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+
+from ..cancel import Canceled, CancelToken
+from ..config import LocalConfig
+from ..dimse import DimseConnector, ProgressClock, RetrieveReport, Scope, no_progress
+from ..errors import DicomError, PermanentDicomError, TransientDicomError
+from ..incoming import IncomingInstances, IncomingStream
+from ..instance import DicomInstance
+from .want import FEW_AT_ONCE, Want
+
+_TAKE_TIMEOUT = 0.5
+# After the final response the last instances may still be on their way to us.
+_GRACE = 3.0
+# After the last instance the final response may still be on its way.
+_FAREWELL = 5.0
+
+
+class MoveRetriever:
+    """Runs C-MOVE in a thread and yields the instances as they arrive.
+
+    Not trusted are: the time of the final response (some servers answer before they send, some
+    never do) and its status (some report success although all failed).
+    """
+
+    def __init__(
+        self,
+        local: LocalConfig,
+        connect: Callable[[CancelToken], DimseConnector],
+        incoming: IncomingInstances,
+        list_instances: Callable[[Want], Collection[str] | None],
+        cancel: CancelToken,
+    ) -> None:
+        """Creates the retriever.
+
+        Args:
+            local: Our side.
+            connect: Makes a connector that a token of its own can stop.
+            incoming: The receivers' inbox.
+            list_instances: Gives the UIDs of a series' instances, None where the server cannot.
+            cancel: Stops all.
+        """
+        self._local = local
+        self._connect = connect
+        self._incoming = incoming
+        self._list_instances = list_instances
+        self._cancel = cancel
+
+    def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
+        expected = want.sop_instance_uids
+        if expected is None:
+            listed = self._list_instances(want)
+            expected = frozenset(listed) if listed else None
+        message_id = random.randint(1, 65535)
+        with self._incoming.expect(
+            study_instance_uid=want.study_instance_uid,
+            series_instance_uids=[want.series_instance_uid],
+            sop_instance_uids=expected,
+            message_id=message_id,
+            calling_ae_title=self._local.calling_ae_title,
+        ) as stream:
+            by_name = want.by_name(FEW_AT_ONCE)
+            scope = want.scope(want.sop_instance_uids or ()) if by_name else want.scope()
+            yield from self._run(scope, message_id, expected, stream, received)
+
+    def _run(
+        self,
+        scope: Scope,
+        message_id: int,
+        expected: frozenset[str] | None,
+        stream: IncomingStream,
+        received: Collection[str],
+    ) -> Iterator[DicomInstance]:
+        request = _MoveRequest(self._local, self._connect, scope, message_id, self._cancel)
+        try:
+            while not self._is_over(request, expected, received):
+                self._cancel.check()
+                instance = stream.take(_TAKE_TIMEOUT)
+                if instance is None:
+                    continue
+                request.clock.advance()
+                request.arrived += 1
+                since = time.monotonic()
+                yield instance
+                del instance
+                request.clock.pause(since)
+            if expected is not None and expected <= set(received):
+                request.finish(_FAREWELL)
+                return
+        finally:
+            request.stop()
+        self._cancel.check()
+        server = request.server
+        if (error := request.failure()) is not None:
+            raise error
+        missing = len((expected or frozenset()) - frozenset(received))
+        if missing:
+            raise TransientDicomError(
+                f"{server} did not send {missing} of {len(expected or ())} instances.",
+                code="incomplete",
+            )
+        if request.unanswered:
+            raise no_progress(server, self._local.progress_timeout)
+        if request.arrived < request.report.completed:
+            raise TransientDicomError(
+                f"Not all instances that {server} sent have arrived.", code="incomplete"
+            )
+
+    def _is_over(
+        self, request: _MoveRequest, expected: frozenset[str] | None, received: Collection[str]
+    ) -> bool:
+        if expected is not None and expected <= set(received):
+            return True
+        clock = request.clock
+        if clock.left <= 0:
+            return True
+        if not request.ended:
+            return False
+        quiet = self._local.progress_timeout - clock.left
+        report = request.report
+        if request.error is not None or (report.status or 0) >> 12 in (0xA, 0xC, 0xF):
+            return quiet > _GRACE
+        announced = report.completed + report.warning
+        # A server that told how many it sent, and those are here (or it told that it failed).
+        told = announced > 0 or report.failed > 0
+        return told and request.arrived >= announced and quiet > _GRACE
+
+
+class _MoveRequest:
+    """A C-MOVE that runs in a thread."""
+
+    def __init__(
+        self,
+        local: LocalConfig,
+        connect: Callable[[CancelToken], DimseConnector],
+        scope: Scope,
+        message_id: int,
+        cancel: CancelToken,
+    ) -> None:
+        self.clock = ProgressClock(local.progress_timeout)
+        self.report = RetrieveReport()
+        self.error: DicomError | None = None
+        self.arrived = 0
+        self.unanswered = False
+        self._cancel = cancel
+        self._stopped = CancelToken()
+        self._connector = connect(self._stopped)
+        self._thread = threading.Thread(
+            target=self._move,
+            args=(scope, local.receiver_ae_title, message_id),
+            name="c-move",
+            daemon=True,
+        )
+        self._thread.start()
+
+    @property
+    def server(self) -> str:
+        return self._connector.server.name
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _move(self, scope: Scope, destination: str, message_id: int) -> None:
+        try:
+            with self._cancel.on_cancel(self._stopped.cancel):
+                self._connector.move(
+                    scope,
+                    destination,
+                    message_id,
+                    self.report,
+                    self.clock,
+                    lambda: self.arrived,
+                )
+        except Canceled:
+            pass
+        except DicomError as error:
+            self.error = error
+        except Exception as error:
+            self.error = PermanentDicomError("The C-MOVE failed.", code="internal")
+            self.error.__cause__ = error
+        finally:
+            # The wait for what is still to come starts with the end of the request.
+            self.clock.advance()
+
+    def finish(self, timeout: float) -> None:
+        """Waits for the final response for a while."""
+        self._thread.join(timeout)
+
+    def stop(self) -> None:
+        """Aborts the association if the server has not answered yet."""
+        if not self.ended:
+            self.unanswered = True
+            self._stopped.cancel()
+        self._thread.join()
+        self._connector.close()
+
+    def failure(self) -> DicomError | None:
+        """Why not all arrived, as far as the server said."""
+        if self.error is not None:
+            return self.error
+        return self.report.failure(self.server, "C-MOVE")

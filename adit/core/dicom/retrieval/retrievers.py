@@ -1,0 +1,132 @@
+"""How each protocol brings the instances of a series."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from typing import Protocol
+
+from ..contexts import Context
+from ..dicomweb import DicomWebConnector
+from ..dimse import DimseConnector, RetrieveReport
+from ..errors import DicomError, PermanentDicomError, TransientDicomError
+from ..instance import DicomInstance
+from .moving import MoveRetriever
+from .want import FEW_AT_ONCE, FEW_ONE_BY_ONE, Want
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["GetRetriever", "MoveRetriever", "Retriever", "WadoRetriever"]
+
+
+class Retriever(Protocol):
+    """Brings instances; may bring others, or some twice, or not all: that is checked elsewhere."""
+
+    def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
+        """Yields what comes; `received` holds the UIDs of those that were good, and grows."""
+        ...
+
+
+class WadoRetriever:
+    """WADO-RS: the series in one answer, or the few instances that are wanted one by one."""
+
+    def __init__(self, connector: DicomWebConnector) -> None:
+        self._connector = connector
+
+    def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
+        study, series = want.study_instance_uid, want.series_instance_uid
+        wanted = want.sop_instance_uids
+        if wanted is None or not want.by_name(FEW_ONE_BY_ONE):
+            yield from self._connector.retrieve(study, series)
+            return
+        problem: DicomError | None = None
+        for uid in sorted(wanted):
+            try:
+                yield from self._connector.retrieve(study, series, uid)
+            except PermanentDicomError as error:
+                if error.code != "HTTP 404":
+                    raise
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+
+class GetRetriever:
+    """C-GET: with the contexts that the study needs, in several associations where it must be."""
+
+    def __init__(
+        self,
+        connector: DimseConnector,
+        sop_classes: Callable[[Want], Collection[str]],
+        list_instances: Callable[[Want], Collection[str] | None],
+    ) -> None:
+        """Creates the retriever.
+
+        Args:
+            connector: Of the server.
+            sop_classes: Gives the SOP classes that a series (or its study) holds, empty if unknown.
+            list_instances: Gives the UIDs of a series' instances, None where the server cannot.
+        """
+        self._connector = connector
+        self._sop_classes = sop_classes
+        self._list_instances = list_instances
+
+    def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
+        sop_classes = self._sop_classes(want)
+        batches = self._connector.get_batches(sop_classes)
+        if sop_classes:
+            # Should the server have told only a part of them.
+            batches += self._connector.get_batches(())
+        wanted: Collection[str] | None = want.sop_instance_uids
+        by_name = want.by_name(FEW_AT_ONCE)
+        for number, contexts in enumerate(batches):
+            last = number == len(batches) - 1
+            failed = yield from self._with_contexts(
+                want, wanted, received, contexts, by_name=by_name, last=last
+            )
+            if not failed:
+                return
+            if wanted is None and not last:
+                # The rest needs other contexts. Ask for it by name, not for all again.
+                wanted = self._list_instances(want)
+            by_name = True
+
+    def _with_contexts(
+        self,
+        want: Want,
+        wanted: Collection[str] | None,
+        received: Collection[str],
+        contexts: tuple[Context, ...],
+        *,
+        by_name: bool,
+        last: bool,
+    ) -> Iterator[DicomInstance]:
+        """Returns whether instances are missing that other contexts may bring."""
+        missing = sorted(set(wanted or ()) - set(received))
+        if wanted is not None and not missing:
+            return False
+        if wanted is not None and by_name and len(missing) <= FEW_AT_ONCE:
+            report = RetrieveReport()
+            yield from self._connector.get(want.scope(missing), contexts, report)
+            if not set(wanted) - set(received):
+                return False
+            if report.received or not last:
+                self._raise(report, last)
+                return True
+            # Some servers know no IMAGE level and answer success with nothing; the series, then.
+        report = RetrieveReport()
+        yield from self._connector.get(want.scope(), contexts, report)
+        if wanted is not None and not set(wanted) - set(received):
+            return False
+        self._raise(report, last)
+        return bool(report.failed)
+
+    def _raise(self, report: RetrieveReport, last: bool) -> None:
+        server = self._connector.server.name
+        error = report.failure(server, "C-GET")
+        if error is None and report.received < report.completed:
+            raise TransientDicomError(
+                f"{server} reported more instances than it sent.", code="incomplete"
+            )
+        if error is not None and (report.error is not None or last or not report.failed):
+            raise error

@@ -1,0 +1,189 @@
+"""Queries over either protocol, with what weak servers lack added on our side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Literal, Protocol, TypeVar
+
+from .attributes import Attributes
+from .config import ServerConfig
+from .errors import DicomError
+from .matching import instance_matches, patient_matches, series_matches, study_matches
+from .query import Level, Query
+from .results import (
+    InstanceResult,
+    PatientResult,
+    ResultStream,
+    SeriesResult,
+    StudyResult,
+    instance_from,
+    patient_from,
+    series_from,
+    study_from,
+)
+
+T = TypeVar("T")
+
+
+class Finder(Protocol):
+    """What DimseConnector and DicomWebConnector have in common."""
+
+    def find(
+        self, query: Query, level: Level, on_warning: Callable[[], None] = ...
+    ) -> Iterator[Attributes]: ...
+
+
+class Searcher:
+    """Runs queries with one finder and makes results of the answers.
+
+    Filled-in values (modalities and counts of a study) are kept, so that each study is asked for
+    its series once.
+    """
+
+    def __init__(self, server: ServerConfig, finder: Finder, *, patient_level: bool) -> None:
+        """Creates a searcher.
+
+        Args:
+            server: Its limits.
+            finder: Does the asking.
+            patient_level: Whether the finder can ask at PATIENT level; else it is emulated.
+        """
+        self._server = server
+        self._finder = finder
+        self._patient_level = patient_level
+        self._filled: dict[str, tuple[SeriesResult, ...]] = {}
+
+    def patients(self, query: Query, limit: int | None) -> ResultStream[PatientResult]:
+        """Patients, each once."""
+        cut = _Cut()
+        level: Level = "PATIENT" if self._patient_level else "STUDY"
+        answers = _read(self._finder.find(query, level, cut.note), patient_from)
+        matching = (patient for patient in answers if patient_matches(query, patient))
+        return self._stream(_distinct(matching), limit, cut)
+
+    def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
+        """Studies; missing modalities and counts are filled in from their series."""
+        cut = _Cut()
+        answers = _read(self._finder.find(query, "STUDY", cut.note), study_from)
+        if self._server.max_associations < 2:
+            # The series are asked for on the same association, when the studies are complete.
+            answers = _after_all(answers)
+        matching = self._matching_studies(query, answers)
+        return self._stream(matching, limit, cut)
+
+    def series(self, query: Query, limit: int | None) -> ResultStream[SeriesResult]:
+        """Series of a study: never cut by the server's limit on results, as plans need them all."""
+        cut = _Cut()
+        answers = _read(self._finder.find(query, "SERIES", cut.note), series_from)
+        matching = (series for series in answers if series_matches(query, series))
+        return ResultStream(matching, limit=limit, cut_by_peer=cut)
+
+    def instances(self, query: Query, limit: int | None) -> ResultStream[InstanceResult]:
+        """Instances of a series: never cut by the server's limit on results."""
+        cut = _Cut()
+        answers = _read(self._finder.find(query, "IMAGE", cut.note), instance_from)
+        matching = (instance for instance in answers if instance_matches(query, instance))
+        return ResultStream(matching, limit=limit, cut_by_peer=cut)
+
+    def _matching_studies(
+        self, query: Query, studies: Iterator[StudyResult]
+    ) -> Iterator[StudyResult]:
+        try:
+            for study in studies:
+                # What can be told without its series is told first: that saves queries.
+                if study_matches(query, study):
+                    study = self._complete(study)
+                    if study_matches(query, study):
+                        yield study
+        finally:
+            close = getattr(studies, "close", None)
+            if close is not None:
+                close()
+
+    def _complete(self, study: StudyResult) -> StudyResult:
+        complete = (
+            study.modalities_in_study
+            and study.number_of_series is not None
+            and study.number_of_instances is not None
+        )
+        if complete:
+            return study
+        series = self._series_of(study)
+        if not series:
+            return study
+        modalities = study.modalities_in_study or tuple(
+            sorted({one.modality for one in series if one.modality})
+        )
+        counts = [one.number_of_instances for one in series]
+        known = [count for count in counts if count is not None]
+        total = sum(known) if len(known) == len(counts) else None
+        return replace(
+            study,
+            modalities_in_study=modalities,
+            number_of_series=(
+                len(series) if study.number_of_series is None else study.number_of_series
+            ),
+            number_of_instances=(
+                total if study.number_of_instances is None else study.number_of_instances
+            ),
+        )
+
+    def _series_of(self, study: StudyResult) -> tuple[SeriesResult, ...]:
+        uid = study.study_instance_uid
+        if uid not in self._filled:
+            query = Query(patient_id=study.patient_id or "", study_instance_uid=uid)
+            try:
+                self._filled[uid] = tuple(self.series(query, None))
+            except DicomError:
+                # The study was found; that its series cannot be listed must not hide it.
+                self._filled[uid] = ()
+        return self._filled[uid]
+
+    def _stream(self, results: Iterator[T], limit: int | None, cut: _Cut) -> ResultStream[T]:
+        most = self._server.max_search_results
+        limit_means: Literal["server", "limit"] = "limit"
+        if limit is None or most < limit:
+            limit, limit_means = most, "server"
+        return ResultStream(results, limit=limit, limit_means=limit_means, cut_by_peer=cut)
+
+
+class _Cut:
+    """Remembers that the peer held results back."""
+
+    def __init__(self) -> None:
+        self._noted = False
+
+    def note(self) -> None:
+        self._noted = True
+
+    def __call__(self) -> bool:
+        return self._noted
+
+
+def _read(answers: Iterator[Attributes], make: Callable[[Attributes], T | None]) -> Iterator[T]:
+    try:
+        for answer in answers:
+            result = make(answer)
+            if result is not None:
+                yield result
+    finally:
+        close = getattr(answers, "close", None)
+        if close is not None:
+            close()
+
+
+def _after_all(results: Iterator[T]) -> Iterator[T]:
+    yield from list(results)
+
+
+def _distinct(patients: Iterator[PatientResult]) -> Iterator[PatientResult]:
+    seen: set[tuple[object, ...]] = set()
+    for patient in patients:
+        key: tuple[object, ...] = (patient.patient_id, patient.patient_name)
+        if patient.patient_id:
+            # The same id with another spelling of the name is the same patient.
+            key = (patient.patient_id,)
+        if key not in seen:
+            seen.add(key)
+            yield patient

@@ -1,0 +1,116 @@
+"""Instances for tests: small synthetic ones, and the real files of pydicom and pydicom-data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from pydicom.data import get_testdata_files
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import UID, generate_uid
+
+from adit.core.dicom import DicomInstance, NotPart10, read_part10
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+BIG = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+
+
+def make_instance(
+    *, syntax: str = EXPLICIT, pixels: int = 16, **attributes: object
+) -> DicomInstance:
+    """A synthetic instance with `pixels` bytes of pixel data; None leaves an attribute out."""
+    data_set = Dataset()
+    values: dict[str, object] = {
+        "SpecificCharacterSet": "ISO_IR 192",
+        "SOPClassUID": CT,
+        "SOPInstanceUID": generate_uid(),
+        "StudyDate": "20240229",
+        "StudyTime": "120000",
+        "AccessionNumber": "A1",
+        "Modality": "CT",
+        "StudyDescription": "Head",
+        "SeriesDescription": "Axial",
+        "PatientName": "Doe^Jane",
+        "PatientID": "P1",
+        "PatientBirthDate": "19700101",
+        "PatientSex": "F",
+        "StudyInstanceUID": "1.2.3.1",
+        "SeriesInstanceUID": "1.2.3.1.1",
+        "SeriesNumber": 1,
+        "InstanceNumber": 1,
+        **attributes,
+    }
+    for keyword, value in values.items():
+        if value is not None:
+            setattr(data_set, keyword, value)
+    data_set.add_new(0x00091001, "LO", "private")
+    data_set.add_new(0x00090010, "LO", "ADIT TEST")
+    if pixels:
+        data_set.Rows, data_set.Columns = 1, pixels // 2
+        data_set.BitsAllocated = data_set.BitsStored = 16
+        data_set.HighBit, data_set.PixelRepresentation, data_set.SamplesPerPixel = 15, 0, 1
+        data_set.PhotometricInterpretation = "MONOCHROME2"
+        data_set.add_new(
+            0x7FE00010, "OW", bytes(range(256)) * (pixels // 256) + bytes(pixels % 256)
+        )
+    return DicomInstance(
+        str(data_set.SOPClassUID), str(data_set.SOPInstanceUID), syntax, encode(data_set, syntax)
+    )
+
+
+def encode(data_set: Dataset, syntax: str) -> bytes:
+    """Encodes a data set without preamble and file meta information."""
+    buffer = DicomBytesIO()
+    buffer.is_little_endian = UID(syntax).is_little_endian
+    buffer.is_implicit_VR = UID(syntax).is_implicit_VR
+    write_dataset(buffer, data_set)
+    return buffer.getvalue()
+
+
+def make_series(count: int, **attributes: object) -> list[DicomInstance]:
+    """Several instances of one series."""
+    return [make_instance(InstanceNumber=number + 1, **attributes) for number in range(count)]  # type: ignore[arg-type]
+
+
+@cache
+def real_files() -> tuple[Path, ...]:
+    """Every valid DICOM instance among the test files that are installed with pydicom."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        paths = sorted(Path(name) for name in get_testdata_files("**/*"))
+    return tuple(path for path in paths if path.is_file() and _is_instance(path))
+
+
+def _is_instance(path: Path) -> bool:
+    try:
+        identifiers = read_part10(path).identifiers()
+    except (NotPart10, ValueError, OSError):
+        return False
+    return bool(
+        identifiers.sop_instance_uid
+        and identifiers.sop_class_uid
+        and identifiers.study_instance_uid
+        and identifiers.series_instance_uid
+        and identifiers.sop_class_uid != "1.2.840.10008.1.3.10"
+    )
+
+
+def real_instances() -> Iterator[DicomInstance]:
+    """The instances of `real_files`, each SOP Instance UID once, their data sets in memory."""
+    seen: set[str] = set()
+    for path in real_files():
+        instance = read_part10(path)
+        uid = instance.identifiers().sop_instance_uid
+        if uid not in seen:
+            seen.add(uid)
+            instance.sop_instance_uid = uid
+            instance.data = instance.read()
+            yield instance

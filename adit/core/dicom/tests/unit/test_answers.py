@@ -1,0 +1,132 @@
+"""Reading what peers answer, in every character set, and however malformed."""
+
+from datetime import date, time
+
+import pytest
+from pydicom.dataset import Dataset
+
+from adit.core.dicom.attributes import (
+    from_data_set,
+    from_json,
+    parse_date,
+    parse_integer,
+    parse_time,
+)
+from adit.core.dicom.charsets import character_set_for, encode_text, encodings_of
+from adit.core.dicom.results import study_from
+from adit.core.dicom.tests.samples import EXPLICIT, IMPLICIT, encode
+
+
+def read(data: bytes, fallback: str = "ISO_IR 100"):
+    return from_data_set(data, EXPLICIT, fallback)
+
+
+@pytest.mark.parametrize(
+    ("terms", "name"),
+    [
+        ("ISO_IR 100", "Müller^Jürgen"),
+        ("ISO_IR 144", "Иванов^Иван"),
+        ("ISO_IR 192", "Łuczak^Żaneta=山田^太郎"),
+        ("GB18030", "Wang^XiaoDong=王^小东"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    ],
+)
+def test_names_are_read_in_their_character_set(terms, name):
+    data_set = Dataset()
+    data_set.SpecificCharacterSet = terms
+    data_set.PatientName = name
+    assert read(encode(data_set, EXPLICIT)).text("PatientName") == name
+
+
+def with_raw_character_set(term: bytes, name: bytes) -> bytes:
+    term += b" " * (len(term) % 2)
+    name += b" " * (len(name) % 2)
+    return (
+        b"\x08\x00\x05\x00CS" + len(term).to_bytes(2, "little") + term
+        + b"\x10\x00\x10\x00PN" + len(name).to_bytes(2, "little") + name
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("term", [b"ISO-IR 100", b"iso_ir 100", b"ISO IR 100", b"UNHEARD OF", b""])
+def test_misspelled_unknown_and_missing_sets_fall_back(term):
+    answer = read(with_raw_character_set(term, "Müller^J".encode("latin-1")))
+    assert answer.text("PatientName") == "Müller^J"
+
+
+def test_bytes_that_do_not_fit_their_set_do_not_fail():
+    answer = read(with_raw_character_set(b"ISO_IR 192", b"M\xfcller"))
+    assert answer.text("PatientName") == "M\N{REPLACEMENT CHARACTER}ller"
+
+
+def test_the_fallback_of_the_server_is_used():
+    data = with_raw_character_set(b"", "Иванов".encode("iso8859_5"))
+    assert read(data, fallback="ISO_IR 144").text("PatientName") == "Иванов"
+
+
+def test_no_valid_codec_list_is_ever_empty():
+    assert encodings_of(["NONSENSE"], "ALSO NONSENSE")
+
+
+def test_requests_use_the_preferred_set_if_it_can_express_the_text():
+    assert character_set_for(["Doe*", "1.2"], "ISO_IR 100") == ""
+    assert character_set_for(["Müller*"], "ISO_IR 100") == "ISO_IR 100"
+    assert character_set_for(["Иванов*"], "ISO_IR 100") == "ISO_IR 192"
+    assert encode_text("Müller*", "ISO_IR 100") == b"M\xfcller*"
+    assert encode_text("Müller*", "ISO_IR 192") == "Müller*".encode()
+
+
+def test_implicit_answers_are_read():
+    data_set = Dataset()
+    data_set.StudyInstanceUID = "1.2.3"
+    data_set.NumberOfStudyRelatedInstances = 12
+    answer = from_data_set(encode(data_set, IMPLICIT), IMPLICIT, "ISO_IR 100")
+    assert answer.uid("StudyInstanceUID") == "1.2.3"
+    assert answer.integer("NumberOfStudyRelatedInstances") == 12
+
+
+def test_an_almost_empty_study_is_a_study():
+    study = study_from(from_json({"0020000D": {"vr": "UI", "Value": ["1.2.3"]}}))
+    assert study is not None
+    assert study.study_date is None
+    assert study.modalities_in_study == ()
+
+
+def test_an_answer_without_a_uid_is_none():
+    assert study_from(from_json({"00100020": {"vr": "LO", "Value": ["P1"]}})) is None
+
+
+def test_json_names_keep_their_groups():
+    name = {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎"}
+    answer = from_json({"00100010": {"vr": "PN", "Value": [name]}})
+    assert answer.text("PatientName") == "Yamada^Tarou=山田^太郎"
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"nonsense": 1}, {"00100020": None}, {"00100020": {"vr": "LO", "Value": None}}]
+)
+def test_odd_json_is_an_empty_answer(odd):
+    assert from_json(odd).text("PatientID") is None
+
+
+def test_values_that_are_none_are_none():
+    assert parse_integer("7") == 7
+    assert parse_integer("7.0") == 7
+    assert parse_integer("7A") is None
+    assert parse_integer("1e999") is None
+    assert parse_date("2024.02.29") == date(2024, 2, 29)
+    assert parse_date("20240230") is None
+    assert parse_date("") is None
+    assert parse_time("10") == time(10)
+    assert parse_time("101112.5") == time(10, 11, 12, 500000)
+    assert parse_time("10:11:12") == time(10, 11, 12)
+    assert parse_time("235960") == time(23, 59, 59)
+    assert parse_time("nonsense") is None
+
+
+def test_an_answer_that_is_cut_gives_what_is_there():
+    data_set = Dataset()
+    data_set.PatientID = "P1"
+    data_set.StudyInstanceUID = "1.2.3"
+    answer = read(encode(data_set, EXPLICIT)[:-3])
+    assert answer.text("PatientID") == "P1"
+    assert answer.uid("StudyInstanceUID") == ""

@@ -1,0 +1,101 @@
+from datetime import date, time
+
+import pytest
+
+from adit.core.dicom import (
+    DateRange,
+    InstanceResult,
+    PatientResult,
+    Query,
+    SeriesResult,
+    StudyResult,
+    TimeRange,
+)
+from adit.core.dicom.matching import (
+    instance_matches,
+    patient_matches,
+    series_matches,
+    study_matches,
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("Doe, Jane", "Doe^Jane^Mary"),
+        ("Doe^Jane", "Doe^Jane^^^"),
+        ("doe*", "DOE^JANE"),
+        ("Muller*", "Müller^Jürgen"),
+        ("Müller, J", "Mueller^J=Müller^Jürgen"),
+        ("山田*", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        ("Иванов*", "Иванов^Иван"),
+        ("D?e^*", "Doe^Jane"),
+        ("STRASSE*", "Straße^A"),
+    ],
+)
+def test_a_name_matches_without_regard_to_case_accents_and_script(pattern, name):
+    assert patient_matches(Query(patient_name=pattern), PatientResult(patient_name=name))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [("Doe^Jane", "Doe^Janet"), ("Doe, Jane", "Roe^Jane"), ("D.e*", "Doe^Jane"), ("Doe*", None)],
+)
+def test_another_name_does_not_match(pattern, name):
+    assert not patient_matches(Query(patient_name=pattern), PatientResult(patient_name=name))
+
+
+def test_the_birth_date_is_filtered_where_the_peer_ignored_it():
+    query = Query(patient_birth_date=date(1970, 1, 1))
+    assert patient_matches(query, PatientResult(patient_birth_date=date(1970, 1, 1)))
+    assert not patient_matches(query, PatientResult(patient_birth_date=date(1971, 1, 1)))
+    assert patient_matches(query, PatientResult())
+
+
+def test_study_dates_are_filtered_by_range():
+    query = Query(study_date=DateRange(date(2024, 1, 1), date(2024, 12, 31)))
+    assert study_matches(query, StudyResult(study_instance_uid="1", study_date=date(2024, 12, 31)))
+    assert not study_matches(
+        query, StudyResult(study_instance_uid="1", study_date=date(2025, 1, 1))
+    )
+    assert not study_matches(query, StudyResult(study_instance_uid="1"))
+
+
+def test_a_study_without_a_time_is_in_every_time_window():
+    query = Query(study_time=TimeRange(time(8), time(9)))
+    assert study_matches(query, StudyResult(study_instance_uid="1"))
+    assert not study_matches(query, StudyResult(study_instance_uid="1", study_time=time(10)))
+
+
+def test_any_of_several_modalities_is_enough():
+    query = Query(modalities=("CT", "PT"))
+    study = StudyResult(study_instance_uid="1", modalities_in_study=("PT", "SR"))
+    assert study_matches(query, study)
+    assert not study_matches(Query(modalities=("MR",)), study)
+
+
+def test_a_description_that_the_peer_left_out_is_not_held_against_the_study():
+    query = Query(study_description="*head*")
+    assert study_matches(query, StudyResult(study_instance_uid="1"))
+    assert study_matches(query, StudyResult(study_instance_uid="1", study_description="CT Head"))
+    assert not study_matches(query, StudyResult(study_instance_uid="1", study_description="Knee"))
+
+
+def test_the_series_number_is_compared_as_an_integer():
+    query = Query(series_number=7)
+    assert series_matches(query, SeriesResult(series_instance_uid="1", series_number=7))
+    assert not series_matches(query, SeriesResult(series_instance_uid="1", series_number=70))
+    assert not series_matches(query, SeriesResult(series_instance_uid="1"))
+
+
+def test_answers_about_another_study_are_dropped():
+    query = Query(study_instance_uid="1.2", series_instance_uid=["1.2.3", "1.2.4"])
+    assert series_matches(
+        query, SeriesResult(series_instance_uid="1.2.4", study_instance_uid="1.2")
+    )
+    assert not series_matches(
+        query, SeriesResult(series_instance_uid="1.2.4", study_instance_uid="9")
+    )
+    assert not instance_matches(
+        query, InstanceResult(sop_instance_uid="1", series_instance_uid="1.2.5")
+    )

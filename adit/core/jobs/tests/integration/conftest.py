@@ -1,0 +1,75 @@
+import pytest
+from django.contrib.auth.models import Permission
+
+from adit.core.factories import DicomServerFactory, UserFactory, grant_access
+from adit.core.jobs.actions import create_job
+from adit.core.jobs.registry import get_kind
+from adit.core.models import DicomNode, DicomTask
+from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
+
+KIND = "selective_transfer"
+
+
+@pytest.fixture
+def source(db):
+    return DicomServerFactory(name="SOURCE", max_tasks=2)
+
+
+@pytest.fixture
+def destination(db):
+    return DicomServerFactory(name="DESTINATION")
+
+
+@pytest.fixture
+def make_user(source, destination):
+    def make(**changes):
+        user = UserFactory(**changes)
+        grant_access(user.active_group, source, source=True)
+        grant_access(user.active_group, destination, destination=True)
+        user.user_permissions.add(
+            Permission.objects.get(codename="add_selectivetransferjob"),
+            Permission.objects.get(codename="can_transfer_unpseudonymized"),
+        )
+        return type(user).objects.get(pk=user.pk)
+
+    return make
+
+
+@pytest.fixture
+def owner(make_user):
+    return make_user()
+
+
+@pytest.fixture
+def staff(make_user):
+    return make_user(is_staff=True)
+
+
+@pytest.fixture
+def make_job(source, destination):
+    def make(owner, tasks=1, **changes):
+        verified = changes.pop("verified", True)
+        job = create_job(
+            owner,
+            get_kind(KIND),
+            SelectiveTransferJob(**changes),
+            [
+                SelectiveTransferTask(
+                    source=DicomNode.objects.get(pk=source.pk),
+                    destination=DicomNode.objects.get(pk=destination.pk),
+                    patient_id=f"P{i}",
+                    study_instance_uid=f"1.2.{i}",
+                )
+                for i in range(tasks)
+            ],
+            verified=verified,
+        )
+        job.refresh_from_db()
+        return job
+
+    return make
+
+
+@pytest.fixture
+def tasks_of():
+    return lambda job: list(DicomTask.objects.filter(job_id=job.pk).order_by("pk"))

@@ -1,0 +1,182 @@
+import pytest
+from django.core.exceptions import PermissionDenied
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from adit.core.jobs import leases
+from adit.core.jobs.actions import (
+    JOB_ACTIONS,
+    Conflict,
+    NoSuchJob,
+    action_done,
+    cancel_job,
+    delete_job,
+    restart_job,
+    resume_job,
+    retry_job,
+    verify_job,
+)
+from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.selective_transfer.models import SelectiveTransferTask
+
+pytestmark = [pytest.mark.integration, pytest.mark.django_db]
+
+
+def end_with(job, *states):
+    for task, state in zip(DicomTask.objects.filter(job=job).order_by("pk"), states, strict=True):
+        lease = leases.claim(task.pk, "test")
+        assert lease
+        assert leases.finish(lease, state, "")
+    job.refresh_from_db()
+
+
+def test_a_new_job_is_stored_with_its_tasks_and_dispatched(owner, make_job, tasks_of):
+    job = make_job(owner, tasks=3)
+    assert job.state == "PENDING"
+    assert [t.patient_id for t in SelectiveTransferTask.objects.order_by("line")] == [
+        "P0",
+        "P1",
+        "P2",
+    ]
+    # The source takes two tasks at once, so two are queued.
+    assert [bool(t.queued) for t in tasks_of(job)] == [True, True, False]
+    assert ProcrastinateJob.objects.filter(queue_name="dicom").count() == 2
+
+
+def test_an_unverified_job_waits_for_staff(owner, staff, make_job, tasks_of):
+    job = make_job(owner, verified=False)
+    assert job.state == "UNVERIFIED"
+    assert not tasks_of(job)[0].queued
+    with pytest.raises(PermissionDenied):
+        verify_job(owner, job.pk)
+    verify_job(staff, job.pk)
+    job.refresh_from_db()
+    assert job.state == "PENDING"
+    assert tasks_of(job)[0].queued
+
+
+def test_a_user_without_the_permission_cannot_create_a_job(owner, make_job):
+    owner.user_permissions.clear()
+    owner = type(owner).objects.get(pk=owner.pk)
+    with pytest.raises(PermissionDenied, match="kind Selective Transfer"):
+        make_job(owner)
+
+
+def test_a_source_of_another_group_is_refused(owner, make_job):
+    owner.active_group.node_accesses.all().delete()
+    with pytest.raises(PermissionDenied, match="source"):
+        make_job(owner)
+
+
+def test_without_pseudonym_the_permission_counts(owner, make_job):
+    owner.user_permissions.remove(
+        *owner.user_permissions.filter(codename="can_transfer_unpseudonymized")
+    )
+    owner = type(owner).objects.get(pk=owner.pk)
+    with pytest.raises(PermissionDenied, match="pseudonym"):
+        make_job(owner)
+
+
+def test_cancel_ends_waiting_tasks_at_once(owner, make_job, tasks_of):
+    job = make_job(owner, tasks=2)
+    cancel_job(owner, job.pk)
+    job.refresh_from_db()
+    assert job.state == "CANCELED"
+    assert job.end
+    assert {t.state for t in tasks_of(job)} == {"CANCELED"}
+
+
+def test_cancel_tells_running_tasks_to_stop(owner, make_job, tasks_of):
+    job = make_job(owner, tasks=2)
+    running, waiting = tasks_of(job)
+    lease = leases.claim(running.pk, "test")
+    cancel_job(owner, job.pk)
+    job.refresh_from_db()
+    assert job.state == "CANCELING"
+    assert leases.renew(lease) is leases.LeaseStatus.CANCEL
+    leases.finish(lease, "CANCELED", "")
+    job.refresh_from_db()
+    assert job.state == "CANCELED"
+
+
+def test_a_canceled_task_cannot_be_claimed(owner, make_job, tasks_of):
+    job = make_job(owner)
+    cancel_job(owner, job.pk)
+    assert leases.claim(tasks_of(job)[0].pk, "test") is None
+
+
+def test_resume_lets_canceled_tasks_go_on(owner, make_job, tasks_of):
+    job = make_job(owner, tasks=2)
+    cancel_job(owner, job.pk)
+    resume_job(owner, job.pk)
+    job.refresh_from_db()
+    assert job.state == "PENDING"
+    assert job.end is None
+    assert all(t.queued for t in tasks_of(job))
+
+
+def test_retry_takes_failed_and_warned_tasks_only(owner, make_job, tasks_of):
+    job = make_job(owner, tasks=2)
+    end_with(job, "SUCCESS", "FAILURE")
+    assert job.state == "FAILURE"
+    retry_job(owner, job.pk)
+    job.refresh_from_db()
+    assert [t.state for t in tasks_of(job)] == ["SUCCESS", "PENDING"]
+    assert job.state == "IN_PROGRESS"
+
+
+def test_restart_forgets_the_ledger(owner, staff, make_job, tasks_of):
+    job = make_job(owner)
+    SeriesTransfer.objects.create(task=tasks_of(job)[0], series_instance_uid="1.2")
+    end_with(job, "SUCCESS")
+    with pytest.raises(PermissionDenied):
+        restart_job(owner, job.pk)
+    restart_job(staff, job.pk)
+    assert not SeriesTransfer.objects.exists()
+    assert tasks_of(job)[0].state == "PENDING"
+
+
+def test_a_job_that_has_started_cannot_be_deleted(owner, make_job, tasks_of):
+    job = make_job(owner)
+    leases.claim(tasks_of(job)[0].pk, "test")
+    with pytest.raises(Conflict, match="in progress"):
+        delete_job(owner, job.pk)
+
+
+def test_delete_takes_the_tasks_along(owner, make_job):
+    job = make_job(owner)
+    delete_job(owner, job.pk)
+    assert not DicomJob.objects.exists()
+    assert not SelectiveTransferTask.objects.exists()
+
+
+@pytest.mark.parametrize("name", list(JOB_ACTIONS))
+def test_a_job_of_another_user_is_as_if_it_were_not_there(name, owner, make_user, make_job):
+    job = make_job(owner)
+    with pytest.raises(NoSuchJob):
+        JOB_ACTIONS[name](make_user(), job.pk)
+
+
+@pytest.mark.parametrize("name", ["resume", "retry", "restart", "verify"])
+def test_an_action_that_does_not_fit_says_the_state_in_words(name, owner, staff, make_job):
+    job = make_job(owner)
+    with pytest.raises(Conflict, match="it is pending"):
+        JOB_ACTIONS[name](staff, job.pk)
+
+
+def test_every_action_is_announced_within_its_transaction(owner, make_job):
+    job = make_job(owner)
+    heard = []
+
+    def listen(sender, **said):
+        heard.append((said["action"], said["user"], said["object"].pk))
+        raise RuntimeError("the audit log is full")
+
+    action_done.connect(listen)
+    try:
+        with pytest.raises(RuntimeError):
+            cancel_job(owner, job.pk)
+    finally:
+        action_done.disconnect(listen)
+    job.refresh_from_db()
+    assert heard == [("job.cancel", owner, job.pk)]
+    assert job.state == "PENDING"

@@ -1,0 +1,74 @@
+from datetime import UTC, datetime, timedelta
+
+from adit.core.jobs.policy import (
+    Candidate,
+    GiveUp,
+    Retry,
+    Slots,
+    choose_tasks,
+    decide_after_crash,
+    decide_retry,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def candidate(task_id, owner=1, source=1, urgent=False, priority=4):
+    return Candidate(task_id, owner, source, urgent, priority)
+
+
+def chosen(candidates, slots):
+    return [c.task_id for c in choose_tasks(candidates, slots)]
+
+
+def test_no_more_tasks_than_free_slots_are_chosen():
+    assert chosen([candidate(i) for i in range(5)], {1: Slots(2, {})}) == [0, 1]
+
+
+def test_slots_that_are_taken_are_not_free():
+    assert chosen([candidate(1)], {1: Slots(2, {7: 2})}) == []
+
+
+def test_an_urgent_task_comes_first():
+    assert chosen([candidate(1), candidate(2, urgent=True)], {1: Slots(1, {})}) == [2]
+
+
+def test_the_kind_with_the_higher_priority_comes_first():
+    waiting = [candidate(1, priority=2), candidate(2, priority=4)]
+    assert chosen(waiting, {1: Slots(1, {})}) == [2]
+
+
+def test_the_owner_with_fewer_tasks_comes_first():
+    waiting = [candidate(1, owner=1), candidate(2, owner=1), candidate(3, owner=2)]
+    assert chosen(waiting, {1: Slots(2, {})}) == [1, 3]
+    assert chosen(waiting, {1: Slots(2, {1: 1})}) == [3]
+
+
+def test_among_equals_the_oldest_comes_first():
+    assert chosen([candidate(9), candidate(3)], {1: Slots(1, {})}) == [3]
+
+
+def test_each_source_has_slots_of_its_own():
+    waiting = [candidate(1, source=1), candidate(2, source=1), candidate(3, source=2)]
+    assert sorted(chosen(waiting, {1: Slots(1, {}), 2: Slots(1, {})})) == [1, 3]
+
+
+def test_a_source_without_slots_gets_nothing():
+    assert chosen([candidate(1, source=5)], {1: Slots(1, {})}) == []
+
+
+def test_a_failed_attempt_waits_longer_each_time():
+    first = decide_retry(1, 3, [120, 240], NOW)
+    second = decide_retry(2, 3, [120, 240], NOW)
+    assert first == Retry(NOW + timedelta(seconds=120))
+    assert second == Retry(NOW + timedelta(seconds=240))
+
+
+def test_three_attempts_are_three_runs():
+    assert isinstance(decide_retry(2, 3, [1], NOW), Retry)
+    assert isinstance(decide_retry(3, 3, [1], NOW), GiveUp)
+
+
+def test_a_task_that_kills_its_process_three_times_is_given_up():
+    assert isinstance(decide_after_crash(2, 3, NOW), Retry)
+    assert decide_after_crash(3, 3, NOW) == GiveUp("it was interrupted 3 times")

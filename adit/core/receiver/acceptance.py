@@ -1,0 +1,120 @@
+"""Answering an association request (PS3.8 7.1.1) as a Storage SCP."""
+
+import struct
+from dataclasses import dataclass
+
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.pdu import A_ASSOCIATE_AC as AssociateAccept
+from pynetdicom.pdu import A_ASSOCIATE_RQ as AssociateRequest
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.service_class import ServiceClass, StorageServiceClass, VerificationServiceClass
+from pynetdicom.sop_class import uid_to_service_class
+
+from adit.core.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+_ACCEPTED, _ABSTRACT_SYNTAX_REFUSED = 0x00, 0x03
+
+# Result, source, reason (PS3.8 Table 9-21).
+NO_REASON = (1, 1, 1)
+CALLING_AE_TITLE_UNKNOWN = (1, 1, 3)
+CALLED_AE_TITLE_UNKNOWN = (1, 1, 7)
+TEMPORARY_CONGESTION = (2, 3, 1)
+LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a peer asked for."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    peer_maximum: int
+    contexts: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
+def read_request(body: bytes) -> Proposal:
+    """Read the body of an A-ASSOCIATE-RQ.
+
+    Raises:
+        Exception: Whatever the reading of a malformed PDU raises.
+    """
+    request = AssociateRequest()
+    request.decode(struct.pack(">BxL", 0x01, len(body)) + body)
+    primitive = request.to_primitive()
+    return Proposal(
+        calling_ae_title=str(primitive.calling_ae_title or "").strip(),
+        called_ae_title=str(primitive.called_ae_title or "").strip(),
+        peer_maximum=primitive.maximum_length_received or 0,
+        contexts=tuple(
+            (
+                context.context_id or 0,
+                str(context.abstract_syntax),
+                tuple(str(syntax) for syntax in context.transfer_syntax),
+            )
+            for context in primitive.presentation_context_definition_list
+        ),
+    )
+
+
+def choose_contexts(proposal: Proposal) -> dict[int, tuple[str, str]]:
+    """Abstract and transfer syntax of the contexts to accept, by context ID.
+
+    Every class is taken that is not known to belong to another service, because vendors store
+    private classes and retired ones; and every transfer syntax, because nothing is decoded here.
+    """
+    return {
+        context_id: (abstract, _choose_syntax(syntaxes))
+        for context_id, abstract, syntaxes in proposal.contexts
+        if syntaxes and _may_be_stored(abstract)
+    }
+
+
+def encode_accept(proposal: Proposal, accepted: dict[int, tuple[str, str]], maximum: int) -> bytes:
+    """An A-ASSOCIATE-AC with the accepted contexts."""
+    answer = A_ASSOCIATE()
+    answer.application_context_name = UID(_APPLICATION_CONTEXT)
+    answer.calling_ae_title = proposal.calling_ae_title
+    answer.called_ae_title = proposal.called_ae_title
+    answer.result, answer.result_source = 0x00, 0x01
+    results = []
+    for context_id, abstract, syntaxes in proposal.contexts:
+        context = PresentationContext()
+        context.context_id = context_id
+        context.abstract_syntax = UID(abstract)
+        chosen = accepted.get(context_id)
+        context.transfer_syntax = [UID(chosen[1] if chosen else (syntaxes or ("",))[0])]
+        context.result = _ACCEPTED if chosen else _ABSTRACT_SYNTAX_REFUSED
+        results.append(context)
+    answer.presentation_context_definition_results_list = results
+    length = MaximumLengthNotification()
+    length.maximum_length_received = maximum
+    implementation = ImplementationClassUIDNotification()
+    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    version = ImplementationVersionNameNotification()
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    answer.user_information = [length, implementation, version]
+    return AssociateAccept(answer).encode()
+
+
+def encode_reject(rejection: tuple[int, int, int]) -> bytes:
+    """An A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    return struct.pack(">BxLxBBB", 0x03, 4, *rejection)
+
+
+def _may_be_stored(abstract_syntax: str) -> bool:
+    service = uid_to_service_class(abstract_syntax)
+    return service in (StorageServiceClass, VerificationServiceClass, ServiceClass)
+
+
+def _choose_syntax(syntaxes: tuple[str, ...]) -> str:
+    """The peer's first choice; but explicit VR rather than implicit VR, for private elements."""
+    if syntaxes[0] == ImplicitVRLittleEndian and ExplicitVRLittleEndian in syntaxes:
+        return str(ExplicitVRLittleEndian)
+    return syntaxes[0]

@@ -1,0 +1,205 @@
+"""Claiming rows of arrived instances, so that no two tasks ever take the same one."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from adit.core.models import ReceivedInstance, Receiver
+
+from .registry import CHANNEL
+
+OTHERS_GRACE_SECONDS = 3
+"""So long an instance whose Move Originator is another C-MOVE is left to that one's task."""
+
+_TABLE = ReceivedInstance._meta.db_table
+_RECEIVER = f"""
+SELECT spool_path, file_transmit_host AS host, file_transmit_port AS port
+FROM {Receiver._meta.db_table} WHERE name = %s
+""".encode()
+
+_PREPARE = b"""
+CREATE TEMPORARY TABLE expected_uids (uid text PRIMARY KEY);
+CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY);
+SET synchronous_commit TO off;
+"""
+
+_MINE = """coalesce(move_originator_message_id = %(message_id)s
+    AND move_originator_ae_title = %(calling_ae_title)s, false)"""
+
+_CLAIM = f"""
+WITH picked AS (
+    SELECT id FROM {_TABLE}
+    WHERE claimed_by IS NULL
+      AND (study_instance_uid = %(study)s OR (study_instance_uid = '' AND %(listed)s))
+      AND (%(series)s::text[] IS NULL OR series_instance_uid = ''
+           OR series_instance_uid = ANY(%(series)s))
+      AND (NOT %(listed)s OR sop_instance_uid IN (SELECT uid FROM expected_uids))
+      AND ({_MINE} OR NOT EXISTS (SELECT FROM taken_uids WHERE uid = sop_instance_uid))
+      AND ({_MINE} OR move_originator_message_id IS NULL
+           OR received_at < now() - %(grace)s * interval '1 second')
+    ORDER BY id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE {_TABLE} AS row SET claimed_by = %(owner)s, claimed_at = now(), quarantined_at = NULL
+FROM picked WHERE row.id = picked.id
+RETURNING row.id, row.receiver, row.path, row.sop_class_uid, row.sop_instance_uid,
+          row.transfer_syntax_uid, row.size, row.sha256, {_MINE} AS mine
+""".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row that is ours; `mine` says that its Move Originator is our C-MOVE."""
+
+    id: int
+    receiver: str
+    path: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    size: int
+    sha256: str
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverAddress:
+    """Where a receiver's files are: its spool, and the address to fetch them from."""
+
+    spool_path: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What one C-MOVE is to bring. None stands for all."""
+
+    study_instance_uid: str
+    series_instance_uids: frozenset[str] | None
+    sop_instance_uids: frozenset[str] | None
+    message_id: int
+    calling_ae_title: str
+
+
+class ClaimDesk:
+    """A connection of its own to PostgreSQL that claims rows and listens for new ones.
+
+    A connection of Django's belongs to one thread, and its notifications would be nobody's.
+    """
+
+    def __init__(self, expectation: Expectation) -> None:
+        self._expectation = expectation
+        self._owner = uuid.uuid4()
+        self._wrapper: Any = connections["default"].copy()
+        self._wrapper.inc_thread_sharing()
+        self._wrapper.ensure_connection()
+        self._connection: Connection[Any] = self._wrapper.connection
+        # A crash of PostgreSQL may undo claims and removals of the last moment. That is harmless:
+        # the files are gone then, and rows without file are swept.
+        self._connection.execute(_PREPARE)
+        self._execute(f"LISTEN {CHANNEL}")
+        if expectation.sop_instance_uids:
+            with (
+                self._connection.cursor() as cursor,
+                cursor.copy("COPY expected_uids FROM STDIN") as copy,
+            ):
+                for uid in expectation.sop_instance_uids:
+                    copy.write_row([uid])
+
+    def close(self) -> None:
+        """Give back what was claimed and not removed, and close the connection."""
+        try:
+            self._execute(
+                f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_at = NULL WHERE claimed_by = %s",
+                [self._owner],
+            )
+        finally:
+            self._wrapper.close()
+
+    def claim(self, limit: int) -> list[Claimed]:
+        """Claim up to `limit` rows of what is expected and has arrived.
+
+        Doubles of what was taken already are claimed only where they are certainly ours; others
+        are left to whom they may belong.
+        """
+        expected = self._expectation
+        series = expected.series_instance_uids
+        with self._connection.cursor(row_factory=class_row(Claimed)) as cursor:
+            cursor.execute(
+                _CLAIM,
+                {
+                    "study": expected.study_instance_uid,
+                    "series": None if series is None else list(series),
+                    "listed": expected.sop_instance_uids is not None,
+                    "grace": OTHERS_GRACE_SECONDS,
+                    "message_id": expected.message_id,
+                    "calling_ae_title": expected.calling_ae_title,
+                    "owner": self._owner,
+                    "limit": limit,
+                },
+            )
+            return sorted(cursor.fetchall(), key=lambda row: row.id)
+
+    def take(self, sop_instance_uid: str) -> bool:
+        """Note that we have the instance; False where we had it already."""
+        cursor = self._execute(
+            "INSERT INTO taken_uids VALUES (%s) ON CONFLICT DO NOTHING", [sop_instance_uid]
+        )
+        return cursor.rowcount == 1
+
+    def forget(self, sop_instance_uid: str) -> None:
+        """Note that we do not have the instance after all."""
+        self._execute("DELETE FROM taken_uids WHERE uid = %s", [sop_instance_uid])
+
+    def receiver(self, name: str) -> ReceiverAddress:
+        """Where the receiver of that name is.
+
+        Raises:
+            LookupError: There is none.
+        """
+        with self._connection.cursor(row_factory=class_row(ReceiverAddress)) as cursor:
+            cursor.execute(_RECEIVER, [name])
+            if (found := cursor.fetchone()) is None:
+                raise LookupError(f"There is no receiver {name}.")
+            return found
+
+    def release(self, row: Claimed) -> None:
+        """Give a claimed row back to others."""
+        self._execute(
+            f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_at = NULL"
+            " WHERE id = %s AND claimed_by = %s",
+            [row.id, self._owner],
+        )
+
+    def remove(self, rows: Iterable[Claimed]) -> None:
+        """Delete rows that we have taken over."""
+        ids = [row.id for row in rows]
+        if ids:
+            self._execute(
+                f"DELETE FROM {_TABLE} WHERE id = ANY(%s) AND claimed_by = %s", [ids, self._owner]
+            )
+
+    def refresh(self, row: Claimed) -> bool:
+        """Whether the row is still ours; it then stays so for a new while."""
+        cursor = self._execute(
+            f"UPDATE {_TABLE} SET claimed_at = now() WHERE id = %s AND claimed_by = %s",
+            [row.id, self._owner],
+        )
+        return cursor.rowcount == 1
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until something of our study arrives; False after so many seconds."""
+        for notice in self._connection.notifies(timeout=timeout):
+            if notice.payload in ("", self._expectation.study_instance_uid):
+                return True
+        return False
+
+    def _execute(self, query: str, parameters: list[Any] | None = None) -> Any:
+        return self._connection.execute(query.encode(), parameters)

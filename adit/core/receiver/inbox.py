@@ -1,0 +1,145 @@
+"""How a worker gets what receivers have taken in for it."""
+
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from adit.core.dicom import DicomInstance
+
+from .carrier import Carrier
+from .claims import ClaimDesk, Claimed, Expectation
+
+SPILL_THRESHOLD = 8 * 1024 * 1024
+_CLAIM_AT_ONCE = 32
+_REFRESH_AFTER_SECONDS = 600
+# Only a safety net: notifications announce what arrives, but not what others give back.
+_LOOK_AGAIN_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class ReceiverInbox:
+    """The inbox of a worker; `adit.core.dicom.IncomingInstances` on PostgreSQL."""
+
+    def __init__(
+        self,
+        *,
+        spill_folder: Path | None = None,
+        spill_threshold: int = SPILL_THRESHOLD,
+        shared_spool: bool = True,
+    ) -> None:
+        """Prepare to take over instances.
+
+        Args:
+            spill_folder: Where instances above the threshold go; without it all stay in memory.
+            shared_spool: Whether to look for the files under the receiver's path first, which
+                succeeds on the receiver's host and where hosts share a disk.
+        """
+        self._spill_folder = spill_folder
+        self._spill_threshold = spill_threshold
+        self._shared_spool = shared_spool
+
+    @contextlib.contextmanager
+    def expect(
+        self,
+        *,
+        study_instance_uid: str,
+        series_instance_uids: Collection[str] | None,
+        sop_instance_uids: Collection[str] | None,
+        message_id: int,
+        calling_ae_title: str,
+    ) -> Iterator["ReceivedStream"]:
+        """Announce what a C-MOVE is to bring, and take it over while the context is open."""
+        series, instances = series_instance_uids, sop_instance_uids
+        expectation = Expectation(
+            study_instance_uid=study_instance_uid,
+            series_instance_uids=None if series is None else frozenset(series),
+            sop_instance_uids=None if instances is None else frozenset(instances),
+            message_id=message_id,
+            calling_ae_title=calling_ae_title,
+        )
+        with contextlib.ExitStack() as stack:
+            desk = stack.enter_context(contextlib.closing(ClaimDesk(expectation)))
+            carrier = Carrier(
+                desk.receiver,
+                key=settings.FILE_TRANSMIT_KEY,
+                spill_folder=self._spill_folder,
+                spill_threshold=self._spill_threshold,
+                shared=self._shared_spool,
+            )
+            stack.enter_context(contextlib.closing(carrier))
+            yield stack.enter_context(contextlib.closing(ReceivedStream(desk, carrier)))
+
+
+class ReceivedStream:
+    """What arrived for one C-MOVE; used by one thread at a time."""
+
+    def __init__(self, desk: ClaimDesk, carrier: Carrier) -> None:
+        self._desk = desk
+        self._carrier = carrier
+        self._claimed: deque[Claimed] = deque()
+        self._claimed_at = 0.0
+        self._taken: list[Claimed] = []
+
+    def take(self, timeout: float) -> DicomInstance | None:
+        """Wait for the next instance and take it over; None after so many seconds.
+
+        Raises:
+            TransientDicomError: The receiver does not hand out what it has.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            while self._claimed:
+                if instance := self._take_over(self._claimed.popleft()):
+                    return instance
+            self._acknowledge()
+            self._claimed.extend(self._desk.claim(_CLAIM_AT_ONCE))
+            self._claimed_at = time.monotonic()
+            if self._claimed:
+                continue
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._desk.wait(min(left, _LOOK_AGAIN_SECONDS))
+
+    def close(self) -> None:
+        """Acknowledge what was taken; what is only claimed goes back to the receiver."""
+        self._acknowledge()
+
+    def _take_over(self, row: Claimed) -> DicomInstance | None:
+        if time.monotonic() - self._claimed_at > _REFRESH_AFTER_SECONDS and (
+            not self._desk.refresh(row)
+        ):
+            return None
+        if not self._desk.take(row.sop_instance_uid):
+            if row.mine:
+                self._taken.append(row)  # sent twice for us: once is enough
+            else:
+                self._desk.release(row)
+            return None
+        try:
+            data = self._carrier.fetch(row)
+        except FileNotFoundError:
+            logger.error("A received instance has lost its file; it is asked for again.")
+            self._desk.remove([row])
+            self._desk.forget(row.sop_instance_uid)
+            return None
+        self._taken.append(row)
+        return DicomInstance(
+            sop_class_uid=row.sop_class_uid,
+            sop_instance_uid=row.sop_instance_uid,
+            transfer_syntax_uid=row.transfer_syntax_uid,
+            data=data,
+        )
+
+    def _acknowledge(self) -> None:
+        """Delete the rows first: a file without row is swept, a row without file would mislead."""
+        taken, self._taken = self._taken, []
+        self._desk.remove(taken)
+        for row in taken:
+            self._carrier.discard(row)

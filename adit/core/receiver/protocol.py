@@ -1,0 +1,170 @@
+"""FileTransmit: how spooled files get from a receiver to a worker on another host. No Django.
+
+A TCP connection (inside TLS, if wanted) on which the worker asks and the receiver answers:
+
+1. Handshake, mutual, by a shared key that never crosses the wire:
+   receiver: magic (8 bytes), nonce R (32 bytes);
+   worker:   nonce W (32), HMAC-SHA256(key, "worker" R W);
+   receiver: HMAC-SHA256(key, "receiver" R W), or 32 zero bytes if it does not accept the key.
+2. Messages: length (64 bits, big endian), HMAC-SHA256 over a running number and the body, body
+   (JSON). The key of these is made from the shared key and both nonces, so no message can be
+   altered, repeated, reordered or sent back.
+3. `{"get": name, "offset": n}` is answered by `{"size": s}` and then the bytes of the file from
+   the offset, led by their count (64 bits); or by `{"error": "missing"}`.
+   After a break the worker connects again and asks for the rest.
+4. `{"acknowledge": name}` deletes the file and is answered by `{"acknowledged": name}`.
+
+What the file holds is proved by the SHA-256 in the database.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+import socket
+import struct
+from typing import Any
+
+MAGIC = b"ADITFT1\n"
+CHUNK = 1 << 20
+LARGEST_MESSAGE = 1 << 16
+_NONCE = 32
+_MAC = 32
+_LENGTH = struct.Struct(">Q")
+
+
+class TransmitError(Exception):
+    """The other side does not keep to the protocol."""
+
+
+class AuthenticationError(TransmitError):
+    """The other side does not have the key."""
+
+
+class TransmitBroken(TransmitError):
+    """The connection ended too early; a new one may do better."""
+
+
+class Channel:
+    """An authenticated connection. `accept` and `connect` make one."""
+
+    def __init__(self, sock: socket.socket, key: bytes, *, sends_as: bytes, hears: bytes) -> None:
+        self.socket = sock
+        self._key = key
+        self._sends_as, self._hears = sends_as, hears
+        self._sent = self._received = 0
+
+    @classmethod
+    def accept(cls, sock: socket.socket, key: str) -> "Channel":
+        """Authenticate a worker, as the receiver.
+
+        Raises:
+            AuthenticationError: It does not have the key.
+            TransmitBroken: It went away.
+        """
+        nonce = secrets.token_bytes(_NONCE)
+        send_all(sock, MAGIC + nonce)
+        answer = receive(sock, _NONCE + _MAC)
+        nonces = nonce + answer[:_NONCE]
+        if not hmac.compare_digest(answer[_NONCE:], _mac(key.encode(), b"worker", nonces)):
+            send_all(sock, bytes(_MAC))
+            raise AuthenticationError("The worker does not have the key.")
+        send_all(sock, _mac(key.encode(), b"receiver", nonces))
+        session = _mac(key.encode(), b"session", nonces)
+        return cls(sock, session, sends_as=b"R", hears=b"W")
+
+    @classmethod
+    def connect(cls, sock: socket.socket, key: str) -> "Channel":
+        """Authenticate a receiver, as the worker.
+
+        Raises:
+            AuthenticationError: It does not have our key, or does not speak this protocol.
+            TransmitBroken: It went away.
+        """
+        start = receive(sock, len(MAGIC) + _NONCE)
+        if not start.startswith(MAGIC):
+            raise AuthenticationError("This is no FileTransmit server.")
+        own = secrets.token_bytes(_NONCE)
+        nonces = start[len(MAGIC) :] + own
+        send_all(sock, own + _mac(key.encode(), b"worker", nonces))
+        if not hmac.compare_digest(receive(sock, _MAC), _mac(key.encode(), b"receiver", nonces)):
+            raise AuthenticationError("The receiver does not have the key.")
+        session = _mac(key.encode(), b"session", nonces)
+        return cls(sock, session, sends_as=b"W", hears=b"R")
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message.
+
+        Raises:
+            TransmitBroken: The connection is gone.
+        """
+        body = json.dumps(message).encode()
+        mac = _mac(self._key, self._sends_as, _LENGTH.pack(self._sent), body)
+        self._sent += 1
+        send_all(self.socket, _LENGTH.pack(len(body)) + mac + body)
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for a message.
+
+        Raises:
+            TransmitBroken: The connection is gone.
+            TransmitError: This is no message of the other side.
+        """
+        (length,) = _LENGTH.unpack(receive(self.socket, _LENGTH.size))
+        if length > LARGEST_MESSAGE:
+            raise TransmitError("The message is too long.")
+        mac, body = receive(self.socket, _MAC), receive(self.socket, length)
+        expected = _mac(self._key, self._hears, _LENGTH.pack(self._received), body)
+        if not hmac.compare_digest(mac, expected):
+            raise AuthenticationError("The message is not authentic.")
+        self._received += 1
+        try:
+            message = json.loads(body)
+        except ValueError as error:
+            raise TransmitError("The message is no JSON.") from error
+        if not isinstance(message, dict):
+            raise TransmitError("The message is no object.")
+        return message
+
+    def send_count(self, count: int) -> None:
+        """Announce so many bytes, which the caller then sends."""
+        send_all(self.socket, _LENGTH.pack(count))
+
+    def receive_count(self) -> int:
+        """How many bytes follow, which the caller then receives."""
+        return _LENGTH.unpack(receive(self.socket, _LENGTH.size))[0]
+
+
+def receive(sock: socket.socket, count: int) -> bytes:
+    """Receive exactly so many bytes.
+
+    Raises:
+        TransmitBroken: The connection ended before.
+    """
+    data = bytearray(count)
+    view, position = memoryview(data), 0
+    while position < count:
+        try:
+            received = sock.recv_into(view[position:])
+        except OSError as error:
+            raise TransmitBroken("The connection broke.") from error
+        if not received:
+            raise TransmitBroken("The connection was closed.")
+        position += received
+    return bytes(data)
+
+
+def send_all(sock: socket.socket, data: bytes) -> None:
+    """Send all bytes.
+
+    Raises:
+        TransmitBroken: The connection is gone.
+    """
+    try:
+        sock.sendall(data)
+    except OSError as error:
+        raise TransmitBroken("The connection broke.") from error
+
+
+def _mac(key: bytes, *parts: bytes) -> bytes:
+    return hmac.new(key, b"".join(parts), hashlib.sha256).digest()

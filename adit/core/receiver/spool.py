@@ -1,0 +1,188 @@
+"""The spool: where arrived instances lie, durably, until a worker has taken them over.
+
+A file gathers as `*.part`, is fsynced, and gets its final name by a rename, so that a final name
+always means a complete file. Files are Part 10 files (PS3.10 7.1): what lies in quarantine can be
+looked at with any DICOM tool.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from adit.core.dicom.file_meta import encode_head
+
+_NAME = re.compile(r"[0-9a-f]{32}\.dcm")
+_SPACE_CHECK_SECONDS = 0.5
+
+
+class SpoolError(Exception):
+    """The spool cannot be used."""
+
+
+class SpoolFull(SpoolError):
+    """The disk is below the reserve."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFile:
+    """A complete file in the spool; size and hash are those of its encoded data set."""
+
+    name: str
+    offset: int
+    size: int
+    sha256: str
+
+
+class Spool:
+    """A folder of arrived instances. One process owns it."""
+
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
+        """Use the folder, which is made where it is missing.
+
+        Args:
+            reserve_bytes: Space on the disk below which nothing more is taken.
+        """
+        self.folder = folder
+        self._reserve = reserve_bytes
+        self._checked_at = 0.0
+        self._has_space = True
+        self._lock: BinaryIO | None = None
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def lock(self) -> None:
+        """Make this process the spool's only owner, for as long as it lives.
+
+        Raises:
+            SpoolError: Another process owns it.
+        """
+        lock = (self.folder / "owner.lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise SpoolError(f"{self.folder} is in use by another receiver.") from error
+        self._lock = lock
+
+    def unlock(self) -> None:
+        """Give the spool free."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def has_space(self) -> bool:
+        """Whether the disk is above the reserve; looks at the disk twice a second at most."""
+        now = time.monotonic()
+        if now - self._checked_at > _SPACE_CHECK_SECONDS:
+            self._has_space = shutil.disk_usage(self.folder).free > self._reserve
+            self._checked_at = now
+        return self._has_space
+
+    def writer(
+        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+    ) -> "SpoolWriter":
+        """Begin a file.
+
+        Raises:
+            SpoolFull: The disk is below the reserve.
+            OSError: The file cannot be made.
+        """
+        if not self.has_space():
+            raise SpoolFull("The disk is below the reserve.")
+        head = encode_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        return SpoolWriter(self.folder, head)
+
+    def path(self, name: str) -> Path:
+        """Where the file of that name is.
+
+        Raises:
+            SpoolError: It is no name of a spooled file, whatever it may be instead.
+        """
+        if not _NAME.fullmatch(name):
+            raise SpoolError("This is no name of a file in the spool.")
+        return self.folder / name
+
+    def names(self, *, older_than: float = 0) -> Iterator[str]:
+        """The names of all complete files that are older than so many seconds."""
+        limit = time.time() - older_than
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if _NAME.fullmatch(entry.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        if not older_than or entry.stat().st_mtime < limit:
+                            yield entry.name
+
+    def remove(self, name: str) -> None:
+        """Delete a file; it is no error if it is gone already."""
+        self.path(name).unlink(missing_ok=True)
+
+    def sweep_partial_files(self) -> int:
+        """Delete what never became complete; only the owner may, before it takes anything."""
+        count = 0
+        for path in self.folder.glob("*.part"):
+            path.unlink(missing_ok=True)
+            count += 1
+        return count
+
+    def sync(self) -> None:
+        """Make renames durable."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class SpoolWriter:
+    """A file that gathers. Every writer must be finished or discarded."""
+
+    def __init__(self, folder: Path, head: bytes) -> None:
+        self._name = f"{uuid.uuid4().hex}.dcm"
+        self._folder = folder
+        self._part = folder / f"{self._name}.part"
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._offset = len(head)
+        self._file = self._part.open("xb", buffering=0)
+        self._write(head)
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Append a piece of the encoded data set.
+
+        Raises:
+            OSError: The disk is full or broken.
+        """
+        self._digest.update(piece)
+        self._size += len(piece)
+        self._write(piece)
+
+    def finish(self) -> SpooledFile:
+        """Make the content durable and give the file its final name.
+
+        The name itself is durable after `Spool.sync`.
+
+        Raises:
+            OSError: The disk is full or broken.
+        """
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._part.rename(self._folder / self._name)
+        return SpooledFile(self._name, self._offset, self._size, self._digest.hexdigest())
+
+    def discard(self) -> None:
+        """Drop the file."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def _write(self, piece: bytes | memoryview) -> None:
+        written = self._file.write(piece)
+        while written < len(piece):
+            written += self._file.write(memoryview(piece)[written:])

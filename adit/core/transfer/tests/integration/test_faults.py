@@ -1,0 +1,105 @@
+"""Peers that fail and lie: what the user sees, and that nothing is lost or doubled."""
+
+import pytest
+
+from adit.core.factories import DicomServerFactory
+from adit.core.models import DicomServer
+from adit.core.transfer.tests.integration.test_transfer import records_of
+from adit.test_pacs.double import PacsDouble
+
+pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+
+# Fault at the source, and how many of the 40 instances the destination shows afterwards.
+SOURCE_FAULTS = {
+    # Three of each of its two series.
+    "success with missing ones": ({"leave_out": 3}, "WARNING", 34),
+    "zero sub-operations": ({"zero_suboperations": True}, "FAILURE", 0),
+    "all failed but success": ({"all_failed_but_success": True}, "FAILURE", 0),
+    "another patient's instances": ({"wrong_patient": True}, "FAILURE", 0),
+    "duplicates": ({"duplicates": True}, "SUCCESS", 40),
+    "padded UIDs": ({"pad_uids": "space"}, "SUCCESS", 40),
+}
+
+
+@pytest.fixture(autouse=True)
+def impatient(settings):
+    settings.DICOM_PROGRESS_TIMEOUT = 3
+    settings.CONFIRM_PATIENCE_SECONDS = 2
+
+
+@pytest.mark.parametrize("fault", list(SOURCE_FAULTS))
+def test_a_source_that_lies_never_makes_a_false_success(
+    fault, double_source, pacs, destination, make_task, work, holdings
+):
+    switches, state, delivered = SOURCE_FAULTS[fault]
+    for name, value in switches.items():
+        setattr(pacs.faults, name, value)
+    task = make_task(destination, source=double_source)
+    result = work(task)
+    assert (result.state, len(holdings())) == (state, delivered), result.message
+    confirmed = [record for record in records_of(task) if record.state == "c"]
+    assert len(confirmed) == delivered
+    if state != "SUCCESS":
+        assert result.retry
+        assert f"{delivered} of 40 instances confirmed at ORTHANC2" in result.message
+
+
+def test_after_an_abort_the_rest_comes_with_the_next_attempt(
+    double_source, pacs, destination, make_task, work, holdings, again
+):
+    pacs.faults.abort_after = 15
+    task = make_task(destination, source=double_source)
+    first = work(task)
+    assert (first.state, first.retry) == ("WARNING", True)
+    before = {ds.SOPInstanceUID for ds in holdings()}
+    assert 0 < len(before) < 40
+    pacs.faults.clear()
+    again(task)
+    assert work(task).state == "SUCCESS"
+    after = [ds.SOPInstanceUID for ds in holdings()]
+    assert len(after) == len(set(after)) == 40
+    assert before < set(after)
+
+
+def taker():
+    return DicomServer.objects.get(name="TAKER")
+
+
+@pytest.fixture
+def double_destination(transactional_db):
+    with PacsDouble("TAKER") as double:
+        DicomServerFactory(name="TAKER", ae_title="TAKER", port=double.port)
+        yield double
+
+
+def test_what_the_destination_refuses_is_sent_again_and_arrives_once(
+    source, double_destination, make_task, work, again
+):
+    double_destination.faults.refuse_every_nth_store = 10
+    task = make_task(taker())
+    result = work(task)
+    assert result.state in ("SUCCESS", "WARNING")
+    double_destination.faults.clear()
+    if result.state == "WARNING":
+        assert result.retry
+        again(task)
+        assert work(task).state == "SUCCESS"
+    uids = [str(instance.sop_instance_uid) for instance in double_destination.archive]
+    assert len(uids) == len(set(uids)) == 40
+
+
+def test_what_the_destination_forgets_is_not_confirmed(source, double_destination, make_task, work):
+    double_destination.faults.forget_every_nth_store = 10
+    result = work(make_task(taker()))
+    assert (result.state, result.retry) == ("WARNING", True)
+    assert result.message.startswith("36 of 40 instances confirmed at TAKER")
+    assert "not found at the destination" in result.message
+
+
+def test_a_destination_that_refuses_all_fails_with_its_words(
+    source, double_destination, make_task, work
+):
+    double_destination.faults.refuse_every_nth_store = 1
+    result = work(make_task(taker()))
+    assert (result.state, result.retry) == ("FAILURE", True)
+    assert "TAKER" in result.message and "A700" in result.message

@@ -1,0 +1,67 @@
+import pytest
+from pydicom import dcmread
+
+from adit.core.transfer.tests.integration.test_transfer import records_of
+
+pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+
+IDENTIFYING = ("1001", "Müller", "Jörg", "Schädel")
+
+
+def test_a_study_lies_in_the_folder_under_its_pseudonym(
+    source, folder, make_task, work, example_study
+):
+    task = make_task(folder)
+    result = work(task)
+    assert (result.state, result.message[:22]) == ("SUCCESS", "40 of 40 instances con")
+    files = list(folder.root().rglob("*.dcm"))
+    assert len(files) == 40
+    study = folder.root() / task.destination_path
+    assert study.parent.name == "PSEUDO1"
+    assert study.name.endswith("-MR")
+    assert len(list(study.iterdir())) == 2
+    assert {dcmread(file).PatientID for file in files} == {"PSEUDO1"}
+    assert not list(folder.root().rglob("*.incomplete"))
+
+
+def test_no_name_of_a_folder_or_file_identifies_the_patient(source, folder, make_task, work):
+    work(make_task(folder))
+    for path in folder.root().rglob("*"):
+        assert not any(part in path.name for part in IDENTIFYING), path
+
+
+def test_a_climbing_pseudonym_stays_below_the_folder(source, folder, make_task, work):
+    task = make_task(folder, pseudonym="../../..")
+    assert work(task).state == "SUCCESS"
+    assert all(p.is_relative_to(folder.root()) for p in folder.root().rglob("*.dcm"))
+    assert len(list(folder.root().parent.rglob("*.dcm"))) == 40
+
+
+def test_a_damaged_file_is_not_confirmed(source, folder, make_task, work, monkeypatch):
+    from adit.core.transfer.folder_destination import FolderDestination
+
+    prove = FolderDestination.prove
+
+    def damage_then_prove(self, *args, **kwargs):
+        victim = sorted(self.staging.rglob("*.dcm"))[:1]
+        for path in victim:
+            data = bytearray(path.read_bytes())
+            data[-1] ^= 1
+            path.write_bytes(data)
+        return prove(self, *args, **kwargs)
+
+    monkeypatch.setattr(FolderDestination, "prove", damage_then_prove)
+    task = make_task(folder)
+    result = work(task)
+    assert result.state == "WARNING"
+    assert result.message.startswith("39 of 40 instances confirmed")
+    assert list(folder.root().rglob("*.incomplete"))
+    assert len([r for r in records_of(task) if r.state == "c"]) == 39
+
+
+def test_a_folder_that_cannot_be_written_says_so(source, folder, make_task, work):
+    folder.root().parent.mkdir(parents=True)
+    folder.root().write_text("a file in the way")
+    result = work(make_task(folder))
+    assert result.state == "FAILURE"
+    assert folder.name in result.message

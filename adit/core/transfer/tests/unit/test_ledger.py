@@ -1,0 +1,110 @@
+from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.plan import Plan, PlannedSeries
+
+
+def planned(uid="s1", uids=("1", "2", "3"), **changes) -> PlannedSeries:
+    named = None if uids is None else list(uids)
+    defaults = {"expected": len(uids or ()), "series_number": 1, "modality": "CT"}
+    return PlannedSeries(series_instance_uid=uid, instance_uids=named, **(defaults | changes))
+
+
+def ledger_of(*series: PlannedSeries) -> Ledger:
+    ledger = Ledger()
+    ledger.expect(Plan("P", list(series)))
+    return ledger
+
+
+def send(ledger: Ledger, uid: str, series: str = "s1") -> None:
+    assert ledger.received(series, uid, "aa" * 32, 10)
+    ledger.sent(uid, f"new-{series}", f"new-{uid}", "bb" * 32, 12, "")
+
+
+def test_everything_planned_is_missing_at_first():
+    assert ledger_of(planned()).missing() == {"s1": {"1", "2", "3"}}
+
+
+def test_what_was_sent_is_not_fetched_again():
+    ledger = ledger_of(planned())
+    send(ledger, "1")
+    assert ledger.missing() == {"s1": {"2", "3"}}
+
+
+def test_an_instance_that_comes_twice_is_wanted_once():
+    ledger = ledger_of(planned())
+    assert ledger.received("s1", "1", "aa" * 32, 10)
+    assert not ledger.received("s1", "1", "aa" * 32, 10)
+
+
+def test_what_was_received_but_not_sent_is_fetched_again():
+    ledger = ledger_of(planned())
+    ledger.received("s1", "1", "aa" * 32, 10)
+    assert ledger.missing() == {"s1": {"1", "2", "3"}}
+    assert ledger.received("s1", "1", "aa" * 32, 10)
+
+
+def test_sent_is_not_confirmed():
+    ledger = ledger_of(planned(uids=["1"]))
+    send(ledger, "1")
+    totals = ledger.totals()
+    assert (totals.sent, totals.confirmed, totals.missing) == (1, 0, 1)
+
+
+def test_only_what_the_destination_shows_is_confirmed():
+    ledger = ledger_of(planned())
+    for uid in "123":
+        send(ledger, uid)
+    ledger.confirmed(["new-1", "new-3", "of somebody else"])
+    assert ledger.totals().confirmed == 2
+    ledger.unconfirmed_are_missing("gone")
+    assert ledger.missing() == {"s1": {"2"}}
+
+
+def test_an_excluded_series_is_neither_fetched_nor_wanted():
+    ledger = ledger_of(planned(), planned("s2", ["9"], excluded="SR is excluded"))
+    assert set(ledger.missing()) == {"s1"}
+    totals = ledger.totals()
+    assert (totals.expected, totals.wanted, totals.excluded) == (4, 3, 1)
+    assert not ledger.received("s2", "9", "aa" * 32, 10)
+
+
+def test_an_excluded_series_without_instance_names_is_not_fetched():
+    ledger = ledger_of(planned("s2", None, expected=5, excluded="SR is excluded"))
+    assert ledger.missing() == {}
+    assert ledger.totals().wanted == 0
+
+
+def test_a_series_whose_instances_are_not_named_is_fetched_whole_until_its_count_is_reached():
+    ledger = ledger_of(planned(uids=None, expected=2))
+    assert ledger.missing() == {"s1": None}
+    send(ledger, "1")
+    assert ledger.missing() == {"s1": None}
+    send(ledger, "2")
+    assert ledger.missing() == {}
+
+
+def test_a_permanent_refusal_is_not_repeated_until_the_user_asks():
+    ledger = ledger_of(planned(uids=["1"]))
+    ledger.received("s1", "1", "aa" * 32, 10)
+    ledger.failed("1", "refused", retry=False)
+    assert ledger.missing() == {}
+    ledger.try_failed_again()
+    assert ledger.missing() == {"s1": {"1"}}
+
+
+def test_an_instance_beyond_the_plan_widens_it():
+    ledger = ledger_of(planned(uids=["1"]))
+    send(ledger, "2")
+    assert ledger.totals().expected == 2
+
+
+def test_an_instance_of_a_series_that_was_not_asked_for_is_not_wanted():
+    assert not ledger_of(planned()).received("other", "1", "aa" * 32, 10)
+
+
+def test_a_second_plan_keeps_what_was_achieved():
+    ledger = ledger_of(planned())
+    send(ledger, "1")
+    ledger.confirmed(["new-1"])
+    ledger.expect(Plan("P", [planned(uids=["1", "2", "3", "4"])]))
+    assert ledger.totals().confirmed == 1
+    assert ledger.missing() == {"s1": {"2", "3", "4"}}

@@ -1,0 +1,56 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import generate_uid
+
+from adit.core.transfer.records import (
+    InstanceRecord,
+    InstanceState,
+    decode_records,
+    encode_records,
+)
+
+digests = st.one_of(st.just(""), st.binary(min_size=32, max_size=32).map(bytes.hex))
+records = st.builds(
+    InstanceRecord,
+    source_uid=st.from_regex(r"1\.2\.[0-9]{1,20}", fullmatch=True),
+    state=st.sampled_from(InstanceState),
+    new_uid=st.one_of(st.just(""), st.from_regex(r"2\.25\.[0-9]{1,39}", fullmatch=True)),
+    size=st.integers(0, 2**40),
+    sha256_received=digests,
+    sha256_sent=digests,
+    reason=st.text(max_size=40),
+    retry=st.booleans(),
+)
+
+
+@given(st.lists(records, max_size=20))
+def test_records_come_back_as_they_were(rows):
+    assert decode_records(encode_records(rows)) == rows
+
+
+def test_no_bytes_are_no_records():
+    assert decode_records(b"") == []
+
+
+def test_bytes_of_another_form_are_refused():
+    with pytest.raises(ValueError, match="unknown form"):
+        decode_records(b"\x09" + bytes(8))
+
+
+def test_a_thousand_deidentified_instances_take_at_most_120_bytes_each():
+    prefix = "1.2.826.0.1.3680043.8.498."
+    rows = [
+        InstanceRecord(
+            source_uid=f"{prefix}12345678.{i}",
+            state=InstanceState.CONFIRMED,
+            new_uid=generate_uid(prefix=None, entropy_srcs=[str(i)]),
+            size=500_000 + i,
+            sha256_received=hashlib.sha256(f"a{i}".encode()).hexdigest(),
+            sha256_sent=hashlib.sha256(f"b{i}".encode()).hexdigest(),
+        )
+        for i in range(1000)
+    ]
+    assert len(encode_records(rows)) / 1000 <= 120
