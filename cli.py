@@ -1,5 +1,8 @@
 """ADIT's command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -126,6 +129,52 @@ def copy_statics() -> None:
         for line in copy(ROOT):
             console.print(line)
     except StaticsError as err:
+        raise _fail(err) from err
+
+
+@app.command()
+def init_workspace() -> None:
+    """Write `.env` from `example.env` with fresh secrets; never overwrite one."""
+    from adit.stack.workspace import write_dotenv
+
+    try:
+        console.print(f"Wrote {write_dotenv(ROOT)}.")
+    except FileExistsError as err:
+        raise _fail(err) from err
+
+
+@app.command(context_settings=_PASS_ON)
+def shell(context: typer.Context) -> None:
+    """Open a Python shell with Django, on the running `dev` or `demo` if there is one.
+
+    Arguments go to Django's `shell` command, for instance `-c "print(1)"`.
+    """
+    from adit.stack.demo import running_environment
+
+    name, environment = running_environment(ROOT)
+    if name:
+        errors.print(f"On the running {name}.")
+    command = [sys.executable, "manage.py", "shell", *_arguments(context)]
+    raise typer.Exit(
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}).returncode
+    )
+
+
+@app.command()
+def lock(
+    check: Annotated[bool, typer.Option("--check", help="Only prove that the pins hold.")] = False,
+    upgrade: Annotated[bool, typer.Option("--upgrade", help="Take the newest versions.")] = False,
+) -> None:
+    """Pin all packages: exact versions in pyproject.toml, and hashes in requirements.txt."""
+    from adit.stack.pins import PinsError, check_pins, write_pins
+
+    try:
+        if check:
+            check_pins(ROOT)
+            console.print("The pins hold.")
+        else:
+            console.print(f"Pinned {write_pins(ROOT, upgrade=upgrade)} packages.")
+    except PinsError as err:
         raise _fail(err) from err
 
 

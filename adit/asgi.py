@@ -12,7 +12,10 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from adit.core.checks import refuse_unsafe_start  # noqa: E402
 from adit.routing import websocket_urlpatterns  # noqa: E402
+
+refuse_unsafe_start()
 
 application = ProtocolTypeRouter(
     {

@@ -1,9 +1,16 @@
 """What every app builds on: DICOM, de-identification, transfer, jobs and their pages."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class CoreConfig(AppConfig):
     name = "adit.core"
     label = "core"
     verbose_name = "ADIT"
+
+    def ready(self) -> None:
+        from adit.core import checks  # noqa: F401
+        from adit.core.default_profile import ensure_default_profile
+
+        post_migrate.connect(ensure_default_profile, sender=self)

@@ -107,7 +107,7 @@ class Demo:
         board.expect([service.name for service in services])
         supervisor = Supervisor(services, self._workspace.logs, board.update)
         with board:
-            supervisor.run(lambda: self._announce(board, ports, servers))
+            supervisor.run(lambda: self._announce(board, ports, servers, environment))
 
     def _choose_ports(self) -> _Ports:
         replaced: list[str] = []
@@ -232,7 +232,13 @@ class Demo:
 
         return probe
 
-    def _announce(self, board: StatusBoard, ports: _Ports, servers: list[ExampleServer]) -> None:
+    def _announce(
+        self,
+        board: StatusBoard,
+        ports: _Ports,
+        servers: list[ExampleServer],
+        environment: dict[str, str],
+    ) -> None:
         url = f"http://localhost:{ports.web}/"
         addresses = {"ADIT": url, "Receiver": f"{RECEIVER_AE_TITLE}@{LOOPBACK}:{ports.receiver}"}
         for server in servers:
@@ -257,10 +263,21 @@ class Demo:
                 "receiver_port": ports.receiver,
                 "logins": LOGINS,
                 "logs": str(self._workspace.logs),
+                "environment": environment,
             }
         )
         if self._options.browser and _has_display():
             webbrowser.open(url)
+
+
+def running_environment(root: Path) -> tuple[str, dict[str, str]]:
+    """The name of the system that runs natively, and the environment that a process needs to
+    belong to it; empty if none runs."""
+    for name in ("dev", "demo"):
+        state = Workspace(root, name).read_state()
+        if state is not None:
+            return name, state["environment"]
+    return "", {}
 
 
 def _answers(port: int) -> bool:

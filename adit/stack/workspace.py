@@ -6,6 +6,9 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 _SECRETS = ("DJANGO_SECRET_KEY", "FILE_TRANSMIT_KEY", "ANONYMIZATION_SEED")
 _DATA = ("spool", "work", "folders")
@@ -47,6 +50,14 @@ class Workspace:
             _write_private(file, json.dumps(values, indent=2))
         return json.loads(file.read_text())
 
+    def read_state(self) -> dict[str, Any] | None:
+        """Where the system that runs in this workspace is to be found, or None if none does."""
+        try:
+            state = json.loads(self.state_file.read_text())
+        except FileNotFoundError:
+            return None
+        return state if psutil.pid_exists(state["pid"]) else None
+
     def write_state(self, state: dict[str, object]) -> None:
         """Tell scripts where the running system is to be found, all at once."""
         aside = self.state_file.with_suffix(".new")
@@ -60,6 +71,24 @@ def fresh_secrets() -> dict[str, str]:
     # A Fernet key is 32 random bytes in URL-safe Base64.
     values["ENCRYPTION_KEY"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return values
+
+
+def write_dotenv(root: Path) -> Path:
+    """Copy `example.env` to `.env` and fill in fresh secrets.
+
+    Raises:
+        FileExistsError: there is an `.env` already; it may hold secrets that data depend on.
+    """
+    target = root / ".env"
+    if target.exists():
+        raise FileExistsError(f"{target} exists already; it is left as it is.")
+    values = {**fresh_secrets(), "POSTGRES_PASSWORD": secrets.token_urlsafe(24)}
+    lines = []
+    for line in (root / "example.env").read_text().splitlines():
+        name, equals, value = line.partition("=")
+        lines.append(f"{name}={values[name]}" if equals and not value and name in values else line)
+    _write_private(target, "\n".join(lines) + "\n")
+    return target
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -112,10 +112,13 @@ def _position(job: DicomJob, source_id: int, task_id: int) -> int:
             ahead |= same
         elif weight == own:
             ahead |= same & Q(pk__lt=task_id)
-    return 1 + DicomTask.objects.filter(
-        ahead,
-        Q(not_before=None) | Q(not_before__lte=Now()),
-        source_id=source_id,
-        state=DicomTask.State.PENDING,
-        job__state__in=_OPEN_JOBS,
-    ).count()
+    return (
+        1
+        + DicomTask.objects.filter(
+            ahead,
+            Q(not_before=None) | Q(not_before__lte=Now()),
+            source_id=source_id,
+            state=DicomTask.State.PENDING,
+            job__state__in=_OPEN_JOBS,
+        ).count()
+    )

@@ -46,6 +46,9 @@ class SeriesTransfer(models.Model):
                 fields=["task", "series_instance_uid"], name="one_row_per_series_and_task"
             )
         ]
+        permissions = [
+            ("view_identifiers_in_receipts", "Can see identifiers of the source in receipts")
+        ]
 
     def __str__(self) -> str:
         return f"Series {self.series_number} of task {self.task_id}"  # type: ignore[attr-defined]

@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from pydicom import Dataset
 
-from adit.core.models import ReceivedInstance
-from adit.stack.ports import free_port, wait_until
+from adit.core.receiver.housekeeping import heartbeat
+from adit.core.receiver.spool import Spool
+from adit.stack.ports import free_port
 from adit.test_pacs.phantoms import PATIENTS, study_instances
 
 ROOT = Path(__file__).parents[5]
@@ -68,9 +70,34 @@ class ReceiverUnderTest:
         return sorted(self.spool.glob("*.dcm"))
 
 
+@pytest.fixture(scope="session")
+def _running_receiver(
+    django_db_setup: None, django_db_blocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReceiverUnderTest]:
+    receiver = ReceiverUnderTest(tmp_path_factory.mktemp("receiver"))
+    with django_db_blocker.unblock():
+        receiver.start()
+    yield receiver
+    receiver.stop()
+
+
 @pytest.fixture
-def receiver(transactional_db: None, tmp_path: Path, settings) -> Iterator[ReceiverUnderTest]:
+def receiver(
+    transactional_db: None, settings, _running_receiver: ReceiverUnderTest
+) -> ReceiverUnderTest:
+    """A receiver that runs for the whole session; its spool and tables are empty."""
     settings.FILE_TRANSMIT_KEY = KEY
+    receiver = _running_receiver
+    spool = Spool(receiver.spool)
+    for name in list(spool.names()):
+        spool.remove(name)
+    heartbeat("receiver", host="127.0.0.1", port=receiver.transmit_port, spool=spool)
+    return receiver
+
+
+@pytest.fixture
+def mortal_receiver(transactional_db: None, tmp_path: Path) -> Iterator[ReceiverUnderTest]:
+    """A receiver of the test's own, to be stopped and killed."""
     receiver = ReceiverUnderTest(tmp_path)
     receiver.start()
     yield receiver
@@ -114,6 +141,12 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Study:
 Store = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def send(receiver: ReceiverUnderTest, study: Study, *options: str):
+    """Send a study with DCMTK's storescu."""
+    arguments = ("-aec", AE_TITLE, "127.0.0.1", receiver.port, "+sd", study.folder)
+    return dcmtk("storescu", *options, *arguments)
+
+
 def dcmtk(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     path = shutil.which(program, path="/usr/bin")
     assert path, f"{program} is missing: apt-get install dcmtk"
@@ -129,14 +162,5 @@ def dcmtk(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def store(receiver: ReceiverUnderTest) -> Store:
-    """Sends a study with DCMTK's storescu."""
-
-    def send(study: Study, *options: str, ae_title: str = AE_TITLE):
-        arguments = ("-aec", ae_title, "127.0.0.1", receiver.port, "+sd", study.folder)
-        return dcmtk("storescu", *options, *arguments)
-
-    return send
-
-
-def wait_for_rows(count: int) -> None:
-    wait_until(lambda: ReceivedInstance.objects.count() == count, f"{count} rows", timeout=30)
+    """Sends a study to the receiver with DCMTK's storescu."""
+    return partial(send, receiver)

@@ -15,7 +15,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from adit.core.dicom.part10 import read_part10
 from adit.core.models import ReceivedInstance, Receiver
 
-from .conftest import AE_TITLE, ReceiverUnderTest, Store, Study, dcmtk
+from .conftest import AE_TITLE, ReceiverUnderTest, Store, Study, dcmtk, send
 
 pytestmark = [pytest.mark.integration, pytest.mark.interop]
 
@@ -159,8 +159,9 @@ def test_many_senders_at_once_lose_nothing(
     assert len(receiver.files()) == 2 * (24 + 312)
 
 
-def test_it_stops_cleanly(receiver: ReceiverUnderTest, store: Store, head: Study):
-    store(head)
+def test_it_stops_cleanly(mortal_receiver: ReceiverUnderTest, head: Study):
+    receiver = mortal_receiver
+    send(receiver, head)
     assert receiver.stop() == 0
     assert len(receiver.files()) == 24
     assert list(receiver.spool.glob("*.part")) == []
@@ -184,10 +185,11 @@ def test_a_second_receiver_does_not_touch_the_spool_of_a_living_one(receiver: Re
         second.start()
 
 
-def test_every_success_survives_a_kill(receiver: ReceiverUnderTest, store: Store, large: Study):
+def test_every_success_survives_a_kill(mortal_receiver: ReceiverUnderTest, large: Study):
     """What storescu was told to be stored is there after SIGKILL and a new start."""
+    receiver = mortal_receiver
     output: list[str] = []
-    sender = threading.Thread(target=lambda: output.append(store(large, "-v").stdout))
+    sender = threading.Thread(target=lambda: output.append(send(receiver, large, "-v").stdout))
     sender.start()
     while ReceivedInstance.objects.count() < 60:
         time.sleep(0.002)

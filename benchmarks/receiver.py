@@ -1,0 +1,135 @@
+"""The receiver against a plain pynetdicom Storage SCP that writes `encoded_dataset()`.
+
+Four storescu of DCMTK send at the same time, each 0.5 MB instances; both receivers get the same in
+the same run. The plain one neither syncs nor hashes nor knows a database; ours does all of it.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from adit.stack.ports import accepts_connections, free_port, wait_until  # noqa: E402
+from adit.stack.postgres import EmbeddedPostgres  # noqa: E402
+from adit.test_pacs.phantoms import PATIENTS, study_instances  # noqa: E402
+
+SENDERS = 4
+TARGETS = {"instances_per_second": 1.5, "cpu_saving": 3.0}
+
+PLAIN = textwrap.dedent(
+    """
+    import socket, sys, uuid
+    from pathlib import Path
+    from pynetdicom import AE, _config, evt
+    _config.UNRESTRICTED_STORAGE_SERVICE = True
+    folder = Path(sys.argv[2])
+    def opened(event):
+        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def store(event):
+        (folder / uuid.uuid4().hex).write_bytes(event.encoded_dataset())
+        return 0
+    ae = AE("ADIT_RECEIVER")
+    ae.maximum_pdu_size = 131072
+    ae.maximum_associations = 100
+    ae.start_server(("127.0.0.1", int(sys.argv[1])), evt_handlers=[
+        (evt.EVT_CONN_OPEN, opened), (evt.EVT_C_STORE, store)])
+    """
+)
+
+
+def write_study(folder: Path, count: int) -> None:
+    """Write so many CT instances of 512 x 512 pixels."""
+    patient = next(patient for patient in PATIENTS if patient.patient_id == "1008")
+    for number, ds in enumerate(study_instances(patient, patient.studies[0], 3.2)):
+        if number == count:
+            return
+        ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+
+
+def measure(command: list[str], port: int, study: Path, environment: dict[str, str]) -> dict:
+    """Start a receiver, send to it, and return its throughput and its CPU time."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: accepts_connections(port), command[1], timeout=60)
+        count = len(list(study.iterdir())) * SENDERS
+        send(port, study, 1)
+        busy = psutil.Process(process.pid)
+        before, started = busy.cpu_times(), time.perf_counter()
+        send(port, study, SENDERS)
+        seconds, after = time.perf_counter() - started, busy.cpu_times()
+        cpu = after.user + after.system - before.user - before.system
+        return {"per_second": count / seconds, "cpu_ms": 1000 * cpu / count}
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def send(port: int, study: Path, senders: int) -> None:
+    """Send the study from so many senders at once."""
+    command = ["storescu", "-aec", "ADIT_RECEIVER", "127.0.0.1", str(port), "+sd", str(study)]
+    environment = os.environ | {"TCP_NODELAY": "1"}
+    running = [
+        subprocess.Popen(["/usr/bin/" + command[0], *command[1:]], env=environment)
+        for _ in range(senders)
+    ]
+    assert [process.wait(600) for process in running] == [0] * senders
+
+
+def main() -> int:
+    """Measure both and compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer instances")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="adit-benchmark-") as name:
+        base = Path(name)
+        base.chmod(0o755)
+        study, plain = base / "study", base / "plain"
+        study.mkdir()
+        plain.mkdir()
+        write_study(study, 60 if options.quick else 300)
+        with EmbeddedPostgres(base / "postgres") as postgres:
+            port = free_port()
+            environment = os.environ | {
+                "DATABASE_URL": postgres.url,
+                "DJANGO_SETTINGS_MODULE": "adit.settings.test",
+                "ENVIRONMENT": "test",
+                "SPOOL_DIR": str(base / "spool"),
+                "STORE_SCP_PORT": str(port),
+                "FILE_TRANSMIT_PORT": str(free_port()),
+            }
+            manage = [sys.executable, "manage.py"]
+            subprocess.run(
+                [*manage, "migrate", "-v0"], cwd=ROOT, env=environment, check=True, timeout=300
+            )
+            ours = measure([*manage, "receiver"], port, study, environment)
+        port = free_port()
+        command = [sys.executable, "-c", PLAIN, str(port), str(plain)]
+        theirs = measure(command, port, study, dict(os.environ))
+    print(f"{'':24}{'instances/s':>12}{'CPU ms each':>14}")
+    for title, result in (("receiver", ours), ("plain pynetdicom", theirs)):
+        print(f"{title:24}{result['per_second']:12.0f}{result['cpu_ms']:14.2f}")
+    ratios = {
+        "instances_per_second": round(ours["per_second"] / theirs["per_second"], 2),
+        "cpu_saving": round(theirs["cpu_ms"] / ours["cpu_ms"], 2),
+    }
+    passed = all(ratios[key] >= target for key, target in TARGETS.items())
+    print(
+        json.dumps(
+            {"benchmark": "receiver", "ratios": ratios, "targets": TARGETS, "passed": passed}
+        )
+    )
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
