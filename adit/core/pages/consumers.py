@@ -13,6 +13,7 @@ from adit.accounts.models import User
 from adit.core.models import DicomJob
 from adit.core.pages.fragments import (
     Fragments,
+    as_messages,
     home_fragments,
     job_fragments,
     list_fragments,
@@ -84,8 +85,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._last = asyncio.get_running_loop().time()
         news = [html for key, html in fragments.items() if self._sent.get(key) != html]
         self._sent.update(fragments)
-        if news:
-            await self.send(text_data="".join(news))
+        for message in as_messages(news):
+            await self.send(text_data=message)
 
     async def _render(self) -> Fragments | None:
         def render() -> Fragments | None:

@@ -5,7 +5,7 @@ WebSocket, polling and the page itself render the same templates.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.http import HttpResponse
@@ -26,9 +26,24 @@ RECENT_SHOWN = 10
 _ENDED = DicomJob.ENDED
 
 
+def _is_row(html: str) -> bool:
+    return html.lstrip().startswith("<tr")
+
+
+def as_messages(fragments: Iterable[str]) -> list[str]:
+    """The fragments as messages for a WebSocket. An HTML parser drops rows that follow anything
+    else, so they go alone."""
+    fragments = list(fragments)
+    parts = [html for html in fragments if not _is_row(html)]
+    rows = [html.lstrip() for html in fragments if _is_row(html)]
+    return ["".join(group) for group in (parts, rows) if group]
+
+
 def as_response(fragments: Fragments) -> HttpResponse:
-    """The answer to a poll: all fragments, swapped out of band."""
-    return HttpResponse("".join(fragments.values()))
+    """The answer to a poll: all fragments, swapped out of band, rows inside a template."""
+    parts = [html for html in fragments.values() if not _is_row(html)]
+    rows = [html.strip() for html in fragments.values() if _is_row(html)]
+    return HttpResponse("".join([*parts, "<template>", *rows, "</template>"]))
 
 
 def with_progress(jobs: Collection[DicomJob]) -> list[Any]:
