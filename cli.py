@@ -24,7 +24,7 @@ _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _fail(error: object) -> typer.Exit:
-    errors.print(str(error), style="red", markup=False)
+    errors.print(str(error), style="red", markup=False, soft_wrap=True)
     return typer.Exit(1)
 
 

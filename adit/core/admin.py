@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.validators import URLValidator
 from django.http import HttpRequest
 
 from adit.core.models import (
@@ -33,8 +34,8 @@ class AccessInline(admin.TabularInline):
 class DicomServerForm(forms.ModelForm):
     """The stored Authorization header is never shown; an empty field keeps it."""
 
-    dicomweb_root_url = forms.URLField(
-        label="DICOMweb root URL", required=False, assume_scheme="https"
+    dicomweb_root_url = forms.CharField(
+        label="DICOMweb root URL", required=False, validators=[URLValidator(["http", "https"])]
     )
     dicomweb_authorization = forms.CharField(
         required=False,

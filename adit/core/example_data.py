@@ -59,7 +59,7 @@ def remove() -> None:
     """Take away the example nodes and all jobs of the example users; who stands in the audit log
     stays."""
     for kind in all_kinds():
-        kind.job_model._base_manager.filter(owner__username__in=USERS).delete()
+        kind.job_model.objects.filter(owner__username__in=USERS).delete()
     names = [*SERVERS, FOLDER]
     DicomServer.objects.filter(name__in=names).delete()
     DicomFolder.objects.filter(name__in=names).delete()
@@ -97,7 +97,7 @@ def _server(name: str) -> DicomServer:
         defaults={"ae_title": name, "host": "127.0.0.1", "port": 4242},
     )
     server.host = os.environ.get(f"{name}_HOST", server.host)
-    server.port = int(os.environ.get(f"{name}_DICOM_PORT", server.port))
+    server.port = int(os.environ.get(f"{name}_DICOM_PORT") or server.port)
     server.dicomweb_root_url = dicomweb_url
     server.dicomweb_qido_support = bool(dicomweb_url)
     server.dicomweb_wado_support = bool(dicomweb_url)

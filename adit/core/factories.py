@@ -1,8 +1,9 @@
 """Test data for the models of core and accounts."""
 
-import factory
 from django.contrib.auth.models import Group
-from factory.django import DjangoModelFactory
+from factory.declarations import Sequence, SubFactory
+from factory.django import DjangoModelFactory, Password
+from factory.helpers import post_generation
 
 from adit.accounts.models import User
 from adit.core.models import (
@@ -18,7 +19,7 @@ class GroupFactory(DjangoModelFactory):
     class Meta:
         model = Group
 
-    name = factory.Sequence("Group {}".format)
+    name = Sequence("Group {}".format)
 
 
 class UserFactory(DjangoModelFactory):
@@ -28,12 +29,12 @@ class UserFactory(DjangoModelFactory):
         model = User
         skip_postgeneration_save = True
 
-    username = factory.Sequence("user{}".format)
-    email = factory.Sequence("user{}@example.org".format)
-    password = factory.django.Password("secret")
-    active_group = factory.SubFactory(GroupFactory)
+    username = Sequence("user{}".format)
+    email = Sequence("user{}@example.org".format)
+    password = Password("secret")
+    active_group = SubFactory(GroupFactory)
 
-    @factory.post_generation
+    @post_generation
     def join_active_group(self, create: bool, extracted: object, **kwargs: object) -> None:
         if self.active_group:  # type: ignore[attr-defined]
             self.groups.add(self.active_group)  # type: ignore[attr-defined]
@@ -43,8 +44,8 @@ class DicomServerFactory(DjangoModelFactory):
     class Meta:
         model = DicomServer
 
-    name = factory.Sequence("Server {}".format)
-    ae_title = factory.Sequence("SERVER{}".format)
+    name = Sequence("Server {}".format)
+    ae_title = Sequence("SERVER{}".format)
     host = "127.0.0.1"
     port = 104
 
@@ -53,15 +54,15 @@ class DicomFolderFactory(DjangoModelFactory):
     class Meta:
         model = DicomFolder
 
-    name = factory.Sequence("Folder {}".format)
-    path = factory.Sequence("folder{}".format)
+    name = Sequence("Folder {}".format)
+    path = Sequence("folder{}".format)
 
 
 class DeidProfileFactory(DjangoModelFactory):
     class Meta:
         model = DeidProfile
 
-    name = factory.Sequence("Profile {}".format)
+    name = Sequence("Profile {}".format)
     excluded_modalities = ["PR", "SR"]
 
 

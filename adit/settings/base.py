@@ -135,6 +135,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "adit.core.pages.errors.csrf_failure"
 
 EMAIL_CONFIG = env.email("DJANGO_EMAIL_URL", "consolemail://")
 vars().update(EMAIL_CONFIG)

@@ -39,8 +39,8 @@ def run_checks(root: Path) -> Iterator[Outcome]:
         "djlint lint": _tool(root, "djlint", "adit", "--lint", "--quiet"),
         "djlint format": _tool(root, "djlint", "adit", "--check", "--quiet"),
         "import-linter": _tool(root, "lint-imports", "--no-cache"),
-        "file lengths": lambda: _findings(_long_files(root)),
-        "index addresses": lambda: _findings(_index_addresses(root)),
+        "file lengths": lambda: _findings(find_long_files(root)),
+        "index addresses": lambda: _findings(find_index_addresses(root)),
     }
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield from pool.map(lambda item: _run(*item), checks.items())
@@ -103,14 +103,14 @@ def _files(root: Path) -> Iterator[tuple[str, str]]:
             continue
 
 
-def _long_files(root: Path) -> Iterator[str]:
+def find_long_files(root: Path) -> Iterator[str]:
     for name, text in _files(root):
         lines = text.count("\n")
         if name.endswith(_MEASURED) and lines > MAX_LINES:
             yield f"{name}: {lines} lines, {MAX_LINES} at most"
 
 
-def _index_addresses(root: Path) -> Iterator[str]:
+def find_index_addresses(root: Path) -> Iterator[str]:
     for name, text in _files(root):
         for number, line in enumerate(text.splitlines(), 1):
             if _INDEX_ADDRESS.search(line):

@@ -120,18 +120,19 @@ def _uv_table(folder: Path) -> dict[str, Any]:
 
 
 def _write_list(folder: Path, key: str, values: list[str]) -> None:
-    """Replace a list in `[tool.uv]`, leaving the rest of the file as it is."""
     file = folder / _PYPROJECT
-    text = file.read_text()
+    file.write_text(replace_list(file.read_text(), key, values))
+
+
+def replace_list(text: str, key: str, values: list[str]) -> str:
+    """Replace or add a list in `[tool.uv]`, leaving the rest of pyproject.toml as it is."""
     block = f"{key} = [\n" + "".join(f"  {json.dumps(value)},\n" for value in values) + "]\n"
-    pattern = re.compile(rf"^{key} = \[.*?\]\n", re.MULTILINE | re.DOTALL)
+    pattern = re.compile(rf"^{key} = \[.*?^\]\n", re.MULTILINE | re.DOTALL)
     if pattern.search(text):
-        text = pattern.sub(lambda _: block, text)
-    elif "[tool.uv]\n" in text:
-        text = text.replace("[tool.uv]\n", f"[tool.uv]\n{block}")
-    else:
-        text = f"{text.rstrip()}\n\n[tool.uv]\n{block}"
-    file.write_text(text)
+        return pattern.sub(lambda _: block, text)
+    if "[tool.uv]\n" in text:
+        return text.replace("[tool.uv]\n", f"[tool.uv]\n{block}")
+    return f"{text.rstrip()}\n\n[tool.uv]\n{block}"
 
 
 def _differences(what: str, actual: list[str], pinned: list[str]) -> list[str]:

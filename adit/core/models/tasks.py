@@ -71,6 +71,7 @@ class DicomTask(models.Model):
     instances_per_second = models.FloatField(default=0)
 
     if TYPE_CHECKING:
+        objects: Any
         id: int
         job_id: int
         source_id: int

@@ -13,18 +13,18 @@ from adit.accounts.models import User
 from adit.core.models import DicomJob
 from adit.core.pages.fragments import (
     Fragments,
-    as_messages,
     home_fragments,
     job_fragments,
     list_fragments,
     task_fragments,
 )
 from adit.core.pages.identifiers import id_list
-from adit.core.pages.live import ALL_JOBS_GROUP, EVERYBODY_GROUP, job_group, job_listener
+from adit.core.pages.live import ALL_JOBS_GROUP, job_group, job_listener
 from adit.core.pages.session import current_user
 
 # Close codes of ours (4000 to 4999 are for applications); browsers do not reconnect after them.
 NOT_ALLOWED = 4403
+GONE = 4404
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
@@ -42,7 +42,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._last = 0.0
         query = parse_qs(self.scope["query_string"].decode())
         self.options = {name: values[-1] for name, values in query.items()}
-        self._groups = [EVERYBODY_GROUP, *self.groups_to_join()]
+        self._groups = self.groups_to_join()
         for group in self._groups:
             await self.channel_layer.group_add(group, self.channel_name)
         job_listener().start()
@@ -85,8 +85,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._last = asyncio.get_running_loop().time()
         news = [html for key, html in fragments.items() if self._sent.get(key) != html]
         self._sent.update(fragments)
-        for message in as_messages(news):
-            await self.send(text_data=message)
+        # One message each: a parser drops table rows that stand beside other elements.
+        for html in news:
+            await self.send(text_data=html)
 
     async def _render(self) -> Fragments | None:
         def render() -> Fragments | None:
@@ -116,7 +117,7 @@ class JobConsumer(LiveConsumer):
         return int(self.scope["url_route"]["kwargs"]["job_id"])
 
     def groups_to_join(self) -> list[str]:
-        return [job_group(self._job_id)]
+        return [job_group(self._job_id), ALL_JOBS_GROUP]
 
     def concerns(self, job_ids: list[int]) -> bool:
         return self._job_id in job_ids

@@ -50,18 +50,26 @@ class Shell:
         user = self._user
         if user is None or not user.is_authenticated:
             return []
-        entries = [
-            self._entry(kind.label, kind.icon, reverse(kind.url_name))
-            for kind in all_kinds()
-            if user.has_perm(kind.add_permission) and user.has_perm("core.query_dicom_server")
-        ]
-        entries.append(self._entry("Jobs", "list-task", reverse("core:job_list")))
+        jobs = self._entry("Jobs", "list-task", reverse("core:job_list"), "/tasks/")
+        entries = [*self.kinds, jobs]
         if user.is_staff:
             entries.append(self._entry("Admin", "gear", reverse("admin:index")))
         return entries
 
-    def _entry(self, label: str, icon: str, url: str) -> MenuEntry:
-        return MenuEntry(label, icon, url, self._request.path.startswith(url))
+    @cached_property
+    def kinds(self) -> list[MenuEntry]:
+        """The kinds of jobs that the user may start."""
+        user = self._user
+        if user is None or not user.is_authenticated:
+            return []
+        return [
+            self._entry(kind.label, kind.icon, reverse(kind.url_name))
+            for kind in all_kinds()
+            if user.has_perm(kind.add_permission) and user.has_perm("core.query_dicom_server")
+        ]
+
+    def _entry(self, label: str, icon: str, url: str, *more: str) -> MenuEntry:
+        return MenuEntry(label, icon, url, self._request.path.startswith((url, *more)))
 
     @cached_property
     def groups(self) -> list[Any]:

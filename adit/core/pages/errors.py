@@ -36,8 +36,8 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
         403,
         "No access",
         text + rights,
-        f"Switch the active group if you have another one, or ask for access: "
-        f"{settings.SUPPORT_EMAIL}.",
+        "Switch the active group if you have another one, or ask for access.",
+        support=settings.SUPPORT_EMAIL,
     )
 
 

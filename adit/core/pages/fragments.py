@@ -5,7 +5,7 @@ WebSocket, polling and the page itself render the same templates.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django.http import HttpResponse
@@ -15,7 +15,7 @@ from django.utils import timezone
 from adit.core.jobs.actions import JOB_ACTIONS
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.waiting import reasons_for_waiting
-from adit.core.models import DicomJob, DicomTask
+from adit.core.models import DicomJob, DicomTask, SeriesTransfer
 from adit.core.pages.progress import elapsed, progress_of
 from adit.core.pages.task_table import tasks_by_id, tasks_of_kind, with_notes
 
@@ -26,24 +26,17 @@ RECENT_SHOWN = 10
 _ENDED = DicomJob.ENDED
 
 
-def _is_row(html: str) -> bool:
-    return html.lstrip().startswith("<tr")
-
-
-def as_messages(fragments: Iterable[str]) -> list[str]:
-    """The fragments as messages for a WebSocket. An HTML parser drops rows that follow anything
-    else, so they go alone."""
-    fragments = list(fragments)
-    parts = [html for html in fragments if not _is_row(html)]
-    rows = [html.lstrip() for html in fragments if _is_row(html)]
-    return ["".join(group) for group in (parts, rows) if group]
-
-
 def as_response(fragments: Fragments) -> HttpResponse:
-    """The answer to a poll: all fragments, swapped out of band, rows inside a template."""
-    parts = [html for html in fragments.values() if not _is_row(html)]
-    rows = [html.strip() for html in fragments.values() if _is_row(html)]
-    return HttpResponse("".join([*parts, "<template>", *rows, "</template>"]))
+    """The answer to a poll: all fragments, swapped out of band.
+
+    HTML allows table rows beside other elements only inside of a template.
+    """
+    return HttpResponse(
+        "".join(
+            f"<template>{html}</template>" if html.startswith("<tr") else html
+            for html in fragments.values()
+        )
+    )
 
 
 def with_progress(jobs: Collection[DicomJob]) -> list[Any]:
@@ -65,11 +58,18 @@ def job_context(user: Any, job: DicomJob) -> dict[str, Any]:
         .order_by("start", "id")
     )
     decorated = with_progress([job])[0]
+    tasks = list(running[:RUNNING_SHOWN])
+    series = SeriesTransfer.objects.filter(
+        task__in=[task.pk for task in tasks], state=SeriesTransfer.State.IN_PROGRESS
+    ).defer("instances")
+    for task in tasks:
+        task.current_series = [row for row in series if row.task_id == task.pk]
+        task.elapsed = elapsed(task)
     return {
         "job": decorated,
         "progress": decorated.progress,
         "waiting": reasons_for_waiting(job),
-        "running": list(running[:RUNNING_SHOWN]),
+        "running": tasks,
         "running_more": max(0, decorated.progress.counts.get("IN_PROGRESS", 0) - RUNNING_SHOWN),
         "actions": [action for action in JOB_ACTIONS.values() if action.available(user, job)],
     }
@@ -85,7 +85,7 @@ def job_fragments(user: Any, job: DicomJob, task_ids: Collection[int] = ()) -> F
     for task in tasks_by_id(job, task_ids):
         fragments[f"task-{task.pk}"] = render_to_string(
             "core/jobs/_task_row.html", {"task": task, "job": job, "oob": True}
-        )
+        ).strip()
     return fragments
 
 
@@ -113,7 +113,7 @@ def list_fragments(user: Any, job_ids: Collection[int]) -> Fragments:
     return {
         f"job-{job.pk}": render_to_string(
             "core/jobs/_job_row.html", {"job": job, "user": user, "oob": True}
-        )
+        ).strip()
         for job in with_progress(list(jobs))
     }
 

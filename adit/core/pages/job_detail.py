@@ -52,10 +52,10 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         return render(request, "core/jobs/_tasks.html", context)
     context |= job_context(request.user, job)
     context["details"] = concrete_job(job)
-    context["dialogs"] = [
+    context["allowed_actions"] = [
         action
         for action in JOB_ACTIONS.values()
-        if action.confirm and action.allowed(request.user, job)  # type: ignore[arg-type]
+        if action.allowed(request.user, job)  # type: ignore[arg-type]
     ]
     context["events"] = (
         TaskEvent.objects.filter(task__job=job).select_related("task").order_by("-id")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 import django_filters
 from django import forms
@@ -35,8 +34,6 @@ SORTS = {
     "owner": ("owner__username", "-id"),
     "-owner": ("-owner__username", "-id"),
 }
-# Parameters that stay when another is changed.
-_KEPT = ("own", "kind", "state", "owner")
 
 
 def _select() -> forms.Select:
@@ -97,11 +94,8 @@ def job_list(request: HttpRequest) -> HttpResponse:
     sort = sort if sort in SORTS else ""
     found = chosen.qs.order_by(*SORTS[sort])
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    kept = {name: request.GET[name] for name in _KEPT if request.GET.get(name)}
     context = {
         "page": page,
-        # What stays in the address when the order changes.
-        "keep": urlencode(kept) + "&" if kept else "",
         "jobs": with_progress(page.object_list),
         "filter": chosen,
         "sees_all": sees_all,

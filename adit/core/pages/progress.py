@@ -72,6 +72,15 @@ class JobProgress:
         return f"{self.total} tasks: {', '.join(parts)}" if parts else "No tasks"
 
     @property
+    def bar_end(self) -> int:
+        """The length of a bar of instances; never zero, which a progress element forbids."""
+        return max(1, self.instances_expected)
+
+    @property
+    def bar_value(self) -> int:
+        return min(self.instances_done, self.bar_end)
+
+    @property
     def remaining(self) -> timedelta | None:
         """The time that is left at the current rate; None where that cannot be told.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from adit.core.jobs.registry import get_kind
 from adit.core.models import DicomJob, SeriesTransfer
@@ -72,26 +72,28 @@ class TaskReceipt:
     @property
     def statement(self) -> str:
         """`312 of 312 instances confirmed at ORTHANC2`."""
-        totals = self.totals
-        if not totals.expected:
-            return "Nothing is known of any instance yet"
-        text = f"{totals.confirmed} of {totals.wanted} instances confirmed at {self.destination}"
-        return f"{text}, {totals.excluded} excluded" if totals.excluded else text
+        return _statement(self.totals, self.destination)
+
+
+def _statement(totals: Totals, places: str) -> str:
+    if not totals.expected:
+        return "Nothing is known of any instance yet"
+    noun = "instance" if totals.wanted == 1 else "instances"
+    text = f"{totals.confirmed} of {totals.wanted} {noun} confirmed at {places}"
+    return f"{text}, {totals.excluded} excluded" if totals.excluded else text
 
 
 def sums(task_ids: list[int]) -> dict[int, Totals]:
     """The totals of each of the tasks, in one query."""
     totals = {task_id: Totals() for task_id in task_ids}
-    columns = {f"sum_{name}": Sum(name) for name in (*COUNTS, "bytes_sent")}
+    columns: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*COUNTS, "bytes_sent")}
+    columns["number"] = Count("id")
     rows = SeriesTransfer.objects.filter(task_id__in=task_ids).order_by().values("task_id")
     for row in rows.annotate(**columns):
         entry = totals[row["task_id"]]
         for name in (*COUNTS, "bytes_sent"):
             setattr(entry, name, int(row[f"sum_{name}"]))
-    for task_id in SeriesTransfer.objects.filter(task_id__in=task_ids).values_list(
-        "task_id", flat=True
-    ):
-        totals[task_id].series += 1
+        entry.series = row["number"]
     return totals
 
 
@@ -139,8 +141,7 @@ def job_receipts(user: Any, job: DicomJob) -> tuple[list[TaskReceipt], Totals]:
 def job_statement(receipts: list[TaskReceipt], total: Totals) -> str:
     """The statement over all tasks of a job."""
     places = sorted({receipt.destination for receipt in receipts})
-    text = f"{total.confirmed} of {total.wanted} instances confirmed at {', '.join(places)}"
-    return f"{text}, {total.excluded} excluded" if total.excluded else text
+    return _statement(total, ", ".join(places))
 
 
 def _instance_json(record: InstanceRecord, shows_source: bool) -> dict[str, Any]:

@@ -182,7 +182,7 @@ class TransferWork:
 
     def _remember(self, **columns: str) -> None:
         """Write columns of this kind's own table."""
-        type(self._task)._base_manager.filter(pk=self._task.pk).update(**columns)
+        type(self._task).objects.filter(pk=self._task.pk).update(**columns)
         for name, value in columns.items():
             setattr(self._task, name, value)
 
@@ -199,5 +199,5 @@ class TransferProcessor:
 
     def __call__(self, task: DicomTask, run: Run) -> TaskResult:
         assert isinstance(task, TransferTask)
-        jobs = self._job_model._base_manager.select_related("owner", "group", "profile")
+        jobs = self._job_model.objects.select_related("owner", "group", "profile")
         return TransferWork(task, jobs.get(pk=task.job_id), run).do()

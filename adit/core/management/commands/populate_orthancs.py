@@ -17,7 +17,7 @@ class Command(BaseCommand):
         "named by ORTHANC1_HOST, ORTHANC1_DICOM_PORT and ORTHANC1_DICOMWEB_URL, and the same "
         "for ORTHANC2."
     )
-    requires_system_checks = []
+    requires_system_checks: list[str] = []  # type: ignore[assignment]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

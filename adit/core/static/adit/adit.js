@@ -115,4 +115,9 @@ document.addEventListener("htmx:wsClose", () => {
   if (document.querySelector("[ws-connect]")) setLive(false);
 });
 
+// What a confirmed action did shows on the page and in a toast, not in the dialog.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.matches("[data-closes-dialog]")) event.target.closest("dialog").close();
+});
+
 document.addEventListener("DOMContentLoaded", announceMessages);

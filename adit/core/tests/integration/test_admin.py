@@ -29,5 +29,6 @@ def test_the_authorization_header_is_encrypted_and_never_shown_again(client, sup
     assert "s3cret" not in client.get(url).content.decode()
     with connection.cursor() as cursor:
         cursor.execute("SELECT dicomweb_authorization FROM core_dicomserver")
-        assert "s3cret" not in cursor.fetchone()[0]
+        (stored,) = cursor.fetchall()
+    assert "s3cret" not in stored[0]
     assert DicomServer.objects.get().dicomweb_authorization == "Bearer s3cret-t0ken"

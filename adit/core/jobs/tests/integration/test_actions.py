@@ -89,6 +89,7 @@ def test_cancel_tells_running_tasks_to_stop(owner, make_job, tasks_of):
     job = make_job(owner, tasks=2)
     running, waiting = tasks_of(job)
     lease = leases.claim(running.pk, "test")
+    assert lease
     cancel_job(owner, job.pk)
     job.refresh_from_db()
     assert job.state == "CANCELING"

@@ -136,6 +136,7 @@ def test_the_history_tells_what_happened(task, lease):
 def test_the_end_of_a_job_is_mailed_if_asked(owner, make_job):
     job = make_job(owner, send_finished_mail=True)
     lease = leases.claim(DicomTask.objects.get(job=job).pk, "worker")
+    assert lease
     conclude(lease, Outcome("done", "all there", "SUCCESS"))
     from procrastinate.contrib.django.models import ProcrastinateJob
 

@@ -1,0 +1,33 @@
+"""What the tests of all apps share."""
+
+from pathlib import Path
+
+import pytest
+
+from adit.stack.running import RunningSystem
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Debian's Chromium; the flags keep it from calling hosts outside and let it run as root.
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": CHROMIUM_FLAGS}
+
+
+@pytest.fixture(scope="session")
+def system():
+    """The whole system, started from nothing as `cli demo` does it."""
+    with RunningSystem(ROOT, "acceptance") as running:
+        yield running

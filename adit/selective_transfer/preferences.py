@@ -1,0 +1,4 @@
+"""The last choices that are kept for the form."""
+
+FORM = "selective_transfer"
+KEYS = ("source", "destination", "profile", "urgent", "send_finished_mail")

@@ -1,0 +1,101 @@
+"""The rules of pseudonyms: within one basket, and against earlier transfers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db.models import Q
+
+from adit.accounts.models import User
+from adit.core.models import DeidProfile
+from adit.selective_transfer.basket import Basket, Patient
+from adit.selective_transfer.models import SelectiveTransferTask
+
+REQUIRED = (
+    "A pseudonym is needed: in your active group you may transfer only pseudonymised studies."
+)
+
+
+def refusals(
+    patients: Sequence[Patient], pseudonyms: Mapping[str, str], *, required: bool
+) -> dict[str, str]:
+    """Why the pseudonyms cannot be used, by the patient's key ("" for all of them).
+
+    Args:
+        patients: the patients of the basket.
+        pseudonyms: theirs, by the patient's key; "" for none.
+        required: whether each patient needs one.
+    """
+    errors: dict[str, str] = {}
+    given = {patient.key: pseudonyms.get(patient.key, "") for patient in patients}
+    missing = [key for key, pseudonym in given.items() if not pseudonym]
+    if required:
+        errors |= dict.fromkeys(missing, REQUIRED)
+    elif missing and len(missing) < len(given):
+        errors[""] = (
+            "Some patients have a pseudonym and some have none. Give one to each, or to nobody."
+        )
+    owners: dict[str, list[Patient]] = {}
+    for patient in patients:
+        if pseudonym := given[patient.key]:
+            owners.setdefault(pseudonym.casefold(), []).append(patient)
+            if pseudonym.casefold() == patient.patient_id.casefold():
+                errors[patient.key] = "The patient's own ID is no pseudonym."
+    for sharers in owners.values():
+        if len(sharers) > 1:
+            text = "This pseudonym would stand for several patients. Give each one of their own."
+            errors |= {patient.key: text for patient in sharers}
+    return errors
+
+
+def warnings(
+    user: User, basket: Basket, pseudonyms: Mapping[str, str], profile: DeidProfile | None
+) -> list[str]:
+    """What the user should know before the transfer: one person under two patient IDs, and
+    earlier transfers of this profile that do not fit."""
+    found = _one_person_twice(basket.patients)
+    if profile is None:
+        return found
+    for patient in basket.patients:
+        if (pseudonym := pseudonyms.get(patient.key, "")) and patient.patient_id:
+            found += _earlier(user, patient, pseudonym, profile)
+    return found
+
+
+def _one_person_twice(patients: Sequence[Patient]) -> list[str]:
+    people: dict[tuple[str, object], list[str]] = {}
+    for patient in patients:
+        study = patient.studies[0]
+        if study.patient_name and study.birth_date:
+            person = (study.readable_name.casefold(), study.birth_date)
+            people.setdefault(person, []).append(patient.words)
+    return [
+        f"{' and '.join(words)} have the same name and birth date. If they are one person, give "
+        "the studies one after the other, so that the pseudonym can be the same."
+        for words in people.values()
+        if len(words) > 1
+    ]
+
+
+def _earlier(user: User, patient: Patient, pseudonym: str, profile: DeidProfile) -> list[str]:
+    """What earlier tasks of the profile, of whatever version, say against the pseudonym."""
+    same_patient = Q(patient_id=patient.patient_id) & ~Q(pseudonym__in=["", pseudonym])
+    other_patient = Q(pseudonym=pseudonym) & ~Q(patient_id=patient.patient_id)
+    tasks = SelectiveTransferTask.objects.filter(
+        same_patient | other_patient, job__selectivetransferjob__profile__name=profile.name
+    )
+    rows = tasks.values_list("patient_id", "pseudonym", "job__owner_id").order_by("-pk")[:100]
+    other_name, stood_for_other = "", False
+    for patient_id, earlier, owner_id in rows:
+        if patient_id == patient.patient_id:
+            # Pseudonyms that others gave are theirs to know.
+            own = owner_id == user.pk or user.is_staff
+            other_name = other_name or (f"the pseudonym {earlier}" if own else "another pseudonym")
+        else:
+            stood_for_other = True
+    found = []
+    if other_name:
+        found.append(f"{patient.words} was transferred earlier under {other_name}.")
+    if stood_for_other:
+        found.append(f"The pseudonym {pseudonym} stood for another patient in an earlier transfer.")
+    return found
