@@ -3,7 +3,6 @@
 Each step that holds prints a line; the first one that does not ends the run with its reason.
 """
 
-import json
 import re
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -36,41 +34,6 @@ class SmokeFailed(Exception):
     """A step did not hold."""
 
 
-class FormReader(HTMLParser):
-    """The values with which a browser would send the forms of a page: fields as they are filled
-    in, and the choices of the selects by their labels."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.fields: dict[str, str] = {}
-        self.choices: dict[str, dict[str, str]] = {}
-        self._select = ""
-        self._option: str | None = None
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        name = values.get("name", "")
-        if tag == "select":
-            self._select = name
-            self.choices[name] = {}
-        elif tag == "option":
-            self._option = values.get("value", "")
-        elif tag == "input" and name:
-            ticked = values.get("type") not in ("checkbox", "radio") or "checked" in values
-            if ticked:
-                self.fields.setdefault(name, values.get("value", ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "select":
-            self._select = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._select and self._option is not None and data.strip():
-            self.choices[self._select][data.strip()] = self._option
-            self._option = None
-
-
 def main() -> int:
     try:
         with running_demo() as (process, state):
@@ -84,7 +47,7 @@ def main() -> int:
             stop(process)
             check("everything has stopped", not [each for each in ours if is_alive(each)])
             check("nothing tells of it any more", not workspace().state_file.exists())
-    except SmokeFailed as err:
+    except (SmokeFailed, httpx.HTTPError) as err:
         print(f"FAILED: {err}\n--- the demo's output ---\n{LOG.read_text()[-6000:]}")
         return 1
     print("The demo works.")
@@ -138,15 +101,16 @@ def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
+def post(client: httpx.Client, page: httpx.Response, values: dict[str, str]) -> httpx.Response:
+    """Send a form of `page` as a browser does, with the token against forged requests."""
+    token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+    return client.post(page.url, data=values | token, headers={"Referer": str(page.url)})
+
+
 def log_in(client: httpx.Client, user: str, password: str) -> None:
     page = client.get("accounts/login/")
     check("the log-in page answers", page.status_code == 200)
-    fields = FormReader(page.text).fields
-    answer = client.post(
-        str(page.url),
-        data={**fields, "username": user, "password": password},
-        headers={"Referer": str(page.url)},
-    )
+    answer = post(client, page, {"username": user, "password": password})
     inside = answer.status_code == 200 and "login" not in answer.url.path
     check(f"{user} is logged in", inside)
 
@@ -155,28 +119,20 @@ def transfer(client: httpx.Client) -> dict[str, Any]:
     """Send one example study from ORTHANC1 to ORTHANC2, pseudonymised; return the receipt."""
     page = client.get("selective-transfer/")
     check("the page of selective transfer answers", page.status_code == 200)
-    form = FormReader(page.text)
     patient = PATIENTS[0]
-    study = phantom_uid(patient.patient_id, patient.studies[0].number)
     values = {
-        **form.fields,
-        "source": choice(form, "source", "ORTHANC1"),
-        "destination": choice(form, "destination", "ORTHANC2"),
-        "studies": json.dumps([{"patient_id": patient.patient_id, "study_instance_uid": study}]),
+        "source": "ORTHANC1",
+        "destination": "ORTHANC2",
+        "patient_id": patient.patient_id,
+        "study_instance_uid": str(phantom_uid(patient.patient_id, patient.studies[0].number)),
         "pseudonym": PSEUDONYM,
     }
-    answer = client.post(str(page.url), data=values, headers={"Referer": str(page.url)})
+    answer = post(client, page, values)
     found = re.search(r"/jobs/(\d+)/", answer.url.path)
-    check("the transfer is accepted", answer.status_code == 200 and found is not None)
-    assert found is not None
+    if answer.status_code != 200 or found is None:
+        raise SmokeFailed(f"the transfer is refused ({answer.status_code}):\n{answer.text}")
+    print("ok  the transfer is accepted and its page answers", flush=True)
     return wait_for_job(client, int(found[1]))
-
-
-def choice(form: FormReader, field: str, label: str) -> str:
-    for text, value in form.choices.get(field, {}).items():
-        if label in text:
-            return value
-    raise SmokeFailed(f"{field} offers no {label}: {form.choices}")
 
 
 def wait_for_job(client: httpx.Client, job: int) -> dict[str, Any]:
@@ -184,19 +140,13 @@ def wait_for_job(client: httpx.Client, job: int) -> dict[str, Any]:
     deadline = time.monotonic() + TRANSFER_SECONDS
     while time.monotonic() < deadline:
         answer = client.get(f"jobs/{job}/receipt.json")
-        check_quietly("the receipt can be read", answer.status_code == 200)
-        receipt = answer.json()
+        receipt = answer.raise_for_status().json()
         if receipt["state"] not in ("PENDING", "IN_PROGRESS"):
             break
         time.sleep(0.5)
     check(f"the transfer is a success: {receipt['statement']}", receipt["state"] == "SUCCESS")
     check("the receipt says that it is complete", receipt["complete"] is True)
     return receipt
-
-
-def check_quietly(what: str, holds: bool) -> None:
-    if not holds:
-        raise SmokeFailed(what)
 
 
 def count_at_destination(state: dict[str, Any]) -> int:

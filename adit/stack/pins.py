@@ -62,9 +62,9 @@ def check_pins(root: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="adit-pins-") as name:
         work = _copy_project(root, Path(name))
         differences = _differences("resolved", _resolve(work), pinned)
-        hashed = _resolve_with_hashes(work).splitlines()
-    recorded = (root / _REQUIREMENTS).read_text().splitlines()
-    differences += _differences(_REQUIREMENTS, hashed, recorded)
+        needed = _without_hashes(_resolve_with_hashes(work))
+    recorded = _without_hashes((root / _REQUIREMENTS).read_text())
+    differences += _differences(f"in {_REQUIREMENTS}", recorded, needed)
     differences += _installed_differences(pinned)
     if differences:
         raise PinsError("Run `uv run cli lock`:\n" + "\n".join(differences))
@@ -99,6 +99,12 @@ def _resolve_with_hashes(work: Path) -> str:
 
 def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith(("#", "-"))]
+
+
+def _without_hashes(text: str) -> list[str]:
+    """The packages alone: an index may add files, and so hashes, to a version at any time."""
+    lines = (line.rstrip(" \\") for line in text.splitlines())
+    return [line for line in lines if not line.lstrip().startswith("--hash=")]
 
 
 def _uv(folder: Path, *arguments: str, text: str = "") -> str:

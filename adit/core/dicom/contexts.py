@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from pynetdicom.sop_class import _STORAGE_CLASSES
+from pydicom._uid_dict import UID_dictionary
+from pynetdicom.presentation import AllStoragePresentationContexts
 
 MAXIMUM_CONTEXTS = 128
 
@@ -65,8 +66,22 @@ _RANKED_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2.1",  # enhanced CT
     "1.2.840.10008.5.1.4.1.1.4.1",  # enhanced MR
 )
+_STORAGE_ROOT = "1.2.840.10008.5.1.4."
 _COMMON_SYNTAXES = RANKED_SYNTAXES[:6]
-STORAGE_CLASSES: frozenset[str] = frozenset(str(uid) for uid in _STORAGE_CLASSES.values())
+
+
+def _storage_classes() -> frozenset[str]:
+    """Every storage class of the standard, the retired ones (PS3.6 Annex A) included."""
+    current = {str(context.abstract_syntax) for context in AllStoragePresentationContexts}
+    registered = {
+        uid
+        for uid, (name, kind, *_) in UID_dictionary.items()
+        if kind == "SOP Class" and "Storage" in name and uid.startswith(_STORAGE_ROOT)
+    }
+    return frozenset(current | registered)
+
+
+STORAGE_CLASSES = _storage_classes()
 
 
 @dataclass(frozen=True, slots=True)

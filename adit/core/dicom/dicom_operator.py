@@ -189,6 +189,8 @@ class DicomOperator:
         chosen = _choose(self.retrieve_protocols(), protocol, self.server.name)
         if sop_classes:
             self._sop_classes[study_instance_uid] = tuple(sop_classes)
+        if self._dimse is not None:
+            self._dimse.release_idle()
         stop = CancelToken()
         return buffered(
             self._retrieve(wants, chosen, stop),
@@ -232,16 +234,16 @@ class DicomOperator:
         uid = want.study_instance_uid
         if uid not in self._sop_classes:
             query = Query(patient_id=want.patient_id, study_instance_uid=uid)
-            studies = _quietly(lambda: list(self.find_studies(query, limit=1))) or []
+            studies = self._quietly(lambda: list(self.find_studies(query, limit=1))) or []
             self._sop_classes[uid] = studies[0].sop_classes_in_study if studies else ()
         if self._sop_classes[uid]:
             return self._sop_classes[uid]
-        instances = _quietly(lambda: self._instances_of(want)) or []
+        instances = self._quietly(lambda: self._instances_of(want)) or []
         return tuple(sorted({i.sop_class_uid for i in instances if i.sop_class_uid}))
 
     def _list_instances(self, want: Want) -> list[str] | None:
         """The UIDs of a series' instances, or None where the server cannot list them."""
-        instances = _quietly(lambda: self._instances_of(want))
+        instances = self._quietly(lambda: self._instances_of(want))
         return [i.sop_instance_uid for i in instances] if instances is not None else None
 
     def _instances_of(self, want: Want) -> list[InstanceResult]:
@@ -251,6 +253,19 @@ class DicomOperator:
             series_instance_uid=want.series_instance_uid,
         )
         return list(self.find_instances(query))
+
+    def _quietly(self, ask: Callable[[], _T]) -> _T | None:
+        """The answer to a question that helps but is not needed; None if the server fails.
+
+        The association is not kept: the retrieval needs the next one.
+        """
+        try:
+            return ask()
+        except DicomError:
+            return None
+        finally:
+            if self._dimse is not None:
+                self._dimse.release_idle()
 
     # Sending.
 
@@ -357,11 +372,3 @@ def _choose(supported: list[_T], wanted: _T | None, server: str) -> _T:
         code="unsupported",
         advice="Check which operations are switched on for this server.",
     )
-
-
-def _quietly(ask: Callable[[], _T]) -> _T | None:
-    """The answer to a question that helps but is not needed; None if the server fails."""
-    try:
-        return ask()
-    except DicomError:
-        return None

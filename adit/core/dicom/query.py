@@ -180,10 +180,17 @@ def date_key(value: DateRange | date | None) -> str:
 
 
 def time_key(value: TimeRange | None) -> str:
-    """A range of times as a key (PS3.4 C.2.2.2.5)."""
+    """A range of times as a key (PS3.4 C.2.2.2.5).
+
+    The end of a range is written to its last fraction, as servers that compare texts lose
+    "115959.5" otherwise.
+    """
     if value is None or (value.start is None and value.end is None):
         return ""
-    return f"{_time_text(value.start)}-{_time_text(value.end)}"
+    end = value.end
+    if end is not None and not end.microsecond:
+        end = end.replace(microsecond=999999)
+    return f"{_time_text(value.start)}-{_time_text(end)}"
 
 
 def _time_text(value: time | None) -> str:

@@ -12,10 +12,10 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from adit.core.jobs.actions import JOB_ACTIONS
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.waiting import reasons_for_waiting
-from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.models import DicomJob, DicomTask, SeriesTransfer, TaskEvent
+from adit.core.pages.action_buttons import action_buttons
 from adit.core.pages.progress import elapsed, progress_of
 from adit.core.pages.task_table import tasks_by_id, tasks_of_kind, with_notes
 
@@ -23,6 +23,7 @@ Fragments = dict[str, str]
 
 RUNNING_SHOWN = 8
 RECENT_SHOWN = 10
+EVENTS_SHOWN = 50
 _ENDED = DicomJob.ENDED
 
 
@@ -63,7 +64,7 @@ def job_context(user: Any, job: DicomJob) -> dict[str, Any]:
         task__in=[task.pk for task in tasks], state=SeriesTransfer.State.IN_PROGRESS
     ).defer("instances")
     for task in tasks:
-        task.current_series = [row for row in series if row.task_id == task.pk]
+        task.current_series = [row for row in series if row.task_id == task.pk]  # type: ignore[attr-defined]
         task.elapsed = elapsed(task)
     return {
         "job": decorated,
@@ -71,16 +72,20 @@ def job_context(user: Any, job: DicomJob) -> dict[str, Any]:
         "waiting": reasons_for_waiting(job),
         "running": tasks,
         "running_more": max(0, decorated.progress.counts.get("IN_PROGRESS", 0) - RUNNING_SHOWN),
-        "actions": [action for action in JOB_ACTIONS.values() if action.available(user, job)],
+        "actions": action_buttons(user, job),
+        "events": (TaskEvent.objects.filter(task__job=job).select_related("task").order_by("-id"))[
+            :EVENTS_SHOWN
+        ],
     }
 
 
 def job_fragments(user: Any, job: DicomJob, task_ids: Collection[int] = ()) -> Fragments:
     """The head of a job's page and those rows of its task table that are on the screen."""
     context = {**job_context(user, job), "oob": True}
-    fragments = {
+    fragments: Fragments = {
         "job-actions": render_to_string("core/jobs/_actions.html", context),
         "job-live": render_to_string("core/jobs/_live.html", context),
+        "job-events": render_to_string("core/jobs/_events.html", context),
     }
     for task in tasks_by_id(job, task_ids):
         fragments[f"task-{task.pk}"] = render_to_string(

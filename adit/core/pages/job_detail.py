@@ -15,13 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from adit.core.jobs.actions import JOB_ACTIONS, Conflict, NoSuchJob
 from adit.core.jobs.registry import concrete_job
-from adit.core.models import DicomJob, DicomTask, TaskEvent
+from adit.core.models import DicomJob, DicomTask
 from adit.core.pages.errors import conflict
 from adit.core.pages.fragments import as_response, job_context, job_fragments
 from adit.core.pages.identifiers import id_list
 from adit.core.pages.task_table import TaskChoices, find_tasks
-
-EVENTS_SHOWN = 50
 
 
 def visible_job(user: Any, job_id: int) -> DicomJob:
@@ -52,14 +50,6 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         return render(request, "core/jobs/_tasks.html", context)
     context |= job_context(request.user, job)
     context["details"] = concrete_job(job)
-    context["allowed_actions"] = [
-        action
-        for action in JOB_ACTIONS.values()
-        if action.allowed(request.user, job)  # type: ignore[arg-type]
-    ]
-    context["events"] = (
-        TaskEvent.objects.filter(task__job=job).select_related("task").order_by("-id")
-    )[:EVENTS_SHOWN]
     return render(request, "core/jobs/detail.html", context)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -57,8 +57,8 @@ def tasks_of_kind(kind: str) -> QuerySet[Any]:
     return model.objects.select_related(*nodes).defer("log")
 
 
-def find_tasks(job: DicomJob, choices: TaskChoices) -> Page[Any]:
-    """One page of the job's tasks."""
+def find_tasks(job: DicomJob, choices: TaskChoices) -> Any:
+    """One page (`Page`) of the job's tasks."""
     tasks = tasks_of_kind(job.kind).filter(job_id=job.pk).order_by(*_SORTS[choices.sort])
     if choices.state:
         tasks = tasks.filter(state=choices.state)

@@ -8,12 +8,8 @@ from pathlib import Path
 
 from django.db import Error, connection
 
-from adit.core.dicom import DicomInstance, FileSlice
-from adit.core.dicom.header import MalformedDataSet
-from adit.core.models import ReceivedInstance
-
 from . import housekeeping
-from .registry import Registry
+from .registry import Entry, Registry
 from .scp import StoreScp
 from .server import FileTransmitServer
 from .session import Arrival
@@ -114,23 +110,15 @@ class ReceiverProcess:
     def _keep(self, arrival: Arrival) -> None:
         assert self._registry is not None
         file = arrival.file
-        path = self.spool.path(file.name)
-        piece = FileSlice(path, file.offset, file.size)
-        try:
-            identifiers = DicomInstance(
-                arrival.sop_class_uid, arrival.sop_instance_uid, arrival.transfer_syntax_uid, piece
-            ).identifiers()
-            study, series = identifiers.study_instance_uid, identifiers.series_instance_uid
-        except (MalformedDataSet, ValueError):
-            study = series = ""  # kept all the same; who expects the instance still finds it
+        study, series = self.spool.study_and_series(file, arrival.transfer_syntax_uid)
         self._registry.enter(
-            ReceivedInstance(
+            Entry(
                 receiver=self.name,
                 path=file.name,
                 sop_class_uid=arrival.sop_class_uid,
                 sop_instance_uid=arrival.sop_instance_uid,
-                study_instance_uid=study[:64],
-                series_instance_uid=series[:64],
+                study_instance_uid=study,
+                series_instance_uid=series,
                 transfer_syntax_uid=arrival.transfer_syntax_uid,
                 calling_ae_title=arrival.calling_ae_title,
                 called_ae_title=arrival.called_ae_title,

@@ -4,8 +4,12 @@ import logging
 import queue
 import threading
 from concurrent.futures import Future
+from dataclasses import dataclass, fields
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import connections
+from psycopg import Cursor, OperationalError
+from psycopg.types.json import Json
 
 from adit.core.models import ReceivedInstance
 
@@ -17,6 +21,41 @@ _MOST_AT_ONCE = 128
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is entered of an instance: columns of `ReceivedInstance`, by their names."""
+
+    receiver: str
+    path: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    calling_ae_title: str
+    called_ae_title: str
+    move_originator_ae_title: str
+    move_originator_message_id: int | None
+    size: int
+    sha256: str
+
+
+_TYPES = {"move_originator_message_id": "integer", "size": "bigint"}
+_COLUMNS = [field.name for field in fields(Entry)]
+_RECORD = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in _COLUMNS)
+
+# One statement whatever the number of rows: it is prepared once, and is a transaction by itself.
+_INSERT = f"""
+WITH entered AS (
+    INSERT INTO {ReceivedInstance._meta.db_table} ({", ".join(_COLUMNS)}, received_at)
+    SELECT *, now() FROM json_to_recordset(%s) AS entry({_RECORD})
+    RETURNING study_instance_uid
+)
+SELECT pg_notify('{CHANNEL}', study_instance_uid)
+FROM (SELECT DISTINCT study_instance_uid FROM entered) AS studies
+""".encode()
+
+
 class Registry:
     """Enters rows from many threads through one connection, in batches.
 
@@ -26,20 +65,20 @@ class Registry:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._queue: queue.SimpleQueue[tuple[ReceivedInstance, Future[None]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._wrapper: Any = connections["default"].copy()
+        self._wrapper.inc_thread_sharing()
+        self._queue: queue.SimpleQueue[tuple[Entry, Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
         self._thread.start()
 
-    def enter(self, row: ReceivedInstance) -> None:
+    def enter(self, entry: Entry) -> None:
         """Return when the row is committed and the workers are told.
 
         Raises:
             Exception: The database or the disk did not take it.
         """
         done: Future[None] = Future()
-        self._queue.put((row, done))
+        self._queue.put((entry, done))
         done.result()
 
     def stop(self) -> None:
@@ -61,12 +100,12 @@ class Registry:
                 if ended:
                     return
         finally:
-            connection.close()
+            self._wrapper.close()
 
-    def _enter_batch(self, batch: list[tuple[ReceivedInstance, Future[None]]]) -> None:
+    def _enter_batch(self, batch: list[tuple[Entry, Future[None]]]) -> None:
         try:
             self._spool.sync()
-            self._commit([row for row, _ in batch])
+            self._insert([entry for entry, _ in batch])
         except Exception as error:
             logger.error("Arrived instances could not be entered: %s", type(error).__name__)
             for _, done in batch:
@@ -75,18 +114,18 @@ class Registry:
             for _, done in batch:
                 done.set_result(None)
 
-    def _commit(self, rows: list[ReceivedInstance]) -> None:
+    def _insert(self, entries: list[Entry]) -> None:
+        rows = Json([{column: getattr(entry, column) for column in _COLUMNS} for entry in entries])
         try:
-            self._insert(rows)
-        except (InterfaceError, DatabaseError):
-            if connection.is_usable():
-                raise
-            connection.close()  # the server was restarted: once more, with a new connection
-            self._insert(rows)
+            self._execute(rows)
+        except OperationalError:
+            # The server was restarted. Had the first try been committed, the second one would
+            # break the constraint of one row per file.
+            self._wrapper.close()
+            self._execute(rows)
 
-    def _insert(self, rows: list[ReceivedInstance]) -> None:
-        with transaction.atomic():
-            ReceivedInstance.objects.bulk_create(rows)
-            with connection.cursor() as cursor:
-                for study in {row.study_instance_uid for row in rows}:
-                    cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, study])
+    def _execute(self, rows: Json) -> None:
+        self._wrapper.ensure_connection()
+        # Django's own cursors put the values into the statement, which then cannot be prepared.
+        with Cursor(self._wrapper.connection) as cursor:
+            cursor.execute(_INSERT, [rows], prepare=True)

@@ -18,10 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from adit.core.dicom import DicomInstance, FileSlice
 from adit.core.dicom.file_meta import encode_head
+from adit.core.dicom.header import MalformedDataSet, read_identifiers
 
 _NAME = re.compile(r"[0-9a-f]{32}\.dcm")
 _SPACE_CHECK_SECONDS = 0.5
+# Study and series stand before the pixel data; few headers are longer.
+_START = 32 * 1024
 
 
 class SpoolError(Exception):
@@ -120,6 +124,26 @@ class Spool:
                         if not older_than or entry.stat().st_mtime < limit:
                             yield entry.name
 
+    def study_and_series(self, file: SpooledFile, transfer_syntax_uid: str) -> tuple[str, str]:
+        """The Study and Series Instance UID of a file; "" where there is none to be found."""
+        path = self.folder / file.name
+        with path.open("rb", buffering=0) as reader:
+            reader.seek(file.offset)
+            start = reader.read(_START)
+        try:
+            found = read_identifiers(start, transfer_syntax_uid)
+        except MalformedDataSet:
+            found = None  # as a rule just cut off
+        if (found is None or not found.series_instance_uid) and file.size > len(start):
+            piece = FileSlice(path, file.offset, file.size)
+            try:
+                found = DicomInstance("", "", transfer_syntax_uid, piece).identifiers()
+            except MalformedDataSet:
+                found = None
+        if found is None:
+            return "", ""
+        return _fitting(found.study_instance_uid), _fitting(found.series_instance_uid)
+
     def remove(self, name: str) -> None:
         """Delete a file; it is no error if it is gone already."""
         self.path(name).unlink(missing_ok=True)
@@ -141,17 +165,23 @@ class Spool:
             os.close(descriptor)
 
 
+def _fitting(uid: str) -> str:
+    """The UID, or nothing where the value cannot be one (PS3.5 9.1)."""
+    return uid if len(uid) <= 64 and uid.isascii() and "\0" not in uid else ""
+
+
 class SpoolWriter:
     """A file that gathers. Every writer must be finished or discarded."""
 
     def __init__(self, folder: Path, head: bytes) -> None:
         self._name = f"{uuid.uuid4().hex}.dcm"
-        self._folder = folder
-        self._part = folder / f"{self._name}.part"
+        self._path = f"{folder}/{self._name}"
+        self._part = f"{self._path}.part"
         self._digest = hashlib.sha256()
         self._size = 0
         self._offset = len(head)
-        self._file = self._part.open("xb", buffering=0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._file = os.open(self._part, flags, 0o600)
         self._write(head)
 
     def write(self, piece: bytes | memoryview) -> None:
@@ -172,17 +202,18 @@ class SpoolWriter:
         Raises:
             OSError: The disk is full or broken.
         """
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._part.rename(self._folder / self._name)
+        os.fsync(self._file)
+        os.close(self._file)
+        os.rename(self._part, self._path)  # noqa: PTH104
         return SpooledFile(self._name, self._offset, self._size, self._digest.hexdigest())
 
     def discard(self) -> None:
         """Drop the file."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+        Path(self._part).unlink(missing_ok=True)
 
     def _write(self, piece: bytes | memoryview) -> None:
-        written = self._file.write(piece)
+        written = os.write(self._file, piece)
         while written < len(piece):
-            written += self._file.write(memoryview(piece)[written:])
+            written += os.write(self._file, memoryview(piece)[written:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ class DicomWebClient:
     def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
         self.server = server
         self._cancel = cancel
-        self._progress_timeout = local.progress_timeout
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         headers = {"Accept-Encoding": "identity"}
         if server.dicomweb_authorization:
             headers["Authorization"] = server.dicomweb_authorization
@@ -35,7 +36,6 @@ class DicomWebClient:
                 follow_redirects=True,
                 # Transfers go straight to the PACS, whatever the environment says.
                 trust_env=False,
-                transport=None,
             )
         except OSError as error:
             raise from_exception(server.name, error) from error
@@ -71,14 +71,15 @@ class DicomWebClient:
         self._cancel.check()
         try:
             with (
+                self._cancel.on_cancel(self._shut_down),
                 self._client.stream(
                     method,
                     url,
                     params=params,
                     headers={"Accept": accept, **(headers or {})},
                     content=content,
+                    extensions={"trace": self._note_socket},
                 ) as response,
-                self._cancel.on_cancel(lambda: _shut_down(response)),
             ):
                 if response.status_code not in good:
                     raise from_http_status(self.server.name, response.status_code)
@@ -90,11 +91,15 @@ class DicomWebClient:
             self._cancel.check()
             raise
 
+    def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remembers each socket that httpcore opens (its trace extension calls this)."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            sock = info["return_value"].get_extra_info("socket")
+            if isinstance(sock, socket.socket):
+                self._sockets.add(sock)
 
-def _shut_down(response: httpx.Response) -> None:
-    """Wakes a thread that waits for the body of `response`."""
-    stream = response.extensions.get("network_stream")
-    sock = stream.get_extra_info("socket") if stream is not None else None
-    if isinstance(sock, socket.socket):
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    def _shut_down(self) -> None:
+        """Wakes the thread that waits for the server, be it for the head or for the body."""
+        for sock in list(self._sockets):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)

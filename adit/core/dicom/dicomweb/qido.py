@@ -13,6 +13,8 @@ from ..query import Level, Query, matching_keys, request_keys, uid_list
 from .client import DicomWebClient
 
 _PAGE = 500
+# "Иванов*" leaves nothing to search for where only ASCII works: then so much is looked through.
+_PAGES_OF_A_WIDER_SEARCH = 10
 _ENCODED = re.compile(r"[^\x00-\x7f]+|\^")
 _ACCEPT = "application/dicom+json"
 
@@ -35,18 +37,16 @@ def search(
     asked = _Asked(client, path, identity, on_warning)
     yield from asked.pages(parameters)
     if asked.count == 0 and (wider := _wider(parameters)) != parameters:
-        yield from asked.pages(wider)
+        yield from asked.pages(wider, most=_PAGES_OF_A_WIDER_SEARCH)
 
 
 def _wider(parameters: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
-    """The same search with wildcards for what must be encoded in a URL, if anything is left then.
+    """The same search with wildcards for what must be encoded in a URL.
 
     The DICOMweb plugin of Orthanc 1.10 does not find "Müller*^J*", written as it must be in a URL.
     It does find "M*ller**J*"; what that finds too much is filtered later.
     """
-    wider = [(keyword, _ENCODED.sub("*", value)) for keyword, value in parameters]
-    matching = [value for keyword, value in wider if keyword != "includefield"]
-    return wider if any(value.strip("*^=") for value in matching) else parameters
+    return [(keyword, _ENCODED.sub("*", value)) for keyword, value in parameters]
 
 
 class _Asked:
@@ -61,8 +61,10 @@ class _Asked:
         self._on_warning = on_warning
         self.count = 0
 
-    def pages(self, parameters: Sequence[tuple[str, str]]) -> Iterator[Attributes]:
-        """Yields all answers, page after page."""
+    def pages(
+        self, parameters: Sequence[tuple[str, str]], most: int | None = None
+    ) -> Iterator[Attributes]:
+        """Yields all answers, page after page, `most` pages at most."""
         offset = 0
         first_of_page: str | None = None
         while True:
@@ -80,6 +82,9 @@ class _Asked:
             self.count += len(attributes)
             yield from attributes
             offset += len(answers)
+            if most is not None and offset >= most * _PAGE:
+                self._on_warning()
+                return
             if len(answers) < _PAGE and not held_back:
                 return
 

@@ -72,6 +72,10 @@ class DimseConnector:
         """Releases the associations."""
         self._pool.close()
 
+    def release_idle(self) -> None:
+        """Releases the associations that are only kept for the next request."""
+        self._pool.release_idle()
+
     def echo(self) -> None:
         """Verifies that the server answers (C-ECHO).
 

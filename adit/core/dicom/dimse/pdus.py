@@ -125,11 +125,16 @@ class PduWriter:
     def write_message(
         self, context_id: int, command: bytes, data: bytes | BinaryIO | None = None
     ) -> None:
-        """Writes a DIMSE message; `data` is an encoded data set, or a file that holds just that."""
+        """Writes a DIMSE message; `data` is an encoded data set, or a file that holds just that.
+
+        Only a deflated data set can have an odd length; on the wire it is padded (PS3.5 A.5).
+        """
         slices: list[bytes | memoryview] = list(self._values(context_id, command, _COMMAND))
         if data is None:
             self._send(slices)
         elif isinstance(data, bytes):
+            if len(data) % 2:
+                data += b"\0"
             self._send_gathered(slices, self._values(context_id, data, 0))
         else:
             self._send_gathered(slices, self._file_values(context_id, data))
@@ -153,6 +158,8 @@ class PduWriter:
         while True:
             following = file.read(self._fragment)
             last = 0 if following else _LAST
+            if last and len(piece) % 2:
+                piece += b"\0"
             count = len(piece)
             yield _PDV_HEADER.pack(P_DATA_TF, count + 6, count + 2, context_id, last)
             yield piece

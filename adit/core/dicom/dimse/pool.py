@@ -17,7 +17,10 @@ _PAUSES = (0.5, 2.0)
 
 
 class AssociationPool:
-    """Lends associations; one given back unharmed serves the next with the same contexts."""
+    """Lends associations; one given back unharmed serves the next with the same contexts.
+
+    Before another one is opened, those that are idle are released.
+    """
 
     def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
         self._server = server
@@ -51,7 +54,7 @@ class AssociationPool:
             if not association.stale:
                 return association
             self.drop(association)
-        self._make_room()
+        self.release_idle()
         association = self._open(wanted)
         with self._lock:
             self._lent.add(association)
@@ -70,23 +73,21 @@ class AssociationPool:
             self._lent.discard(association)
         association.abort()
 
-    def kill(self) -> None:
-        """Aborts all that are in use, from another thread."""
-        with self._lock:
-            lent = list(self._lent)
-        for association in lent:
-            association.kill()
-
-    def close(self) -> None:
-        """Releases the idle ones and aborts those in use."""
+    def release_idle(self) -> None:
+        """Releases those that nobody uses: some servers serve one association at a time."""
         with self._lock:
             idle, self._idle = self._idle, []
-            lent, self._lent = self._lent, set()
         for _, association in idle:
             if association.stale:
                 association.abort()
             else:
                 association.release()
+
+    def close(self) -> None:
+        """Releases the idle ones and aborts those in use."""
+        self.release_idle()
+        with self._lock:
+            lent, self._lent = self._lent, set()
         for association in lent:
             association.abort()
 
@@ -98,15 +99,6 @@ class AssociationPool:
                     self._lent.add(association)
                     return association
         return None
-
-    def _make_room(self) -> None:
-        """Releases an idle association where the server's limit is reached."""
-        with self._lock:
-            count = len(self._idle) + len(self._lent)
-            if count < self._server.max_associations or not self._idle:
-                return
-            _, association = self._idle.pop(0)
-        association.release()
 
     def _open(self, contexts: tuple[Context, ...]) -> Association:
         for pause in (*_PAUSES, None):

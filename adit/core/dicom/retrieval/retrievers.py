@@ -110,10 +110,11 @@ class GetRetriever:
             yield from self._connector.get(want.scope(missing), contexts, report)
             if not set(wanted) - set(received):
                 return False
-            if report.received or not last:
+            if report.received or report.failed:
                 self._raise(report, last)
-                return True
-            # Some servers know no IMAGE level and answer success with nothing; the series, then.
+                return bool(report.failed)
+            # Some servers know no IMAGE level and answer success with nothing, others fail as a
+            # whole when one instance is not there: ask for the series, then.
         report = RetrieveReport()
         yield from self._connector.get(want.scope(), contexts, report)
         if wanted is not None and not set(wanted) - set(received):

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pynetdicom import _config
 
 from adit.core.dicom import LocalConfig, ServerConfig
+from adit.core.dicom.tests.incoming import TestIncoming
 from adit.stack.orthanc import Modality, OrthancServer
 from adit.stack.ports import free_port
 
@@ -89,3 +91,12 @@ def spill(tmp_path: Path) -> Path:
     folder = tmp_path / "spill"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def incoming(receiver_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestIncoming]:
+    """A C-STORE SCP that Orthanc knows; takes every class, the retired ones too."""
+    monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", True)
+    inbox = TestIncoming(RECEIVER_AE_TITLE, receiver_port)
+    yield inbox
+    inbox.close()

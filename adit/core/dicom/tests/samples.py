@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
+from pydicom import dcmread
 from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -54,7 +56,8 @@ def make_instance(
     data_set.add_new(0x00091001, "LO", "private")
     data_set.add_new(0x00090010, "LO", "ADIT TEST")
     if pixels:
-        data_set.Rows, data_set.Columns = 1, pixels // 2
+        data_set.Columns = min(pixels // 2, 500)
+        data_set.Rows = pixels // 2 // data_set.Columns
         data_set.BitsAllocated = data_set.BitsStored = 16
         data_set.HighBit, data_set.PixelRepresentation, data_set.SamplesPerPixel = 15, 0, 1
         data_set.PhotometricInterpretation = "MONOCHROME2"
@@ -73,6 +76,32 @@ def encode(data_set: Dataset, syntax: str) -> bytes:
     buffer.is_implicit_VR = UID(syntax).is_implicit_VR
     write_dataset(buffer, data_set)
     return buffer.getvalue()
+
+
+def content(instance: DicomInstance) -> list[tuple[int, object]]:
+    """All elements with their values, however the data set is encoded.
+
+    Binary values (pixel data and UN elements among them) count byte for byte; texts without their
+    padding. Group lengths and trailing padding say nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data_set = dcmread(BytesIO(instance.file_meta() + instance.read()), force=True)
+        elements = []
+        for element in data_set.iterall():
+            if element.tag.element == 0 or element.tag == 0xFFFCFFFC or element.VR == "SQ":
+                continue
+            value = element.value
+            if isinstance(value, bytes):
+                value = value.rstrip(b"\0") if element.VR == "UN" else value
+            else:
+                value = (
+                    [str(one).strip(" \0") for one in element.value]
+                    if element.VM > 1
+                    else (str(value).strip(" \0"))
+                )
+            elements.append((int(element.tag), value if value not in (None, "None") else ""))
+    return elements
 
 
 def make_series(count: int, **attributes: object) -> list[DicomInstance]:

@@ -52,9 +52,6 @@ class JobAction:
     fits: Callable[[DicomJob], bool]
     effect: Callable[[DicomJob], str]
 
-    # Templates call what can be called; they are to read the label.
-    do_not_call_in_templates = True
-
     def available(self, user: User, job: DicomJob) -> bool:
         """Whether a button for this action makes sense for the user now."""
         return self.allowed(user, job) and self.fits(job)

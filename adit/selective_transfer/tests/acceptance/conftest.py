@@ -11,7 +11,6 @@ import pytest
 from pydicom import Dataset, dcmread
 
 
-
 class Destination:
     """ORTHANC2, seen by its own REST API."""
 
@@ -26,6 +25,15 @@ class Destination:
             {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}},
         )
         return [dcmread(io.BytesIO(self._file(one))) for one in found]
+
+    def study_of(self, sop_instance_uid: str) -> str:
+        """The Study Instance UID of an instance."""
+        (found,) = self._rest.request(
+            "POST",
+            "/tools/find",
+            {"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}},
+        )
+        return str(dcmread(io.BytesIO(self._file(found))).StudyInstanceUID)
 
     def _file(self, instance: str) -> bytes:
         with urllib.request.urlopen(f"{self._rest.http_url}/instances/{instance}/file") as answer:
@@ -81,8 +89,8 @@ def console(page):
 def log_in(page, system):
     def do(name: str = "researcher") -> None:
         page.goto(f"{system.url}/accounts/login/")
-        page.get_by_label("User name").or_(page.get_by_label("Username")).first.fill(name)
-        page.get_by_label("Password").fill(name)
+        page.locator("[name=username]").fill(name)
+        page.locator("[name=password]").fill(name)
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url(lambda url: "login" not in url)
 
@@ -103,5 +111,3 @@ def read_json(page, url: str):
     answer = page.request.get(url)
     assert answer.ok, answer.status
     return json.loads(answer.body())
-
-

@@ -34,18 +34,19 @@ def test_migrations_vendored_and_ignored_files_may_be_long(project: Path):
     assert list(find_long_files(project)) == []
 
 
+# Written in two parts, for this file is checked as well.
 @pytest.mark.parametrize(
-    "text",
+    ("begin", "end"),
     [
-        '"resolved": "https' + '://example.org/x"',
-        "--index" + "-url https://example.org/pypi",
-        'registry = "https' + '://example.org/"',
-        "https://example.org/pypi/" + "simple/",
-        "https://example.org/x-1.0-py3-none-any" + ".whl",
+        ('"resolved"', ': "https://example.org/x"'),
+        ("--index-", "url https://example.org/pypi"),
+        ("registry", ' = "https://example.org/"'),
+        ("https://example.org/pypi", "/simple/"),
+        ("https://example.org/x-1.0-py3-none-any", ".whl"),
     ],
 )
-def test_addresses_of_package_indexes_are_found(project: Path, text: str):
-    _write(project, "lock.txt", f"first\n{text}\n")
+def test_addresses_of_package_indexes_are_found(project: Path, begin: str, end: str):
+    _write(project, "lock.txt", f"first\n{begin}{end}\n")
     assert list(find_index_addresses(project)) == ["lock.txt:2: address of a package index"]
 
 

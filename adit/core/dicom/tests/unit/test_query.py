@@ -23,6 +23,7 @@ def test_dates_are_single_values_ranges_or_open_ranges():
 
 def test_times_are_ranges():
     assert time_key(TimeRange(time(8), time(12, 0, 0, 500000))) == "080000-120000.500000"
+    assert time_key(TimeRange(time(8), time(12))) == "080000-120000.999999"
     assert time_key(TimeRange()) == ""
 
 

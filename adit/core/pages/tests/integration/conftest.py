@@ -2,63 +2,90 @@ import uuid
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import transaction
+from django.utils import timezone
 
 from adit.core.factories import DicomServerFactory, UserFactory
-from adit.core.jobs.actions.create import insert_tasks
-from adit.core.jobs.states import derive_job_state, lock_job
-from adit.core.models import DicomJob, DicomTask
+from adit.core.models import DicomNode, DicomTask, SeriesTransfer, TaskEvent
+from adit.core.transfer.records import InstanceRecord, InstanceState, encode_records
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 
 
 @pytest.fixture
-def make_user(db):
-    def make(*permissions, **changes):
-        user = UserFactory(**changes)
-        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-        return user
+def owner(db):
+    user = UserFactory()
+    user.user_permissions.add(
+        Permission.objects.get(codename="add_selectivetransferjob"),
+        Permission.objects.get(codename="query_dicom_server"),
+    )
+    return user
+
+
+@pytest.fixture
+def stranger(db):
+    return UserFactory()
+
+
+@pytest.fixture
+def staff(db):
+    return UserFactory(is_staff=True)
+
+
+@pytest.fixture
+def make_job(db):
+    def make(owner, state="PENDING", tasks=("PENDING",), pseudonym="ABC"):
+        nodes = [DicomServerFactory().pk, DicomServerFactory().pk]
+        source, destination = (DicomNode.objects.get(pk=pk) for pk in nodes)
+        job = SelectiveTransferJob.objects.create(
+            kind="selective_transfer", owner=owner, state=state
+        )
+        for line, task_state in enumerate(tasks, 1):
+            running = task_state == DicomTask.State.IN_PROGRESS
+            SelectiveTransferTask.objects.create(
+                job=job,
+                source=source,
+                destination=destination,
+                line=line,
+                state=task_state,
+                patient_id=f"PID{line}",
+                pseudonym=pseudonym,
+                study_instance_uid=f"1.2.{line}",
+                instances_expected=3,
+                instances_done=2,
+                bytes_done=2_000_000,
+                instances_per_second=10 if running else 0,
+                lease=uuid.uuid4() if running else None,
+                start=timezone.now() if running else None,
+                log="secret log line",
+            )
+        return job
 
     return make
 
 
 @pytest.fixture
-def owner(make_user):
-    return make_user()
-
-
-@pytest.fixture
-def staff(make_user):
-    return make_user(is_staff=True)
-
-
-@pytest.fixture
-def make_job(db):
-    """A job of tasks in the given states, as if workers had been at it."""
-    source = DicomServerFactory(name="SOURCE", max_tasks=1)
-    destination = DicomServerFactory(name="DESTINATION")
-
-    def make(owner, *states, job_state=DicomJob.State.PENDING, pseudonym="", **changes):
-        job = SelectiveTransferJob(kind="selective_transfer", owner=owner, state=job_state)
-        job.save(force_insert=True)
-        tasks = [
-            SelectiveTransferTask(
-                job=job,
-                line=line,
-                source=source,
-                destination=destination,
-                patient_id=f"PAT{line}",
-                study_instance_uid=f"1.2.{line}",
-                pseudonym=pseudonym,
-                state=state,
-                lease=uuid.uuid4() if state == DicomTask.State.IN_PROGRESS else None,
-                **changes,
-            )
-            for line, state in enumerate(states, start=1)
-        ]
-        insert_tasks(SelectiveTransferTask, tasks)
-        with transaction.atomic():
-            lock_job(job.pk)
-            derive_job_state(job.pk)
-        return DicomJob.objects.get(pk=job.pk)
+def make_ledger():
+    def make(task):
+        TaskEvent.objects.create(task=task, text="Planned")
+        return SeriesTransfer.objects.create(
+            task=task,
+            series_instance_uid="1.2.3",
+            new_series_instance_uid="2.25.3",
+            series_number=4,
+            modality="CT",
+            description="Description of the source",
+            state="SUCCESS",
+            expected=3,
+            received=2,
+            sent=2,
+            confirmed=2,
+            excluded=1,
+            instances=encode_records(
+                [
+                    InstanceRecord("1.2.3.1", InstanceState.CONFIRMED, "2.25.1", 5, "aa" * 32),
+                    InstanceRecord("1.2.3.2", InstanceState.CONFIRMED, "2.25.2", 5, "ab" * 32),
+                    InstanceRecord("1.2.3.3", InstanceState.EXCLUDED, reason="modality"),
+                ]
+            ),
+        )
 
     return make

@@ -24,6 +24,9 @@ from .conftest import AE_TITLE, ReceiverUnderTest, Store, Study, dcmtk
 
 pytestmark = pytest.mark.integration
 
+# Not the name of the receiver that runs, which would keep correcting its address.
+BY_HAND = "by hand"
+
 
 def expect(inbox: ReceiverInbox, study: Study, **changes):
     values = {
@@ -135,7 +138,7 @@ def test_two_tasks_never_take_the_same_one(receiver: ReceiverUnderTest, store: S
 def rows_of(study: Study, spool: Path, originator: int | None) -> None:
     """Enter a study by hand, as if a C-MOVE had brought it."""
     Receiver.objects.update_or_create(
-        name="receiver",
+        name=BY_HAND,
         defaults={
             "file_transmit_host": "127.0.0.1",
             "file_transmit_port": 1,
@@ -149,7 +152,7 @@ def rows_of(study: Study, spool: Path, originator: int | None) -> None:
         name = f"{uuid.uuid4().hex}.dcm"
         instance.write_part10(spool / name)
         ReceivedInstance.objects.create(
-            receiver="receiver",
+            receiver=BY_HAND,
             path=name,
             sop_class_uid=ds.SOPClassUID,
             sop_instance_uid=ds.SOPInstanceUID,
@@ -227,11 +230,11 @@ def test_unclaimed_instances_go_into_quarantine_and_later_away(
     assert housekeeping.quarantine(timedelta(hours=1)) == 0
     ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(hours=2))
     assert housekeeping.quarantine(timedelta(hours=1)) == 24
-    assert housekeeping.delete_quarantined("receiver", spool, timedelta(days=1)) == 0
+    assert housekeeping.delete_quarantined(BY_HAND, spool, timedelta(days=1)) == 0
     with expect(ReceiverInbox(), head) as stream:
         assert stream.take(1), "what lies in quarantine can still be taken"
     ReceivedInstance.objects.update(quarantined_at=timezone.now() - timedelta(days=2))
-    assert housekeeping.delete_quarantined("receiver", spool, timedelta(days=1)) == 23
+    assert housekeeping.delete_quarantined(BY_HAND, spool, timedelta(days=1)) == 23
     assert list(spool.names()) == []
 
 

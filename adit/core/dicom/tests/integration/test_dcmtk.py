@@ -1,0 +1,195 @@
+"""DCMTK's storescp and dcmqrscp as peers, plain and with TLS."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adit.core.dicom import (
+    DicomOperator,
+    Query,
+    RetrieveProtocol,
+    ServerConfig,
+    TlsConfig,
+    read_part10,
+)
+from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE
+from adit.core.dicom.tests.samples import CT, content, make_instance, make_series, real_instances
+from adit.stack.ports import accepts_connections, free_port, wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.interop]
+
+# pynetdicom installs programs of the same names beside the interpreter.
+OWN = Path(sys.executable).parent
+SEARCH_PATH = os.pathsep.join(p for p in os.get_exec_path() if Path(p) != OWN)
+ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
+STUDY, SERIES = "1.2.3.1", "1.2.3.1.1"
+
+
+@pytest.fixture
+def start():
+    processes = []
+
+    def start(name, *arguments, port):
+        program = shutil.which(name, path=SEARCH_PATH)
+        assert program, "DCMTK is missing: apt-get install dcmtk"
+        processes.append(subprocess.Popen([program, *map(str, arguments)], env=ENVIRONMENT))
+        wait_until(lambda: accepts_connections(port), name)
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def archive(start, tmp_path, receiver_port):
+    """An empty dcmqrscp with everything that it can do."""
+    port = free_port()
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    config = tmp_path / "dcmqrscp.cfg"
+    config.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+        "HostTable BEGIN\n"
+        f"receiver = ({RECEIVER_AE_TITLE}, 127.0.0.1, {receiver_port})\n"
+        "HostTable END\n"
+        "VendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nARCHIVE {folder} RW (500, 1024mb) ANY\nAETable END\n"
+    )
+    start("dcmqrscp", "-c", config, port=port)
+    return ServerConfig(
+        name="ARCHIVE",
+        ae_title="ARCHIVE",
+        host="127.0.0.1",
+        port=port,
+        patient_root_find_support=True,
+        patient_root_get_support=True,
+        patient_root_move_support=True,
+        study_root_find_support=True,
+        study_root_get_support=True,
+        study_root_move_support=True,
+        store_scp_support=True,
+    )
+
+
+def test_queries_on_every_level(archive):
+    with DicomOperator(archive) as operator:
+        operator.echo()
+        instances = make_series(3)
+        assert all(outcome.accepted for outcome in operator.store(instances))
+        (patient,) = operator.find_patients(Query(patient_name="Doe, J"))
+        (study,) = operator.find_studies(Query(patient_id=patient.patient_id or ""))
+        (series,) = operator.find_series(Query(study_instance_uid=study.study_instance_uid))
+        query = Query(study_instance_uid=STUDY, series_instance_uid=series.series_instance_uid)
+        found = {one.sop_instance_uid for one in operator.find_instances(query)}
+    assert found == {i.sop_instance_uid for i in instances}
+    # dcmqrscp tells neither; they are filled in.
+    assert study.modalities_in_study == ("CT",)
+    assert study.number_of_series == 1
+
+
+@pytest.mark.parametrize("protocol", [RetrieveProtocol.C_GET, RetrieveProtocol.C_MOVE])
+def test_retrieval(archive, local, incoming, protocol):
+    instances = make_series(20, pixels=20_000)
+    with DicomOperator(archive, local, incoming=incoming) as operator:
+        assert all(outcome.accepted for outcome in operator.store(instances))
+        for wanted in (None, {i.sop_instance_uid for i in instances[:3]}):
+            got = list(
+                operator.fetch(
+                    patient_id="P1",
+                    study_instance_uid=STUDY,
+                    series={SERIES: wanted},
+                    protocol=protocol,
+                )
+            )
+            sent = {i.sop_instance_uid: i for i in instances}
+            assert len(got) == len(wanted or instances)
+            # dcmqrscp chooses the transfer syntax of its own C-MOVE sub-operations.
+            assert all(content(i) == content(sent[i.sop_instance_uid]) for i in got)
+
+
+def test_a_class_that_the_server_does_not_tell_is_found_out(archive):
+    """dcmqrscp knows no SOP Classes in Study: they are asked for at IMAGE level."""
+    instance = make_instance(SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", Modality="SEG")
+    with DicomOperator(archive) as operator:
+        assert all(outcome.accepted for outcome in operator.store([instance]))
+        (got,) = operator.fetch(
+            patient_id="P1",
+            study_instance_uid=STUDY,
+            series={SERIES: None},
+            protocol=RetrieveProtocol.C_GET,
+        )
+    assert got.data == instance.data
+
+
+def storescp(start, folder, *options):
+    port = free_port()
+    folder.mkdir()
+    start("storescp", *options, "-od", folder, port, port=port)
+    return ServerConfig(
+        name="STORE", ae_title="STORE", host="127.0.0.1", port=port, store_scp_support=True
+    )
+
+
+def test_every_real_file_arrives_byte_for_byte(start, tmp_path):
+    config = storescp(start, tmp_path / "in", "+xa", "-pm", "+B")
+    instances = {i.sop_instance_uid: i for i in real_instances()}
+    with DicomOperator(config) as operator:
+        outcomes = list(operator.store(instances.values()))
+    accepted = {o.instance.sop_instance_uid for o in outcomes if o.accepted}
+    refused = [o for o in outcomes if not o.accepted]
+    assert [str(o.error) for o in refused if "Deflated" not in str(o.error)] == []
+    for path in (tmp_path / "in").iterdir():
+        got = read_part10(path)
+        sent = instances[got.sop_instance_uid]
+        assert got.transfer_syntax_uid == sent.transfer_syntax_uid
+        # A deflated data set of odd length is padded on the wire (PS3.5 A.5).
+        assert got.read() == sent.read() + b"\0" * (sent.size % 2)
+        accepted.remove(got.sop_instance_uid)
+    assert accepted == set()
+
+
+def test_a_destination_without_compression_refuses_the_compressed_only(start, tmp_path):
+    config = storescp(start, tmp_path / "in", "+x=")
+    jpeg = next(i for i in real_instances() if i.transfer_syntax_uid.endswith(".4.70"))
+    with DicomOperator(config) as operator:
+        outcomes = list(operator.store([make_instance(), jpeg, make_instance()]))
+    assert [o.accepted for o in outcomes] == [True, False, True]
+    assert "JPEG Lossless" in str(outcomes[1].error)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return key, certificate
+
+
+def test_tls(start, tmp_path, certificate):
+    key, pem = certificate
+    config = storescp(start, tmp_path / "in", "+tls", key, pem, "-ic")
+    tls = dataclasses.replace(config, tls=TlsConfig(ca_file=pem))
+    instances = [*make_series(5), make_instance(pixels=3_000_000)]
+    with DicomOperator(tls) as operator:
+        operator.echo()
+        assert all(outcome.accepted for outcome in operator.store(instances))
+    assert len(list((tmp_path / "in").iterdir())) == 6
+    assert instances[0].sop_class_uid == CT
+    # Without the authority the server is not trusted; without TLS nobody talks to it.
+    with DicomOperator(dataclasses.replace(config, tls=TlsConfig())) as operator:
+        (outcome,) = operator.store(make_series(1))
+        assert outcome.error is not None
+        assert outcome.error.code == "TLS certificate"
+    with DicomOperator(config) as operator:
+        (outcome,) = operator.store(make_series(1))
+        assert not outcome.accepted

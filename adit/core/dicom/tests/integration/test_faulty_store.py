@@ -1,0 +1,172 @@
+"""C-STORE to peers that refuse, warn or break."""
+
+import time
+
+import pytest
+
+from adit.core.dicom import (
+    DicomOperator,
+    PermanentDicomError,
+    TransientDicomError,
+)
+from adit.core.dicom.dimse import commands, pdus
+from adit.core.dicom.tests.fetching import LOCAL
+from adit.core.dicom.tests.samples import EXPLICIT, IMPLICIT, MR, make_instance, make_series
+from adit.core.dicom.tests.scripted_peer import scripted
+
+pytestmark = pytest.mark.integration
+
+
+def store_script(statuses, *, reject=lambda *_: False):
+    """Answers with `statuses`, one after the other over all associations; None aborts."""
+    left = list(statuses)
+
+    def script(peer):
+        peer.accept(reject)
+        while True:
+            context, request, _ = peer.receive()
+            status = left.pop(0) if left else 0
+            if status is None:
+                peer.abort()
+                return
+            peer.respond(context, request, status)
+
+    return script
+
+
+def store(config, instances, local=LOCAL):
+    with DicomOperator(config, local) as operator:
+        return list(operator.store(instances))
+
+
+def test_each_status_has_its_outcome():
+    statuses = [0, 0xB000, 0xB006, 0x0111, 0xA700, 0xA900, 0xC000, 0x0124]
+    with scripted(store_script(statuses)) as peer:
+        outcomes = store(peer.config(), make_series(8))
+        assert peer.connections == 1
+    assert [o.accepted for o in outcomes] == [True] * 4 + [False] * 4
+    assert [o.status for o in outcomes] == statuses
+    assert [bool(o.warning) for o in outcomes] == [False, True, True, True] + [False] * 4
+    kinds = [type(o.error) for o in outcomes[4:]]
+    assert kinds == [TransientDicomError] + [PermanentDicomError] * 3
+
+
+def test_a_rejected_context_is_said_per_instance_and_the_others_go_on():
+    instances = [
+        make_instance(),
+        make_instance(SOPClassUID=MR),
+        make_instance(syntax=IMPLICIT),
+        make_instance(SOPClassUID=MR),
+        make_instance(),
+    ]
+
+    def reject(sop_class, _syntax):
+        return sop_class == MR
+
+    with scripted(store_script([], reject=reject)) as peer:
+        outcomes = store(peer.config(), instances)
+    assert [o.accepted for o in outcomes] == [True, False, True, False, True]
+    error = outcomes[1].error
+    assert isinstance(error, PermanentDicomError)
+    assert "MR Image Storage" in str(error)
+    assert [o.instance for o in outcomes] == instances
+
+
+def test_a_broken_association_is_reopened_and_nothing_is_lost():
+    with scripted(store_script([0, 0, None, 0, None, 0])) as peer:
+        outcomes = store(peer.config(), make_series(6))
+        assert peer.connections == 3
+    assert all(o.accepted for o in outcomes)
+    assert len(outcomes) == 6
+
+
+def test_a_fresh_association_that_breaks_at_once_fails_that_instance_only():
+    with scripted(store_script([None, 0, 0])) as peer:
+        outcomes = store(peer.config(), make_series(3))
+    assert [o.accepted for o in outcomes] == [False, True, True]
+    assert isinstance(outcomes[0].error, TransientDicomError)
+
+
+def test_a_peer_that_always_breaks_is_given_up_but_each_instance_has_its_outcome():
+    with scripted(store_script([None] * 100)) as peer:
+        outcomes = store(peer.config(), make_series(50))
+        assert peer.connections < 10
+    assert len(outcomes) == 50
+    assert not any(o.accepted for o in outcomes)
+
+
+def test_fragments_keep_to_the_maximum_of_the_peer():
+    largest = []
+
+    def script(peer):
+        peer.accept()
+        command = b""
+        while True:
+            kind, body = peer.reader.read()
+            if kind != pdus.P_DATA_TF:
+                return
+            largest.append(len(body))
+            for context, is_command, is_last, fragment in pdus.split_values(body):
+                if is_command:
+                    command = bytes(fragment)
+                elif is_last:
+                    peer.respond(context, commands.Command(command), 0)
+
+    with scripted(script, maximum=4096) as peer:
+        (outcome,) = store(peer.config(), [make_instance(pixels=100_000)])
+    assert outcome.accepted
+    assert max(largest) <= 4096
+    assert len(largest) > 20
+
+
+def test_an_idle_association_that_the_peer_closed_is_replaced():
+    def script(peer):
+        peer.accept()
+        context, request, _ = peer.receive()
+        peer.respond(context, request, 0)
+        peer.abort()
+
+    with scripted(script) as peer, DicomOperator(peer.config(), LOCAL) as operator:
+        for instance in make_series(3):
+            (outcome,) = operator.store([instance])
+            assert outcome.accepted
+            time.sleep(0.1)
+        assert peer.connections == 3
+
+
+def test_more_than_128_kinds_of_instances_take_several_associations():
+    instances = [
+        make_instance(SOPClassUID=f"1.2.840.10008.5.1.4.1.1.{number}", syntax=syntax)
+        for number in range(1, 71)
+        for syntax in (EXPLICIT, IMPLICIT)
+    ]
+    with scripted(store_script([])) as peer:
+        outcomes = store(peer.config(), instances)
+    assert all(o.accepted for o in outcomes)
+
+
+def test_a_busy_peer_is_tried_again():
+    refusals = [b"\x03\x00\x00\x00\x00\x04\x00\x02\x03\x02"] * 2
+
+    def script(peer):
+        if refusals:
+            peer.reader.read()
+            peer.socket.sendall(refusals.pop())
+            return
+        store_script([])(peer)
+
+    with scripted(script) as peer:
+        (outcome,) = store(peer.config(), make_series(1))
+    assert outcome.accepted
+
+
+def test_a_refusal_for_good_is_not_tried_again():
+    def script(peer):
+        peer.reader.read()
+        peer.socket.sendall(b"\x03\x00\x00\x00\x00\x04\x00\x01\x01\x03")
+
+    with scripted(script) as peer:
+        outcomes = store(peer.config(), make_series(5))
+        assert peer.connections == 1
+    assert {type(o.error) for o in outcomes} == {PermanentDicomError}
+    assert "does not know our AE title" in str(outcomes[0].error)

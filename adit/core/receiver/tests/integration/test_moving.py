@@ -1,0 +1,100 @@
+"""C-MOVE from end to end: a PACS, the receiver, the inbox, and the operator that asks."""
+
+import os
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adit.core.dicom import (
+    DicomInstance,
+    DicomOperator,
+    FileSlice,
+    LocalConfig,
+    RetrieveProtocol,
+    ServerConfig,
+)
+from adit.core.models import ReceivedInstance
+from adit.core.receiver.inbox import ReceiverInbox
+from adit.test_pacs import Faults, PacsDouble
+
+from .conftest import AE_TITLE, ReceiverUnderTest, Study
+
+pytestmark = pytest.mark.integration
+
+GIGABYTE = 1 << 30
+
+
+def server(ae_title: str, port: int) -> ServerConfig:
+    return ServerConfig(
+        name=ae_title,
+        ae_title=ae_title,
+        host="127.0.0.1",
+        port=port,
+        patient_root_find_support=True,
+        patient_root_get_support=False,
+        patient_root_move_support=True,
+        study_root_find_support=True,
+        study_root_get_support=False,
+        study_root_move_support=True,
+        store_scp_support=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["", "no_move_originator", "duplicates", "success_before_sending", "endless_pending"],
+)
+def test_a_series_comes_whole_whatever_the_pacs_does(
+    receiver: ReceiverUnderTest, compressed: Study, fault: str, tmp_path: Path
+):
+    faults = Faults()
+    faults.update({fault: True} if fault else {})
+    peers = {AE_TITLE: ("127.0.0.1", receiver.port)}
+    with PacsDouble("SOURCE", instances=compressed.instances, peers=peers, faults=faults) as pacs:
+        with DicomOperator(
+            server("SOURCE", pacs.port),
+            LocalConfig(receiver_ae_title=AE_TITLE, progress_timeout=10),
+            incoming=ReceiverInbox(spill_folder=tmp_path),
+            spill_folder=tmp_path,
+        ) as operator:
+            instances = list(
+                operator.fetch(
+                    patient_id="1009",
+                    study_instance_uid=compressed.uid,
+                    series={compressed.series_uid: None},
+                    protocol=RetrieveProtocol.C_MOVE,
+                )
+            )
+        series = [
+            ds for ds in compressed.instances if ds.SeriesInstanceUID == compressed.series_uid
+        ]
+        assert len(instances) == len(series)
+        for instance in instances:
+            assert instance.read() == pacs.archive.get(instance.sop_instance_uid).encoded()
+
+
+def test_memory_stays_flat_over_a_large_object(receiver: ReceiverUnderTest, tmp_path: Path):
+    if shutil.disk_usage(tmp_path).free < 4 * GIGABYTE:
+        pytest.fail("This test needs 4 GB of disk space.")
+    file = tmp_path / "large"
+    with file.open("wb") as target:
+        target.write(b"\x08\x00\x16\x00UI\x1a\x001.2.840.10008.5.1.4.1.1.7\x00")
+        target.write(b"\xe0\x7f\x10\x00OW\x00\x00" + GIGABYTE.to_bytes(4, "little"))
+        target.truncate(target.tell() + GIGABYTE)
+    instance = DicomInstance(
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.7",
+        sop_instance_uid="1.2.3.4",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        data=FileSlice(file, 0, file.stat().st_size),
+    )
+    assert receiver.process
+    process = psutil.Process(receiver.process.pid)
+    before = process.memory_info().rss
+    with DicomOperator(server(AE_TITLE, receiver.port), LocalConfig()) as operator:
+        (outcome,) = operator.store([instance])
+    assert outcome.accepted
+    assert ReceivedInstance.objects.get().size == file.stat().st_size
+    assert process.memory_info().rss - before < 64 << 20
+    os.truncate(file, 0)
