@@ -1,5 +1,7 @@
 """Transfers of studies that were chosen by hand."""
 
+from django.db import models
+
 from adit.core.models import TransferJob, TransferTask
 
 
@@ -11,3 +13,5 @@ class SelectiveTransferJob(TransferJob):
 class SelectiveTransferTask(TransferTask):
     class Meta:
         verbose_name = "selective transfer task"
+        # Earlier transfers of a patient or of a pseudonym are looked up while users type.
+        indexes = [models.Index(fields=["patient_id"]), models.Index(fields=["pseudonym"])]

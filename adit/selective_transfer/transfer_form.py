@@ -69,7 +69,7 @@ class TransferForm(forms.Form):
         destination.queryset = DicomNode.objects.destinations_of(user)
         profile: Any = self.fields["profile"]
         profile.queryset = DeidProfile.objects.usable_by(user)
-        profile.label_from_instance = lambda one: f"{one.name} (version {one.version})"
+        profile.label_from_instance = lambda one: f"{one.name} (v{one.version})"
         self.fields["profile"].initial = default_profile(user)
         if not user.has_perm(rights.URGENT):
             del self.fields["urgent"]
@@ -113,6 +113,12 @@ class TransferForm(forms.Form):
     def warnings(self) -> list[str]:
         """What the user should know before; the form must have been validated."""
         return pseudonyms.warnings(self.user, self.basket, self.pseudonyms, self.profile_used)
+
+    def clean_profile(self) -> DeidProfile | None:
+        """Who does not post the field gets the default."""
+        if "profile" not in self.data:
+            return default_profile(self.user)
+        return self.cleaned_data["profile"]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

@@ -73,15 +73,12 @@ def basket(request: HttpRequest) -> HttpResponse:
 
 def _create(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
-    data = request.POST.copy()
-    if "study_instance_uid" in data and "study" not in data:
+    if "study_instance_uid" in request.POST and "study" not in request.POST:
         rights.check_may_search(user)
-        chosen = LookupForm(user, data).look_up()
+        chosen = LookupForm(user, request.POST).look_up()
     else:
         chosen = _posted_basket(request)
-    if "profile" not in data and (profile := TransferForm(user, chosen).fields["profile"].initial):
-        data["profile"] = str(profile.pk)
-    transfer = TransferForm(user, chosen, data)
+    transfer = TransferForm(user, chosen, request.POST)
     status = 422
     if transfer.is_valid():
         try:

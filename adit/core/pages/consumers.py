@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -109,8 +110,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 
 class JobConsumer(LiveConsumer):
-    """`/ws/jobs/<id>/`: a job's page (`?tasks=1,2`: the rows on the screen) or, with
-    `?task=<id>`, the page of one of its tasks."""
+    """`/ws/jobs/<id>/`: a job's page (`?tasks=1,2` or a message: the rows on the screen)
+    or, with `?task=<id>`, the page of one of its tasks."""
 
     @property
     def _job_id(self) -> int:
@@ -118,6 +119,14 @@ class JobConsumer(LiveConsumer):
 
     def groups_to_join(self) -> list[str]:
         return [job_group(self._job_id)]
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """The page tells which rows of the table are on the screen now: `{"tasks": "1,2"}`."""
+        try:
+            self.options["tasks"] = str(json.loads(text_data or "{}")["tasks"])
+        except (ValueError, KeyError, TypeError):
+            return
+        self._refresh_soon()
 
     def concerns(self, job_ids: list[int]) -> bool:
         return self._job_id in job_ids

@@ -60,6 +60,13 @@ document.addEventListener("click", (event) => {
   if (sorter) sortTable(sorter);
 });
 
+// A live update may have replaced the button that opened the dialog, so that focus has no way back.
+document.addEventListener("close", (event) => {
+  if (event.target.matches("dialog") && document.activeElement === document.body) {
+    document.querySelector(`[data-dialog="${event.target.id}"]`)?.focus();
+  }
+}, true);
+
 async function copyText(button) {
   try {
     await navigator.clipboard.writeText(button.dataset.copy);

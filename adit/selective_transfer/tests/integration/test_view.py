@@ -2,12 +2,14 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from adit.core.dicom import DicomOperator, Query
+from adit.core.factories import grant_access
 from adit.core.models import DicomNode
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 from adit.selective_transfer.studies import series_at, study_at
@@ -112,10 +114,6 @@ def test_single_series(client, user, found, fields, source):
 def test_every_source_of_a_basket_is_the_source_of_its_task(
     client, user, found, fields, double_source
 ):
-    from dataclasses import replace
-
-    from adit.core.factories import grant_access
-
     study = found["1002"][0]
     other = replace(study, source_id=double_source.pk, source_name="DOUBLE")
     data = fields([study, other], "PSEUDO1", user=user)

@@ -71,6 +71,17 @@ async def test_a_change_of_a_job_reaches_its_page(owner, make_job):
         assert row.endswith("</tr>")
 
 
+async def test_the_page_says_which_rows_it_shows(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    task = await DicomTask.objects.aget(job_id=job.pk)
+    async with socket(owner, f"/ws/jobs/{job.pk}/") as communicator:
+        assert (await communicator.connect(timeout=15))[0]
+        for nonsense in ("no JSON", "[]", "{}"):
+            await communicator.send_to(text_data=nonsense)
+        await communicator.send_json_to({"tasks": f"{task.pk},x"})
+        await receive_until(communicator, f'<tr id="task-{task.pk}"')
+
+
 async def test_a_change_reaches_the_page_of_a_task_and_home(owner, make_job):
     job = await database_sync_to_async(make_job)(owner)
     task = await DicomTask.objects.aget(job_id=job.pk)
