@@ -20,7 +20,7 @@ from adit.core.pages.fragments import (
     task_fragments,
 )
 from adit.core.pages.identifiers import id_list
-from adit.core.pages.live import ALL_JOBS_GROUP, job_group, job_listener
+from adit.core.pages.live import ALL_JOBS_GROUP, EVERYBODY_GROUP, job_group, job_listener
 from adit.core.pages.session import current_user
 
 # Close codes of ours (4000 to 4999 are for applications); browsers do not reconnect after them.
@@ -43,7 +43,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._last = 0.0
         query = parse_qs(self.scope["query_string"].decode())
         self.options = {name: values[-1] for name, values in query.items()}
-        self._groups = self.groups_to_join()
+        self._groups = [EVERYBODY_GROUP, *self.groups_to_join()]
         for group in self._groups:
             await self.channel_layer.group_add(group, self.channel_name)
         job_listener().start()
@@ -118,7 +118,7 @@ class JobConsumer(LiveConsumer):
         return int(self.scope["url_route"]["kwargs"]["job_id"])  # type: ignore[typeddict-item]
 
     def groups_to_join(self) -> list[str]:
-        return [job_group(self._job_id), ALL_JOBS_GROUP]
+        return [job_group(self._job_id)]
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """The page tells which rows of the table are on the screen now: `{"tasks": "1,2"}`."""

@@ -36,6 +36,11 @@ class Shell:
         self._request = request
 
     @property
+    def site_name(self) -> str:
+        """Not a variable of its own: Django's log-in view sets `site_name` to the host."""
+        return settings.SITE_NAME
+
+    @property
     def _user(self) -> Any:
         return getattr(self._request, "user", None)
 
@@ -81,5 +86,5 @@ class Shell:
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """The context processor: the site's name and the frame."""
-    return {"site_name": settings.SITE_NAME, "shell": Shell(request)}
+    """The context processor: the frame around the page."""
+    return {"shell": Shell(request)}

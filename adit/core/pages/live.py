@@ -21,7 +21,9 @@ from adit.core.jobs.notify import JOB_CHANNEL
 
 logger = logging.getLogger(__name__)
 
+# Who watches the list of jobs, and everybody who watches anything.
 ALL_JOBS_GROUP = "jobs"
+EVERYBODY_GROUP = "live"
 # Notifications that come within this time are passed on together.
 GATHER_SECONDS = 0.1
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
@@ -60,7 +62,7 @@ class JobListener:
                     await connection.execute(sql.SQL("LISTEN {}").format(_channel()))
                     self.listening.set()
                     wait = FIRST_WAIT
-                    await _tell(ALL_JOBS_GROUP, {"type": "jobs.missed"})
+                    await _tell(EVERYBODY_GROUP, {"type": "jobs.missed"})
                     await self._listen(connection)
             except (psycopg.Error, OSError) as err:
                 logger.warning("Listening for jobs: %s; again in %s s", type(err).__name__, wait)

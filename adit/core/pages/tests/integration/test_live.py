@@ -1,3 +1,4 @@
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
@@ -6,6 +7,8 @@ from channels.db import database_sync_to_async
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 
 from adit.core.jobs.notify import notify_job
@@ -113,3 +116,50 @@ async def test_a_user_who_was_deactivated_gets_no_more(owner, make_job):
             assert message["type"] == "websocket.send"
             assert 'data-testid="instances-done">3<' not in message["text"]
         assert message["code"] == NOT_ALLOWED
+
+
+async def listening():
+    await asyncio.wait_for(job_listener().listening.wait(), 15)
+
+
+async def test_a_visitor_is_turned_away(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    application = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+    for path in ("/ws/jobs/", f"/ws/jobs/{job.pk}/"):
+        communicator = WebsocketCommunicator(application, path)
+        connected, code = await communicator.connect(timeout=15)
+        assert (connected, code) == (False, NOT_ALLOWED)
+    await job_listener().stop()
+
+
+async def test_who_logs_out_is_cut_off_at_the_next_change(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    async with socket(owner, f"/ws/jobs/{job.pk}/") as communicator:
+        await communicator.connect(timeout=15)
+        await receive_until(communicator, 'id="job-live"')
+        await listening()
+        await Session.objects.all().adelete()
+        await database_sync_to_async(change_task)(job)
+        while (message := await communicator.receive_output(15))["type"] != "websocket.close":
+            assert 'data-testid="instances-done">3<' not in message["text"]
+        assert message["code"] == NOT_ALLOWED
+
+
+def change_task_unheard(job):
+    """End the listener's connection, then change the task without a notification."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'adit live' AND datname = current_database()"
+        )
+    DicomTask.objects.filter(job_id=job.pk).update(instances_done=3)
+
+
+async def test_what_was_missed_while_the_connection_was_lost_is_caught_up(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    async with socket(owner, f"/ws/jobs/{job.pk}/") as communicator:
+        await communicator.connect(timeout=15)
+        await receive_until(communicator, 'id="job-live"')
+        await listening()
+        await database_sync_to_async(change_task_unheard)(job)
+        await receive_until(communicator, 'data-testid="instances-done">3<')

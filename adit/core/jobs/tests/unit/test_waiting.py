@@ -1,0 +1,23 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adit.core.jobs.waiting import WaitingFacts, waiting_reason
+
+NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"position": 12}, "queued (position 12)"),
+        ({"position": 1, "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use"),
+        ({"position": 3, "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use, position 3"),
+        ({"not_before": NOW + timedelta(minutes=5)}, "retry at 14:05"),
+        ({"not_before": NOW + timedelta(days=1)}, "retry at 2024-05-07 14:00"),
+        ({"not_before": NOW - timedelta(seconds=1)}, "queued"),
+        ({"suspended": True, "position": 1}, "suspended: PACS1 takes no new tasks"),
+    ],
+)
+def test_the_hardest_reason_is_told(facts, reason):
+    assert waiting_reason(WaitingFacts(source="PACS1", **{"limit": 2, **facts}), NOW) == reason
