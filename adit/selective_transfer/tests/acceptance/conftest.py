@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from pydicom import Dataset, dcmread
 
+from adit.test_pacs.phantoms import PATIENTS, phantom_uid, study_instances
+
 
 class Destination:
     """ORTHANC2, seen by its own REST API."""
@@ -38,6 +40,30 @@ class Destination:
     def _file(self, instance: str) -> bytes:
         with urllib.request.urlopen(f"{self._rest.http_url}/instances/{instance}/file") as answer:
             return answer.read()
+
+
+# Instances of the study that takes several seconds.
+BIG = 1500
+
+
+@pytest.fixture(scope="session")
+def big_study(system):
+    """A study at ORTHANC1 that takes long enough to be watched and interrupted."""
+    patient, study = next((p, s) for p in PATIENTS for s in p.studies if s.instances == 312)
+    template = next(iter(study_instances(patient, study)))
+    template.PatientID, template.PatientName = "2001", "Langmann^Quirin"
+    template.StudyDescription = "CT of many slices"
+    template.StudyInstanceUID = phantom_uid("acceptance", "study")
+    template.SeriesInstanceUID = phantom_uid("acceptance", "series")
+    rest = system.orthanc("ORTHANC1")
+    for number in range(BIG):
+        uid = phantom_uid("acceptance", number)
+        template.SOPInstanceUID = template.file_meta.MediaStorageSOPInstanceUID = uid
+        template.InstanceNumber = number + 1
+        buffer = io.BytesIO()
+        template.save_as(buffer, enforce_file_format=True)
+        rest.request("POST", "/instances", buffer.getvalue())
+    return "2001", "CT of many slices"
 
 
 @pytest.fixture
@@ -71,7 +97,7 @@ def query(system):
 
     def run(statement: str, *values):
         with psycopg.connect(system.database_url) as connection:
-            return connection.execute(statement, values).fetchone()
+            return connection.execute(statement.encode(), values).fetchone()
 
     return run
 
