@@ -1,12 +1,20 @@
 """The addresses of all WebSockets."""
 
-from django.urls import path
+from typing import Any
+
+from django.urls import URLPattern, path
 
 from adit.core.pages.consumers import JobConsumer, JobListConsumer
 from adit.selective_transfer.consumers import SelectiveTransferConsumer
 
+
+def _socket(route: str, consumer: Any) -> URLPattern:
+    """A route to a consumer, an ASGI application, which Django's `path` takes as it takes a view."""
+    return path(route, consumer.as_asgi())
+
+
 websocket_urlpatterns = [
-    path("ws/jobs/", JobListConsumer.as_asgi()),
-    path("ws/jobs/<int:job_id>/", JobConsumer.as_asgi()),
-    path("ws/selective-transfer/", SelectiveTransferConsumer.as_asgi()),
+    _socket("ws/jobs/", JobListConsumer),
+    _socket("ws/jobs/<int:job_id>/", JobConsumer),
+    _socket("ws/selective-transfer/", SelectiveTransferConsumer),
 ]
