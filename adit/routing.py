@@ -9,7 +9,7 @@ from adit.selective_transfer.consumers import SelectiveTransferConsumer
 
 
 def _socket(route: str, consumer: Any) -> URLPattern:
-    """A route to a consumer, an ASGI application, which Django's `path` takes as it takes a view."""
+    """A route to a consumer: Django's `path` takes an ASGI application as it takes a view."""
     return path(route, consumer.as_asgi())
 
 
