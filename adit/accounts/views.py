@@ -21,6 +21,7 @@ from django.views.generic import UpdateView
 
 from adit.accounts.forms import LoginForm, OwnPasswordForm, ProfileForm
 from adit.accounts.models import User
+from adit.core.pages.identifiers import id_list
 
 
 class LoginView(auth_views.LoginView):
@@ -70,8 +71,7 @@ def _back(request: HttpRequest) -> str:
 def set_active_group(request: HttpRequest) -> HttpResponse:
     """Work for another of one's groups from now on. POST: `group` (its id), `next`."""
     user: Any = request.user
-    group_id = request.POST.get("group", "")
-    group = user.groups.filter(pk=group_id).first() if group_id.isdecimal() else None
+    group = user.groups.filter(pk__in=id_list(request.POST.get("group", ""))[:1]).first()
     if group is None:
         raise BadRequest("Not a group of this user.")
     user.activate_group(group)

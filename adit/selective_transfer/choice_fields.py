@@ -17,6 +17,8 @@ class NamedChoiceField(forms.ModelChoiceField):
     def to_python(self, value: Any) -> Any:
         text = value.strip() if isinstance(value, str) else value
         if isinstance(text, str) and text and not text.isdecimal():
-            found = self.queryset.filter(name=text).first() if self.queryset is not None else None
+            # PostgreSQL takes no NUL in a text.
+            known = self.queryset is not None and "\0" not in text
+            found = self.queryset.filter(name=text).first() if known else None  # type: ignore[union-attr]
             text = found.pk if found else "0"
         return super().to_python(text)

@@ -42,9 +42,12 @@ class TaskChoices:
     def from_request(cls, request: HttpRequest) -> TaskChoices:
         data = request.POST if request.method == "POST" else request.GET
         state, sort = data.get("state", ""), data.get("sort", "line")
+        search = "".join(c for c in request.POST.get("search", "") if c.isprintable())
         return cls(
             state=state if state in DicomTask.State.values else "",
-            search=request.POST.get("search", "").strip()[:64],
+            search="".join(c for c in request.POST.get("search", "") if c.isprintable())[
+                :64
+            ].strip(),
             sort=sort if sort in _SORTS else "line",
             page=data.get("page", "1"),
         )

@@ -257,3 +257,10 @@ class TestPlainFields:
     def test_dead_source(self, client, plain, source):
         type(source).objects.filter(pk=source.pk).update(port=1)
         assert "ORTHANC1" in errors(client.post(URL, plain))
+
+
+@pytest.mark.parametrize("name", ["\x00", "9" * 5000, "-1", "no such node"])
+@pytest.mark.parametrize("field", ["destination", "profile"])
+def test_odd_choices_are_refused_in_words(field, name, client, user, found, fields):
+    data = fields(found["1001"], "PSEUDO1", user=user, **{field: name})
+    assert client.post(URL, data).status_code == 422

@@ -181,3 +181,12 @@ def test_the_page_of_a_large_job_asks_no_more_queries(
     client.force_login(owner)
     with django_assert_max_num_queries(24):
         client.get(job.get_absolute_url())
+
+
+@pytest.mark.parametrize("search", ["\x00", "9" * 500, "%_\\", "\u202e"])
+def test_odd_searches_find_nothing_and_harm_nothing(search, owner, make_job):
+    job = make_job(owner)
+    client = Client()
+    client.force_login(owner)
+    response = client.post(reverse("core:job_detail", args=[job.pk]), {"search": search})
+    assert response.status_code == 200

@@ -37,3 +37,10 @@ def test_logging_out_takes_a_post(client):
     client.force_login(UserFactory())
     assert client.get(reverse("accounts:logout")).status_code == 405
     assert client.post(reverse("accounts:logout")).url == reverse("accounts:login")
+
+
+@pytest.mark.parametrize("group", ["9" * 5000, "-1", "٣", "\x00", ""])
+def test_a_group_that_is_none_is_refused_in_words(group, client):
+    client.force_login(UserFactory())
+    response = client.post(reverse("accounts:active_group"), {"group": group})
+    assert response.status_code == 400
