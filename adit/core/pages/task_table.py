@@ -45,9 +45,7 @@ class TaskChoices:
         search = "".join(c for c in request.POST.get("search", "") if c.isprintable())
         return cls(
             state=state if state in DicomTask.State.values else "",
-            search="".join(c for c in request.POST.get("search", "") if c.isprintable())[
-                :64
-            ].strip(),
+            search=search.strip()[:64],
             sort=sort if sort in _SORTS else "line",
             page=data.get("page", "1"),
         )
