@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
-from adit.core.pages.consumers import JobConsumer, JobListConsumer
+from adit.core.pages.consumers import JobConsumer, JobListConsumer, NowhereConsumer
 from adit.selective_transfer.consumers import SelectiveTransferConsumer
 
 
@@ -13,8 +13,11 @@ def _socket(route: str, consumer: Any) -> URLPattern:
     return path(route, consumer.as_asgi())
 
 
+_nowhere: Any = NowhereConsumer.as_asgi()
+
 websocket_urlpatterns = [
     _socket("ws/jobs/", JobListConsumer),
     _socket("ws/jobs/<int:job_id>/", JobConsumer),
     _socket("ws/selective-transfer/", SelectiveTransferConsumer),
+    re_path(r"", _nowhere),
 ]

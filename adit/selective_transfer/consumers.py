@@ -82,7 +82,7 @@ class SelectiveTransferConsumer(AsyncWebsocketConsumer):
             message = json.loads(text_data or "")
             kind = message["type"]
             handler = {"search": self._search, "cancel": self._cancel, "series": self._load}[kind]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             text = "The server did not understand the page. Reload it."
             await self._say("error", self._number, text=text)
             return
@@ -95,9 +95,7 @@ class SelectiveTransferConsumer(AsyncWebsocketConsumer):
         self._abort()
         self._number = number
         fields = message.get("fields")
-        prepared = await database_sync_to_async(self._prepare)(
-            fields if isinstance(fields, dict) else {}
-        )
+        prepared = await database_sync_to_async(self._prepare)(_texts_of(fields))
         if isinstance(prepared, Invalid):
             await self._say("invalid", number, errors=prepared.errors)
             return
@@ -232,6 +230,18 @@ class SelectiveTransferConsumer(AsyncWebsocketConsumer):
 
     async def _say(self, kind: str, number: int, **content: Any) -> None:
         await self.send(json.dumps({"type": kind, "search": number, **content}))
+
+
+def _texts_of(fields: object) -> dict[str, Any]:
+    """The fields of a search: texts and lists of texts. Anything else is no input of a form."""
+    if not isinstance(fields, dict):
+        return {}
+    return {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, str)
+        or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+    }
 
 
 def _number(message: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from django.db.models import Q
@@ -39,13 +40,24 @@ def refusals(
     for patient in patients:
         if pseudonym := given[patient.key]:
             owners.setdefault(pseudonym.casefold(), []).append(patient)
-            if pseudonym.casefold() == patient.patient_id.casefold():
-                errors[patient.key] = "The patient's own ID is no pseudonym."
+            if _tells_who(patient, pseudonym):
+                errors[patient.key] = "The pseudonym holds the patient's own ID or name."
     for sharers in owners.values():
         if len(sharers) > 1:
             text = "This pseudonym would stand for several patients. Give each one of their own."
             errors |= {patient.key: text for patient in sharers}
     return errors
+
+
+def _tells_who(patient: Patient, pseudonym: str) -> bool:
+    """Whether the patient's ID or a part of the name (of three letters or more) stands in it."""
+    parts = [patient.patient_id, *re.findall(r"\w{3,}", patient.name)]
+    text = pseudonym.casefold()
+    return any(
+        part.casefold() == text or (len(part) >= 3 and part.casefold() in text)
+        for part in parts
+        if part
+    )
 
 
 def warnings(

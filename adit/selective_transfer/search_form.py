@@ -81,7 +81,7 @@ class SearchForm(forms.Form):
         if self.errors:
             return data
         criteria = [value for name, value in data.items() if name != "source"]
-        if not any(value.strip("*?") if isinstance(value, str) else value for value in criteria):
+        if not any(value.strip("*?,^ ") if isinstance(value, str) else value for value in criteria):
             raise forms.ValidationError("Give at least one criterion.")
         start, end = data.get("study_date_from"), data.get("study_date_until")
         if start and end and start > end:

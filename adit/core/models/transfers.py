@@ -13,9 +13,10 @@ from adit.core.models.tasks import DicomTask
 text_validator = RegexValidator(
     r"^[^\\\x00-\x1f\x7f]*$", "Backslashes and control characters are not allowed."
 )
+# Invisible characters (soft hyphen, zero width, direction marks) make equal-looking names differ.
 pseudonym_validator = RegexValidator(
-    r"^[^\\^=*?\x00-\x1f\x7f]*$",
-    "A pseudonym must not contain control characters or any of the characters \\ ^ = * ?",
+    r"^[^\\^=*?\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$",
+    "A pseudonym must not contain invisible characters or any of the characters \\ ^ = * ?",
 )
 
 

@@ -28,6 +28,13 @@ NOT_ALLOWED = 4403
 GONE = 4404
 
 
+class NowhereConsumer(AsyncWebsocketConsumer):
+    """Turns away who asks for a WebSocket that there is none of."""
+
+    async def connect(self) -> None:
+        await self.close(GONE)
+
+
 class LiveConsumer(AsyncWebsocketConsumer):
     """Sends fragments when it connects and after changes; only those that differ from the last.
 
@@ -124,7 +131,7 @@ class JobConsumer(LiveConsumer):
         """The page tells which rows of the table are on the screen now: `{"tasks": "1,2"}`."""
         try:
             self.options["tasks"] = str(json.loads(text_data or "{}")["tasks"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
         self._refresh_soon()
 

@@ -33,11 +33,11 @@ class Destination(Protocol):
         ...
 
     def prove(
-        self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, patient: bool
+        self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, wait: bool
     ) -> Proof:
         """Show which of `sent` (records by series UID at the destination) are there.
 
-        With `patient` False the destination is asked once; else it is given time to index what
+        Without `wait` the destination is asked once; else it is given time to index what
         it has just taken.
         """
         ...

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import io
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ class FolderDestination:
         return name
 
     def prove(
-        self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, patient: bool
+        self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, wait: bool
     ) -> Proof:
         """Read every file back and compare its data set with the SHA-256 that was sent."""
         base = self.staging
@@ -153,15 +154,21 @@ class FolderDestination:
         suffix = hashlib.sha256(self._place.study_uid.encode()).hexdigest()[:8]
         for candidate in (name, f"{name}-{suffix}"):
             final = parent / candidate
+            place = str(final.relative_to(self._root))
+            replaced = final.with_name(f"{candidate}.replaced")
             if final.exists():
-                continue
-            self._remember(str(final.relative_to(self._root)))
+                if place != self._place.final:
+                    continue
+                # This task itself put the study there before it was restarted.
+                final.rename(replaced)
+            self._remember(place)
             try:
                 staging.rename(final)
             except OSError as err:
                 if err.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     continue
                 raise
+            shutil.rmtree(replaced, ignore_errors=True)
             _sync_folder(parent)
             return
         raise PermanentDicomError(

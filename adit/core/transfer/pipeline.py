@@ -87,11 +87,11 @@ class Pipeline:
             Canceled: the run was told to stop.
         """
         self._ledger.expect(plan)
-        self._confirm(patient=False)
+        self._confirm(wait=False)
         self._ledger.unconfirmed_are_missing("not found at the destination; sent again")
         error = self._move_missing(plan)
         self._run.progress(now=True, phase="confirming")
-        if self._confirm(patient=True):
+        if self._confirm(wait=True):
             self._ledger.unconfirmed_are_missing("sent, but not found at the destination")
         if not self._ledger.totals().missing:
             self._destination.complete()
@@ -175,7 +175,7 @@ class Pipeline:
             if error is not None and failures >= _FAILURES_IN_A_ROW:
                 raise DestinationAway(error)
 
-    def _confirm(self, *, patient: bool) -> bool:
+    def _confirm(self, *, wait: bool) -> bool:
         """Ask the destination for what was sent; False where nothing waits to be shown."""
         sent = self._ledger.sent_unconfirmed()
         if not sent:
@@ -183,7 +183,7 @@ class Pipeline:
         study_uid = self._request.study_instance_uid
         if self._pseudonymizer is not None:
             study_uid = self._pseudonymizer.map_uid(study_uid)
-        proof = self._destination.prove(study_uid, sent, patient=patient)
+        proof = self._destination.prove(study_uid, sent, wait=wait)
         self._ledger.confirmed(proof.uids)
         self._method = proof.method
         return True

@@ -152,7 +152,12 @@ class TransferWork:
         node = self._task.destination
         if node.kind == DicomNode.Kind.SERVER:
             operator = stack.enter_context(self._operator(DicomServer.objects.get(pk=node.pk)))
-            return ServerDestination(operator, self._run.cancel, settings.CONFIRM_PATIENCE_SECONDS)
+            return ServerDestination(
+                operator,
+                self._run.cancel,
+                settings.CONFIRM_PATIENCE_SECONDS,
+                self._task.pseudonym if pseudonymizer else "",
+            )
         folder = DicomFolder.objects.get(pk=node.pk)
         place = self._study_folder(folder, plan, pseudonymizer)
         return FolderDestination(

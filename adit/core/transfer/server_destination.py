@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from adit.core.dicom import CancelToken, DicomOperator, Query, TransientDicomError
 from adit.core.transfer.destination import Proof
@@ -20,12 +21,21 @@ class ServerDestination:
     Args:
         operator: the door to the server.
         patience: seconds without a newly found instance after which it is believed to be missing.
+        pseudonym: where it is given, only what is filed under this patient ID counts as there;
+            equal UIDs under another patient are no proof.
     """
 
-    def __init__(self, operator: DicomOperator, cancel: CancelToken, patience: float) -> None:
+    def __init__(
+        self,
+        operator: DicomOperator,
+        cancel: CancelToken,
+        patience: float,
+        pseudonym: str = "",
+    ) -> None:
         self._operator = operator
         self._cancel = cancel
         self._patience = patience
+        self._pseudonym = pseudonym
         self.name = operator.server.name
 
     def deliver(self, items: Iterable[Outgoing]) -> Iterator[Delivered]:
@@ -41,7 +51,7 @@ class ServerDestination:
             yield Delivered(item, outcome.error, outcome.warning)
 
     def prove(
-        self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, patient: bool
+        self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, wait: bool
     ) -> Proof:
         if not self._operator.query_protocols():
             # It answered C-STORE or STOW-RS with success and offers no way to ask again.
@@ -59,7 +69,7 @@ class ServerDestination:
                 left[series_uid] -= found
                 if not left[series_uid]:
                     del left[series_uid]
-            if not left or not patient or time.monotonic() > deadline:
+            if not left or not wait or time.monotonic() > deadline:
                 break
             self._cancel.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             self._cancel.check()
@@ -68,9 +78,14 @@ class ServerDestination:
     def _held(self, study_uid: str, series_uid: str) -> set[str]:
         """The SOP Instance UIDs that the server lists for a series."""
         self._cancel.check()
-        query = Query(study_instance_uid=study_uid, series_instance_uid=series_uid)
+        study = Query(patient_id=self._pseudonym, study_instance_uid=study_uid)
         try:
-            answers = list(self._operator.find_instances(query))
+            # Not every server looks at the patient ID below study level.
+            if self._pseudonym and not list(self._operator.find_studies(study)):
+                return set()
+            answers = list(
+                self._operator.find_instances(replace(study, series_instance_uid=series_uid))
+            )
         except TransientDicomError:
             return set()
         return {answer.sop_instance_uid for answer in answers if answer.sop_instance_uid}

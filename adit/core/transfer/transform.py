@@ -8,6 +8,9 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pydicom.datadict import keyword_for_tag
+from pydicom.tag import Tag
+
 from adit.core.deid import DeidentificationError, DeidResult, ExcludedModality, Pseudonymizer
 from adit.core.dicom import DicomInstance, FileSlice, MalformedDataSet
 from adit.core.transfer.items import Outgoing
@@ -59,11 +62,16 @@ def pseudonymize(
         finally:
             arrival.discard()
         if result.findings:
-            where = ", ".join(sorted({f"{finding.tag}" for finding in result.findings}))
+            where = ", ".join(sorted({_name_of(finding.tag) for finding in result.findings}))
             ledger.held(arrival.source_uid, f"Held: identifying values may remain in {where}.")
             outgoing.discard()
             continue
         yield outgoing
+
+
+def _name_of(tag: int) -> str:
+    """`PatientName (0010,0010)`."""
+    return f"{keyword_for_tag(tag)} {Tag(tag)}".strip()
 
 
 def _pseudonymize_one(

@@ -14,7 +14,7 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     proven = f"{totals.confirmed} of {totals.wanted} instances confirmed at {destination}"
     if totals.excluded:
         proven += f", {totals.excluded} excluded"
-    if totals.confirmed and not totals.missing:
+    if totals.confirmed and not totals.missing and ending.error is None:
         state = "WARNING" if ending.warnings else "SUCCESS"
         return TaskResult(state, ". ".join([proven, *ending.warnings]).rstrip(".") + ".")
 

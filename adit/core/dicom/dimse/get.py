@@ -14,7 +14,7 @@ from .acse import AcceptedContext
 from .association import Association, Message
 from .commands import Command
 from .identifiers import encode_identifier
-from .progress import ProgressClock, RetrieveReport
+from .progress import ProgressClock, RetrieveReport, no_progress
 
 _OUT_OF_RESOURCES = 0xA700
 
@@ -89,7 +89,13 @@ def get(
     try:
         while not finished:
             clock.check(server, max(report.received, report.announced))
-            message = association.receive(max(clock.left, 0.1), sink_for)
+            try:
+                message = association.receive(max(clock.left, 0.1), sink_for)
+            except TransientDicomError as error:
+                # The last wait before the progress time-out ends with a time-out of the socket.
+                if error.code == "timeout" and clock.left <= 0:
+                    raise no_progress(server, local.progress_timeout) from error
+                raise
             if message.command.field == commands.C_STORE_RQ:
                 clock.advance()
                 if sink is None:

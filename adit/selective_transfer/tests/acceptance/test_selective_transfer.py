@@ -155,4 +155,6 @@ def test_a_study_goes_into_a_folder(log_in, transfer, page, system):
     root = system.root / ".adit" / system.name / "folders"
     files = [path for path in root.rglob("*.dcm") if "ACC-FOLDER" in path.parts]
     assert len(files) == 15
-    assert not any("1002" in part or "ztürk" in part for path in files for part in path.parts)
+    folders = {part for path in files for part in path.relative_to(root).parts[:-1]}
+    assert not any("1002" in part or "ztürk" in part for part in folders)
+    assert all(path.stem.startswith("2.25.") for path in files)

@@ -145,6 +145,14 @@ async def test_nonsense_is_answered_in_words(new_user, source, text):
         assert "did not understand" in answer["text"]
 
 
+@pytest.mark.parametrize("fields", [5, [], {"birth_date": 5}, {"source": 1e400}, {"a": {"b": []}}])
+async def test_fields_that_are_no_texts_are_answered_in_words(fields, new_user, source):
+    async with open_page(await new_user(source)) as page:
+        await page.say(type="search", search=1, fields=fields)
+        answer = await page.hear("invalid")
+        assert answer["errors"]
+
+
 async def test_cut_by_our_limit_is_told(new_user, source, settings):
     settings.SELECTIVE_TRANSFER_RESULT_LIMIT = 2
     async with open_page(await new_user(source)) as page:

@@ -76,3 +76,14 @@ def test_names_are_readable():
     assert readable_name("Yamada^Tarou=山田^太郎") == "Yamada, Tarou"
     assert readable_name("=山田^太郎") == "山田, 太郎"
     assert readable_name("^") == ""
+
+
+def test_a_pseudonym_that_holds_the_id_or_a_part_of_the_name_is_refused():
+    basket = Basket([study("1.1", "1001", "Müller^Jörg")])
+    (patient,) = basket.patients
+    for pseudonym in ("pat1001", "MÜLLER-2", "study jörg"):
+        assert (
+            "holds the patient's own"
+            in refusals([patient], {patient.key: pseudonym}, required=True)[patient.key]
+        ), pseudonym
+    assert refusals([patient], {patient.key: "ONCO-17"}, required=True) == {}

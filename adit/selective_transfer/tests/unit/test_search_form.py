@@ -20,7 +20,13 @@ def form():
 
 
 def test_a_criterion_is_needed(form):
-    for fields in ({}, {"patient_id": " "}, {"patient_name": "*"}, {"study_description": "**?"}):
+    for fields in (
+        {},
+        {"patient_id": " "},
+        {"patient_name": "*"},
+        {"patient_name": ",,,"},
+        {"study_description": "**?"},
+    ):
         assert form(**fields).errors["__all__"] == ["Give at least one criterion."]
 
 

@@ -1,7 +1,9 @@
 import pytest
 
 from adit.core.models import DicomServer, SeriesTransfer
+from adit.core.transfer.items import Delivered
 from adit.core.transfer.records import InstanceState, decode_records, encode_records
+from adit.core.transfer.server_destination import ServerDestination
 from adit.test_pacs.comparison import compare_pseudonymised
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -143,3 +145,25 @@ def test_an_owner_who_lost_the_right_gets_nothing(source, destination, make_task
     with pytest.raises(Exception, match="may not write to ORTHANC2"):
         work(task)
     assert holdings() == []
+
+
+def test_equal_instances_under_another_pseudonym_are_no_proof(
+    source, destination, make_task, work, holdings, orthancs, settings, monkeypatch
+):
+    settings.CONFIRM_PATIENCE_SECONDS = 1
+    first = make_task(destination, pseudonym="FIRST")
+    assert work(first).state == "SUCCESS"
+    second = make_task(destination, pseudonym="SECOND")
+    second_job = type(second).objects.get(pk=second.pk).job.selectivetransferjob
+    second_job.profile = first.job.selectivetransferjob.profile
+    second_job.save()
+    # A destination that takes an instance of known UID for a repetition says success to it.
+    monkeypatch.setattr(ServerDestination, "deliver", _pretend_to_deliver)
+    result = work(second)
+    assert result.state == "FAILURE"
+    assert "not found at the destination" in result.message
+
+
+def _pretend_to_deliver(self, items):
+    for item in items:
+        yield Delivered(item)
