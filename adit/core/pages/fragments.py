@@ -86,6 +86,7 @@ def job_fragments(user: Any, job: DicomJob, task_ids: Collection[int] = ()) -> F
         "job-actions": render_to_string("core/jobs/_actions.html", context),
         "job-live": render_to_string("core/jobs/_live.html", context),
         "job-events": render_to_string("core/jobs/_events.html", context),
+        "job-times": render_to_string("core/jobs/_times.html", context),
     }
     for task in tasks_by_id(job, task_ids):
         fragments[f"task-{task.pk}"] = render_to_string(
