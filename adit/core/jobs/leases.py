@@ -146,10 +146,10 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
         if not released or job is None:
             return False
         # A task that wants to run again does not do so once its job is being canceled.
-        if job.state == job.State.CANCELING:
-            DicomTask.objects.filter(pk=lease.task_id, state=State.PENDING).update(
-                state=State.CANCELED, end=Now()
-            )
+        if job.state == job.State.CANCELING and DicomTask.objects.filter(
+            pk=lease.task_id, state=State.PENDING
+        ).update(state=State.CANCELED, end=Now(), not_before=None, message="Canceled."):
+            message, level = "Canceled.", TaskEvent.Level.INFO
         add_event(lease.task_id, message, level)
         derived = derive_job_state(lease.job_id)
         if derived and derived.ended_now and job.send_finished_mail:

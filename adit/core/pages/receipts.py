@@ -27,7 +27,11 @@ _STATES = {
 
 @dataclass
 class Totals:
-    """Sums over series. Every count is a number of instances."""
+    """Sums over series. Every count is a number of instances.
+
+    Attributes:
+        empty_tasks: how many of a job's tasks have nothing that could have been confirmed.
+    """
 
     series: int = 0
     expected: int = 0
@@ -38,6 +42,7 @@ class Totals:
     held: int = 0
     failed: int = 0
     bytes_sent: int = 0
+    empty_tasks: int = 0
 
     @property
     def wanted(self) -> int:
@@ -47,7 +52,7 @@ class Totals:
     @property
     def is_complete(self) -> bool:
         """Zero expected is never complete."""
-        return self.wanted > 0 and self.confirmed >= self.wanted
+        return self.wanted > 0 and self.confirmed >= self.wanted and not self.empty_tasks
 
     def add(self, other: Totals) -> None:
         for name, value in asdict(other).items():
@@ -80,7 +85,12 @@ def _statement(totals: Totals, places: str) -> str:
         return "Nothing is known of any instance yet"
     noun = "instance" if totals.wanted == 1 else "instances"
     text = f"{totals.confirmed} of {totals.wanted} {noun} confirmed at {places}"
-    return f"{text}, {totals.excluded} excluded" if totals.excluded else text
+    if totals.excluded:
+        text += f", {totals.excluded} excluded"
+    if totals.empty_tasks:
+        noun = "task" if totals.empty_tasks == 1 else "tasks"
+        text += f", and {totals.empty_tasks} {noun} with nothing to confirm"
+    return text
 
 
 def sums(task_ids: list[int]) -> dict[int, Totals]:
@@ -134,6 +144,7 @@ def job_receipts(user: Any, job: DicomJob) -> tuple[list[TaskReceipt], Totals]:
         receipt = _receipt(user, task, [])
         receipt.totals = totals_by_task[task.pk]
         total.add(receipt.totals)
+        total.empty_tasks += receipt.totals.wanted == 0
         receipts.append(receipt)
     return receipts, total
 

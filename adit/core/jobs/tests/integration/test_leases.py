@@ -110,6 +110,7 @@ def test_a_task_that_fails_while_its_job_is_canceled_does_not_run_again(task, le
     task.refresh_from_db()
     job.refresh_from_db()
     assert (task.state, job.state) == ("CANCELED", "CANCELED")
+    assert task.message == "Canceled."
 
 
 def test_a_task_handed_back_has_used_no_attempt(task, lease):

@@ -58,3 +58,11 @@ def test_nothing_counted_is_not_complete(owner, make_job):
         text = get(owner, name, pk).content.decode()
         assert "Nothing is known of any instance yet" in text
         assert "statement-complete" not in text
+
+
+def test_a_job_with_a_task_that_found_nothing_is_not_complete(owner, make_job, make_ledger):
+    job = make_job(owner, "FAILURE", ["SUCCESS", "FAILURE"])
+    make_ledger(job.tasks.order_by("line").first())
+    content = get(owner, "job_receipt_json", job.pk).json()
+    assert content["complete"] is False
+    assert content["statement"].endswith("and 1 task with nothing to confirm")
