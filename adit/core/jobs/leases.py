@@ -107,11 +107,11 @@ def wait_and_retry(lease: Lease, not_before: datetime, message: str, log: str = 
     )
 
 
-def hand_back(lease: Lease) -> bool:
-    """Give the task back unchanged because this worker stops; the attempt does not count."""
+def hand_back(lease: Lease, why: str = "Handed back because the worker stopped.") -> bool:
+    """Give the task back unchanged, through no fault of its own; the attempt does not count."""
     return _release(
         lease,
-        "Handed back because the worker stopped.",
+        why,
         TaskEvent.Level.INFO,
         "",
         state=State.PENDING,

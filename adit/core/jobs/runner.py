@@ -131,14 +131,15 @@ class TaskRunner:
 def conclude(lease: Lease, outcome: Outcome | None) -> None:
     """Write the outcome of a run: end the task, or let it wait for another attempt."""
     state = DicomTask.State
-    if outcome is None or outcome.kind == "interrupted":
-        why = outcome.message if outcome else "The process died."
+    if outcome is None:
         crashes = leases.count_crash(lease)
         decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
         if isinstance(decision, Retry):
-            leases.wait_and_retry(lease, decision.not_before, f"{why} It starts anew.")
+            leases.wait_and_retry(lease, decision.not_before, "The process died. It starts anew.")
         else:
             leases.finish(lease, state.FAILURE, f"Given up: {decision.reason}.")
+    elif outcome.kind == "interrupted":
+        leases.hand_back(lease, f"{outcome.message} It starts anew.")
     elif outcome.kind == "done":
         leases.finish(lease, outcome.state, outcome.message, outcome.log)
     elif outcome.kind == "canceled":
@@ -146,8 +147,13 @@ def conclude(lease: Lease, outcome: Outcome | None) -> None:
     elif outcome.kind == "permanent":
         leases.finish(lease, state.FAILURE, outcome.message, outcome.log)
     elif outcome.kind == "transient":
+        # A start after a crash is no attempt of its own: crashes have a limit of their own.
+        crashes = DicomTask.objects.values_list("crashes", flat=True).get(pk=lease.task_id)
         decision = decide_retry(
-            lease.attempt, settings.TASK_ATTEMPTS, settings.TASK_RETRY_WAITS, timezone.now()
+            max(1, lease.attempt - crashes),
+            settings.TASK_ATTEMPTS,
+            settings.TASK_RETRY_WAITS,
+            timezone.now(),
         )
         if isinstance(decision, Retry):
             leases.wait_and_retry(lease, decision.not_before, outcome.message, outcome.log)

@@ -27,6 +27,7 @@ from adit.core.models import (
     TransferTask,
 )
 from adit.core.receiver.inbox import ReceiverInbox
+from adit.core.receiver.leftovers import discard_leftovers
 from adit.core.transfer.destination import Destination
 from adit.core.transfer.folder_destination import FolderDestination, StudyFolder
 from adit.core.transfer.ledger import Ledger
@@ -70,6 +71,8 @@ class TransferWork:
             ledger.try_failed_again()
         ending = self._transfer(ledger)
         mark_unfinished_series(self._task.pk)
+        if not ledger.missing():
+            discard_leftovers(self._task.pk, self._task.study_instance_uid)
         return judge(ledger, ending, self._task.destination.name)
 
     def _transfer(self, ledger: Ledger) -> Ending:

@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 action_done = Signal()
 
 
+_STATES_IN_WORDS = {
+    DicomJob.State.UNVERIFIED: "it is not verified yet",
+    DicomJob.State.PENDING: "it is pending",
+    DicomJob.State.IN_PROGRESS: "it is in progress",
+    DicomJob.State.CANCELING: "it is being canceled",
+    DicomJob.State.CANCELED: "it is canceled",
+    DicomJob.State.SUCCESS: "it has succeeded",
+    DicomJob.State.WARNING: "it has ended with warnings",
+    DicomJob.State.FAILURE: "it has failed",
+}
+
+
 class Conflict(Exception):
     """The action does not fit the state of the job; the message says so in words."""
 
@@ -71,10 +83,8 @@ class JobAction:
             if not self.allowed(user, job):
                 raise PermissionDenied(f"You may not {self.label.lower()} this job.")
             if not self.fits(job):
-                raise Conflict(
-                    f"Cannot {self.label.lower()} job {job_id}: "
-                    f"it is {job.get_state_display().lower()}."  # type: ignore[attr-defined]
-                )
+                state = _STATES_IN_WORDS[DicomJob.State(job.state)]
+                raise Conflict(f"Cannot {self.label.lower()} job {job_id}: {state}.")
             outcome = self.effect(job)
             derived = derive_job_state(job_id)
             if derived and derived.ended_now and job.send_finished_mail:

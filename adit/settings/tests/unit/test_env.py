@@ -67,8 +67,16 @@ def test_nonsense_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, read, valu
         read()
 
 
+def test_tests_read_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / ".env").write_text("ADIT_Z=file\n")
+    monkeypatch.setenv("ENVIRONMENT", "test")
+    env.load_dotenv(tmp_path / ".env")
+    assert env.text("ADIT_Z", "unset") == "unset"
+
+
 def test_variables_that_are_set_win_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / ".env").write_text("ADIT_X=file\nADIT_Y=file\n")
+    monkeypatch.setenv("ENVIRONMENT", "development")
     monkeypatch.setenv("ADIT_X", "environment")
     monkeypatch.delenv("ADIT_Y", raising=False)
     env.load_dotenv(tmp_path / ".env")

@@ -119,6 +119,31 @@ def test_a_task_handed_back_has_used_no_attempt(task, lease):
     assert (task.state, task.attempts) == ("PENDING", 0)
 
 
+def test_a_database_that_was_away_counts_neither_as_attempt_nor_as_crash(task):
+    for _ in range(4):
+        lease = leases.claim(task.pk, "worker")
+        assert lease
+        conclude(lease, Outcome("interrupted", "The database was away."))
+        sweep()
+    task.refresh_from_db()
+    assert (task.state, task.attempts, task.crashes) == ("PENDING", 0, 0)
+
+
+def test_a_crash_takes_no_attempt_from_a_task(task, settings):
+    settings.TASK_RETRY_WAITS = [0]
+    lease = leases.claim(task.pk, "worker")
+    assert lease
+    conclude(lease, None)
+    sweep()
+    for _ in range(3):
+        lease = leases.claim(task.pk, "worker")
+        assert lease
+        conclude(lease, Outcome("transient", "no answer", "FAILURE"))
+        sweep()
+    task.refresh_from_db()
+    assert (task.state, task.crashes) == ("FAILURE", 1)
+
+
 def test_an_orphan_of_the_queue_is_queued_again(task):
     long_ago = timezone.now() - timedelta(minutes=1)
     DicomTask.objects.filter(pk=task.pk).update(queued=long_ago, queue_job_id=99999999)

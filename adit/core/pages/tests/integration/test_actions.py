@@ -44,10 +44,10 @@ def test_an_action_that_does_not_fit_answers_409_in_words(owner, make_job):
     job = make_job(owner, "SUCCESS", ["SUCCESS"])
     response = act(owner, job, "cancel")
     assert response.status_code == 409
-    assert f"Cannot cancel job {job.pk}: it is success." in response.content.decode()
+    assert f"Cannot cancel job {job.pk}: it has succeeded." in response.content.decode()
     response = act(owner, job, "cancel", HTMX)
     assert response.status_code == 409
-    assert "it is success" in toast(response)["text"]
+    assert "it has succeeded" in toast(response)["text"]
 
 
 def test_an_action_of_staff_is_refused_to_others(owner, make_job):
