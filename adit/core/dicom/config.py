@@ -74,7 +74,8 @@ class ServerConfig:
         max_search_results: A patient or study query ends after so many results.
         character_set_fallback: Specific Character Set (PS3.3 C.12.1.1.2) assumed in answers that
             name none, and tried first for queries.
-        max_associations: So many associations may be open to this server at a time.
+        max_associations: So many associations a search may open; with 1 its results are read to
+            their end before more is asked about them.
     """
 
     name: str

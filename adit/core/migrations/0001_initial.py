@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ('max_search_results', models.PositiveIntegerField(default=200, help_text='The most answers that this server gives to one query.')),
                 ('character_set_fallback', models.CharField(default='ISO_IR 100', max_length=32)),
                 ('max_tasks', models.PositiveSmallIntegerField(default=2, help_text='How many tasks may read from this server at the same time, over all workers.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='tasks at once')),
-                ('max_associations', models.PositiveSmallIntegerField(default=4, validators=[django.core.validators.MinValueValidator(1)], verbose_name='associations at once')),
+                ('max_associations', models.PositiveSmallIntegerField(default=4, help_text='With 1 a search is read to its end before more is asked about its results. What all tasks open together is bounded by the tasks at once.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='associations of a search')),
                 ('is_suspended', models.BooleanField(default=False, help_text='Running tasks finish, nothing new starts.', verbose_name='suspended')),
                 ('tls_enabled', models.BooleanField(default=False, verbose_name='TLS')),
                 ('tls_ca_file', models.CharField(blank=True, max_length=255, verbose_name='CA file')),

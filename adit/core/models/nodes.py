@@ -110,7 +110,11 @@ class DicomServer(DicomNode):
         help_text="How many tasks may read from this server at the same time, over all workers.",
     )
     max_associations = models.PositiveSmallIntegerField(
-        "associations at once", default=4, validators=[MinValueValidator(1)]
+        "associations of a search",
+        default=4,
+        validators=[MinValueValidator(1)],
+        help_text="With 1 a search is read to its end before more is asked about its results. "
+        "What all tasks open together is bounded by the tasks at once.",
     )
     is_suspended = models.BooleanField(
         "suspended", default=False, help_text="Running tasks finish, nothing new starts."
