@@ -16,6 +16,7 @@ from adit.core.models import (
     DicomNodeGroupAccess,
     DicomServer,
     DicomTask,
+    DirectMoveRoute,
     ReceivedInstance,
     Receiver,
     SeriesTransfer,
@@ -102,6 +103,13 @@ class DicomServerAdmin(admin.ModelAdmin):
             },
         ),
     ]
+
+
+@admin.register(DirectMoveRoute)
+class DirectMoveRouteAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "destination_ae_title", "is_active"]
+    list_select_related = ["source", "destination"]
+    autocomplete_fields = ["source", "destination"]
 
 
 @admin.register(DicomFolder)

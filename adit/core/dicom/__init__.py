@@ -10,6 +10,7 @@ from .config import (
     TlsConfig,
 )
 from .dicom_operator import DicomOperator
+from .dimse import RetrieveReport
 from .errors import DicomError, PermanentDicomError, TransientDicomError
 from .header import Identifiers, MalformedDataSet, read_identifiers, read_values
 from .incoming import IncomingInstances, IncomingStream
@@ -44,6 +45,7 @@ __all__ = [
     "QueryProtocol",
     "ResultStream",
     "RetrieveProtocol",
+    "RetrieveReport",
     "SeriesResult",
     "ServerConfig",
     "SpillBuffer",

@@ -292,8 +292,12 @@ class DicomOperator:
         study_instance_uid: str,
         destination_ae_title: str,
         series: Mapping[str, Collection[str] | None] | None = None,
+        new_report: Callable[[], RetrieveReport] = RetrieveReport,
     ) -> RetrieveReport:
         """Lets the server send straight to another one (C-MOVE), series by series or as a study.
+
+        Args:
+            new_report: Makes the report that one C-MOVE fills in while it runs; for progress.
 
         Returns:
             The sum of what the server reports. That it arrived must be asked at the destination.
@@ -315,7 +319,7 @@ class DicomOperator:
             ]
         total = RetrieveReport(status=0)
         for number, want in enumerate(wants, start=1):
-            report = RetrieveReport()
+            report = new_report()
             whole = Want(
                 patient_id=patient_id,
                 study_instance_uid=study_instance_uid,

@@ -286,4 +286,20 @@ class Migration(migrations.Migration):
             model_name='seriestransfer',
             constraint=models.UniqueConstraint(fields=('task', 'series_instance_uid'), name='one_row_per_series_and_task'),
         ),
+        migrations.CreateModel(
+            name='DirectMoveRoute',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('destination_ae_title', models.CharField(help_text='As the source knows it.', max_length=16, validators=[django.core.validators.RegexValidator('^(?! +$)[^\\\\\\x00-\\x1f\\x7f-\\uffff]{1,16}$', 'An AE title has 1 to 16 printable ASCII characters and no backslash.')], verbose_name='AE title of the destination')),
+                ('is_active', models.BooleanField(default=True, verbose_name='active')),
+                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes_in', to='core.dicomserver')),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes_out', to='core.dicomserver')),
+            ],
+            options={
+                'verbose_name': 'direct C-MOVE',
+                'verbose_name_plural': 'direct C-MOVEs',
+                'ordering': ['source', 'destination'],
+                'constraints': [models.UniqueConstraint(fields=('source', 'destination'), name='one_direct_route_per_pair'), models.CheckConstraint(condition=models.Q(('source', models.F('destination')), _negated=True), name='direct_route_leads_elsewhere')],
+            },
+        ),
     ]

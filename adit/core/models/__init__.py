@@ -6,6 +6,7 @@ from adit.core.models.ledger import SeriesTransfer
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.received_instances import ReceivedInstance, Receiver
+from adit.core.models.routes import DirectMoveRoute
 from adit.core.models.tasks import DicomTask, TaskResult
 from adit.core.models.transfers import TransferJob, TransferTask
 
@@ -17,6 +18,7 @@ __all__ = [
     "DicomNodeGroupAccess",
     "DicomServer",
     "DicomTask",
+    "DirectMoveRoute",
     "ReceivedInstance",
     "Receiver",
     "SeriesTransfer",

@@ -21,7 +21,13 @@ _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 
 @dataclass(kw_only=True)
 class SeriesLedger:
-    """One series: its records by source SOP Instance UID."""
+    """One series: its records by source SOP Instance UID.
+
+    Attributes:
+        named: whether the source lists its instances by UID.
+        counted: whether the source tells at least their number.
+        fetched_whole: whether this run fetched all that the source has of it, without an error.
+    """
 
     series_instance_uid: str
     row_id: int | None = None
@@ -30,6 +36,8 @@ class SeriesLedger:
     modality: str = ""
     description: str = ""
     named: bool = True
+    counted: bool = True
+    fetched_whole: bool = False
     expected: int = 0
     reason: str = ""
     bytes_received: int = 0
@@ -48,7 +56,8 @@ class SeriesLedger:
 @dataclass(frozen=True)
 class Totals:
     """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
-    were neither sent nor settled otherwise; `sent` were sent but not confirmed."""
+    were neither sent nor settled otherwise; `sent` were sent but not confirmed. `done` is what
+    progress is measured by."""
 
     expected: int
     waiting: int
@@ -58,6 +67,7 @@ class Totals:
     held: int
     failed: int
     bytes_sent: int
+    done: int = 0
 
     @property
     def wanted(self) -> int:
@@ -75,6 +85,7 @@ class Ledger:
     def __init__(self, series: Iterable[SeriesLedger] = ()) -> None:
         self._lock = threading.RLock()
         self._series = {s.series_instance_uid: s for s in series}
+        self._reported = 0
 
     # What is expected
 
@@ -94,6 +105,7 @@ class Ledger:
         series.description = planned.description
         series.reason = planned.excluded
         series.named = planned.instance_uids is not None
+        series.counted = planned.counted
         series.dirty = True
         state = S.EXCLUDED if planned.excluded else S.EXPECTED
         for uid in planned.instance_uids or ():
@@ -129,7 +141,9 @@ class Ledger:
                     and not (record.state is S.FAILED and not record.retry)
                 }
                 settled = len(series.records) - len(left)
-                if not series.named and settled < series.expected:
+                if not series.named and (
+                    settled < series.expected if series.counted else not series.fetched_whole
+                ):
                     wanted[uid] = None
                 elif left:
                     wanted[uid] = left
@@ -190,6 +204,17 @@ class Ledger:
                 return series, record
         raise KeyError(source_uid)
 
+    def fetched(self, asked: Mapping[str, object]) -> None:
+        """Note that a fetch of all of these series ended without an error."""
+        with self._lock:
+            for uid, names in asked.items():
+                self._series[uid].fetched_whole |= names is None
+
+    def reported(self, number: int) -> None:
+        """So many instances, says the source, went straight to the destination: progress only."""
+        with self._lock:
+            self._reported = number
+
     # What is proven
 
     def sent_unconfirmed(self) -> dict[str, list[InstanceRecord]]:
@@ -211,6 +236,17 @@ class Ledger:
                     if record.state is S.SENT and record.new_uid in proven:
                         record.state = S.CONFIRMED
                         series.dirty = True
+
+    def found_unchanged(self, series_uid: str, uids: Iterable[str]) -> None:
+        """Mark instances that the destination holds although they did not pass through here."""
+        with self._lock:
+            series = self._series[series_uid]
+            for uid in uids:
+                record = series.records.get(uid)
+                if record is not None and record.state is S.EXPECTED:
+                    record.state, record.new_uid, record.reason = S.CONFIRMED, uid, ""
+                    series.new_series_instance_uid = series_uid
+                    series.dirty = True
 
     def unconfirmed_are_missing(self, reason: str) -> None:
         """What was sent but cannot be shown at the destination is to be sent again."""
@@ -235,6 +271,7 @@ class Ledger:
                 sent_bytes += sum(r.size for r in series.records.values())
             excluded += counts[S.EXCLUDED]
             settled = counts[S.CONFIRMED] + counts[S.SENT] + counts[S.HELD] + counts[S.FAILED]
+            done = counts[S.CONFIRMED] + counts[S.SENT]
             return Totals(
                 expected=expected,
                 waiting=expected - excluded - settled,
@@ -244,6 +281,7 @@ class Ledger:
                 held=counts[S.HELD],
                 failed=counts[S.FAILED],
                 bytes_sent=sent_bytes,
+                done=min(max(done, self._reported), expected - excluded),
             )
 
     def reasons(self) -> Counter[str]:
@@ -254,6 +292,16 @@ class Ledger:
                 for series in self._series.values()
                 for record in series.records.values()
                 if record.state not in (S.CONFIRMED, S.EXCLUDED)
+            )
+
+    def notes(self) -> Counter[str]:
+        """What the destination remarked on instances that it took."""
+        with self._lock:
+            return Counter(
+                record.reason
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.reason and record.state is S.CONFIRMED
             )
 
     def take_dirty(self) -> list[SeriesLedger]:

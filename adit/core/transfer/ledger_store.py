@@ -159,7 +159,7 @@ class LedgerWriter:
             self._run.guard()
             SeriesTransfer.objects.bulk_create([row for row in rows if row.pk is None])
             SeriesTransfer.objects.bulk_update([row for row in rows if row.pk], _COLUMNS)
-            done = totals.sent + totals.confirmed
+            done = totals.done
             self._run.progress(
                 now=True,
                 instances_expected=totals.wanted,
