@@ -9,3 +9,6 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+TRANSFER_RECONNECT_WAITS = [
+    float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["0.1", "0.3", "0.6"])  # noqa: F405
+]

@@ -152,6 +152,8 @@ class PacsDouble:
         elif not faults.forget_every_nth_store or number % faults.forget_every_nth_store:
             assert request.DataSet is not None
             self.archive.add_encoded(request.DataSet.getvalue(), context.transfer_syntax[0])
+            if faults.warn_every_nth_store and number % faults.warn_every_nth_store == 0:
+                status = 0xB006
         response = C_STORE()
         response.MessageIDBeingRespondedTo = request.MessageID
         response.AffectedSOPClassUID = request.AffectedSOPClassUID

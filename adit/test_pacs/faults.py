@@ -72,6 +72,8 @@ class Faults:
     """Answers every n-th C-STORE with A700 (out of resources); 1: all; 0: none."""
     refuse_store_status: int = 0xA700
     """The status of refused C-STOREs."""
+    warn_every_nth_store: int = 0
+    """Answers every n-th C-STORE with B006 (elements discarded) and keeps the instance; 0: none."""
     forget_every_nth_store: int = 0
     """Answers every n-th C-STORE with success and does not keep the instance; 0: none."""
 
