@@ -10,5 +10,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 TRANSFER_RECONNECT_WAITS = [
-    float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["0.1", "0.3", "0.6"])  # noqa: F405
+    float(wait)
+    for wait in env.words("TRANSFER_RECONNECT_WAITS", ["0.1", "0.3", "0.6"])  # noqa: F405
 ]

@@ -36,6 +36,12 @@ class Faults:
     """Ends a C-FIND with success after so many results, without a warning; 0: never."""
     ignored_keys: Collection[str] = ()
     """Treats these matching keys as if they were universal, and does not return them."""
+    refused_levels: Collection[str] = ()
+    """Answers queries at these levels with A900 (identifier does not match the SOP class)."""
+    silent_levels: Collection[str] = ()
+    """Answers queries at these levels with success and without a result."""
+    empty_series: bool = False
+    """Lists one more series of a study, without a single instance."""
     answer_for_patient: str = ""
     """Answers queries below patient level for this patient ID, whoever was asked for."""
     pad_uids: Literal["", "nul", "space"] = ""
@@ -44,6 +50,10 @@ class Faults:
     """Sends the first result again and again, until cancelled."""
 
     # Retrieval
+    fail_moves: bool = False
+    """Answers every C-MOVE with C000 (unable to process)."""
+    fail_gets: bool = False
+    """Answers every C-GET with C000 (unable to process)."""
     stop_mid_data_set: int = 0
     """Stops for good in the middle of the n-th instance of a retrieval; 0: never."""
     abort_after: int = 0

@@ -119,7 +119,8 @@ class Inquiry:
                     del left[series]
             if not left or not self._ways or time.monotonic() >= deadline:
                 break
-            self._cancel.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+            self._cancel.wait(max(0.0, min(pause, deadline - time.monotonic())))
         return found, " and ".join(self._methods)
 
     def _ask(self, study_uid: str, series_uid: str, wanted: set[str]) -> set[str]:

@@ -23,12 +23,12 @@ from adit.core.transfer.plan import Plan
 from adit.core.transfer.run import Run
 from adit.core.transfer.server_destination import ServerDestination
 
-# Up to so many instances are asked for by name (PS3.4 C.4.2.2.1), more by their series.
+# So many instances are asked for by name in one request (PS3.4 C.4.2.2.1).
 _BY_NAME = 64
 # The destination is asked this often while the source sends; in seconds.
 _FIRST_LOOK, _LONGEST_PAUSE = 1.0, 10.0
 # A source that says to have sent nothing is not waited for as long as one that sent.
-_SHORT_PATIENCE = 3.0
+_SHORT_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,14 @@ def parts_of(ledger: Ledger, *, names: bool = False) -> Iterator[Part]:
     for series_uid, missing in ledger.missing().items():
         if missing is None:
             continue
-        few = 2 * len(missing) <= sizes[series_uid]
         if names:
             yield Part(series_uid, frozenset(missing))
-        elif few:
+        elif len(missing) == sizes[series_uid]:
+            yield Part(series_uid, None)
+        else:
             ordered = sorted(missing)
             for start in range(0, len(ordered), _BY_NAME):
                 yield Part(series_uid, frozenset(ordered[start : start + _BY_NAME]))
-        else:
-            yield Part(series_uid, None)
 
 
 @dataclass

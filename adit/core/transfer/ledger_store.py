@@ -61,7 +61,7 @@ def _fill(row: SeriesTransfer, series: SeriesLedger) -> None:
 
 def _state_of(row: SeriesTransfer) -> str:
     state = SeriesTransfer.State
-    if row.expected and row.excluded == row.expected:
+    if row.excluded == row.expected and (row.expected or row.reason):
         return state.EXCLUDED
     if row.expected and row.confirmed + row.excluded == row.expected:
         return state.SUCCESS

@@ -218,9 +218,15 @@ class Pipeline:
                 refused = self._enter(self._destination.deliver(outgoing))
             except DicomError as error:
                 return _Pass(source=error)
-        if refused is None:
-            self._ledger.fetched(asked)
-        return _Pass(destination=refused)
+        if refused is not None:
+            return _Pass(destination=refused)
+        self._ledger.fetched(asked)
+        if not self._ledger.missing():
+            return _Pass()
+        name = self._source.server.name
+        return _Pass(
+            TransientDicomError(f"{name} sent fewer instances than it has.", code="incomplete")
+        )
 
     def _transform(self, fetched: Iterable[DicomInstance]) -> Iterator[Outgoing]:
         arrivals = check_in(fetched, self._ledger, self._run)
