@@ -2,6 +2,7 @@
 
 from .cancel import Canceled, CancelToken
 from .config import (
+    AssociationGate,
     LocalConfig,
     QueryProtocol,
     RetrieveProtocol,
@@ -23,6 +24,7 @@ from .spill import SpillBuffer
 from .streams import Buffered, buffered
 
 __all__ = [
+    "AssociationGate",
     "Buffered",
     "CancelToken",
     "Canceled",

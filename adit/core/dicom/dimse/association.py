@@ -86,26 +86,39 @@ class Association:
         local: LocalConfig,
         contexts: Sequence[Context],
         cancel: CancelToken,
+        *,
+        wait: bool = True,
     ) -> Association:
         """Connects and negotiates `contexts`.
 
+        Args:
+            server: The peer.
+            local: Our own side.
+            contexts: At most 128.
+            cancel: Ends whatever waits.
+            wait: Whether to wait for a place at the association gate.
+
         Raises:
-            DicomError: If the peer cannot be reached or does not want us.
+            DicomError: If the peer cannot be reached or does not want us, or there is no place.
             Canceled: If `cancel` is set.
         """
-        try:
-            sock = connect(
-                server.host,
-                server.port,
-                timeout=local.connect_timeout,
-                ssl_context=server.tls.ssl_context() if server.tls else None,
-                cancel=cancel,
-            )
-        except OSError as error:
-            cancel.check()
-            raise from_exception(server.name, error) from error
-        association = cls(server, local, cancel, sock)
-        association._registration.enter_context(cancel.on_cancel(association.kill))
+        with contextlib.ExitStack() as stack:
+            if local.association_gate is not None:
+                stack.enter_context(local.association_gate(server.name, cancel, wait=wait))
+            try:
+                sock = connect(
+                    server.host,
+                    server.port,
+                    timeout=local.connect_timeout,
+                    ssl_context=server.tls.ssl_context() if server.tls else None,
+                    cancel=cancel,
+                )
+            except (OSError, ValueError) as error:
+                cancel.check()
+                raise from_exception(server.name, error) from error
+            association = cls(server, local, cancel, sock)
+            association._registration.enter_context(cancel.on_cancel(association.kill))
+            association._registration.push(stack.pop_all())
         try:
             association._negotiate(contexts)
         except BaseException:
@@ -342,6 +355,6 @@ class Association:
     def close(self) -> None:
         """Closes the connection without a word."""
         self.closed = True
-        self._registration.close()
         with contextlib.suppress(OSError):
             self._socket.close()
+        self._registration.close()

@@ -64,7 +64,7 @@ class DimseConnector:
         spill_folder: Path | None = None,
     ) -> None:
         self.server = server
-        self.local = local
+        self.local = local = local.for_server(server)
         self._spill_folder = spill_folder
         self._pool = AssociationPool(server, local, cancel)
 
