@@ -145,7 +145,8 @@ class DimseConnector:
 
     def store(self, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
         """Sends with C-STORE; see `sending.Sender`."""
-        return Sender(self._pool, self.server.name).send_all(instances)
+        most = min(self.local.store_associations, self.server.max_associations)
+        return Sender(self._pool, self.server.name, most).send_all(instances)
 
     def _get_model(self) -> str:
         if self.server.study_root_get_support:
