@@ -1,6 +1,13 @@
 """Speaks DICOM with PACS: DIMSE and DICOMweb behind one operator. Knows no Django."""
 
 from .cancel import Canceled, CancelToken
+from .commitment import (
+    CommitmentReport,
+    CommitmentReports,
+    CommitmentResult,
+    ReportStream,
+    read_report,
+)
 from .config import (
     AssociationGate,
     LocalConfig,
@@ -28,6 +35,9 @@ __all__ = [
     "Buffered",
     "CancelToken",
     "Canceled",
+    "CommitmentReport",
+    "CommitmentReports",
+    "CommitmentResult",
     "DateRange",
     "DicomError",
     "DicomInstance",
@@ -44,6 +54,7 @@ __all__ = [
     "PermanentDicomError",
     "Query",
     "QueryProtocol",
+    "ReportStream",
     "ResultStream",
     "RetrieveProtocol",
     "SeriesResult",
@@ -58,6 +69,7 @@ __all__ = [
     "buffered",
     "read_identifiers",
     "read_part10",
+    "read_report",
     "read_values",
     "tune_socket",
     "tuning_handlers",
