@@ -1,7 +1,15 @@
 """Speaks DICOM with PACS: DIMSE and DICOMweb behind one operator. Knows no Django."""
 
 from .cancel import Canceled, CancelToken
+from .commitment import (
+    CommitmentReport,
+    CommitmentReports,
+    CommitmentResult,
+    ReportStream,
+    read_report,
+)
 from .config import (
+    AssociationGate,
     LocalConfig,
     QueryProtocol,
     RetrieveProtocol,
@@ -24,9 +32,13 @@ from .spill import SpillBuffer
 from .streams import Buffered, buffered
 
 __all__ = [
+    "AssociationGate",
     "Buffered",
     "CancelToken",
     "Canceled",
+    "CommitmentReport",
+    "CommitmentReports",
+    "CommitmentResult",
     "DateRange",
     "DicomError",
     "DicomInstance",
@@ -43,6 +55,7 @@ __all__ = [
     "PermanentDicomError",
     "Query",
     "QueryProtocol",
+    "ReportStream",
     "ResultStream",
     "RetrieveProtocol",
     "RetrieveReport",
@@ -58,6 +71,7 @@ __all__ = [
     "buffered",
     "read_identifiers",
     "read_part10",
+    "read_report",
     "read_values",
     "tune_socket",
     "tuning_handlers",
