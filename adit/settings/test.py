@@ -9,3 +9,6 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# Senders in tests call themselves as they like, but only on this machine.
+RECEIVER_EXTRA_SENDERS = env.words("RECEIVER_EXTRA_SENDERS", ["*@127.0.0.1"])  # noqa: F405

@@ -3,16 +3,18 @@
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
 from typing import Any
 
-from django.db import connections
-from psycopg import Cursor, OperationalError
+from psycopg import Connection, Cursor, DataError, IntegrityError
 from psycopg.types.json import Json
 
 from adit.core.models import ReceivedInstance
 
+from .line import DatabaseLine
+from .refusals import Refusals
 from .spool import Spool
 
 CHANNEL = "adit_received"
@@ -44,16 +46,22 @@ _TYPES = {"move_originator_message_id": "integer", "size": "bigint"}
 _COLUMNS = [field.name for field in fields(Entry)]
 _RECORD = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in _COLUMNS)
 
-# One statement whatever the number of rows: it is prepared once, and is a transaction by itself.
+# One statement whatever the number of rows: it is prepared once, and is a transaction by itself. It
+# may come twice, when the connection broke before the answer: the second one then changes nothing.
 _INSERT = f"""
 WITH entered AS (
-    INSERT INTO {ReceivedInstance._meta.db_table} ({", ".join(_COLUMNS)}, received_at)
-    SELECT *, now() FROM json_to_recordset(%s) AS entry({_RECORD})
+    INSERT INTO {ReceivedInstance._meta.db_table}
+        ({", ".join(_COLUMNS)}, received_at, conflicting, discarded)
+    SELECT *, now(), false, false FROM json_to_recordset(%s) AS entry({_RECORD})
+    ON CONFLICT (receiver, path) DO NOTHING
     RETURNING study_instance_uid
 )
 SELECT pg_notify('{CHANNEL}', study_instance_uid)
 FROM (SELECT DISTINCT study_instance_uid FROM entered) AS studies
 """.encode()
+
+
+_Job = tuple[Entry | Callable[[Connection[Any]], object] | None, Future[None]]
 
 
 class Registry:
@@ -63,11 +71,11 @@ class Registry:
     senders do not wait in line for one disk.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, refusals: Refusals | None = None) -> None:
         self._spool = spool
-        self._wrapper: Any = connections["default"].copy()
-        self._wrapper.inc_thread_sharing()
-        self._queue: queue.SimpleQueue[tuple[Entry, Future[None]] | None] = queue.SimpleQueue()
+        self._refusals = refusals
+        self._line = DatabaseLine()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
         self._thread.start()
 
@@ -77,55 +85,88 @@ class Registry:
         Raises:
             Exception: The database or the disk did not take it.
         """
-        done: Future[None] = Future()
-        self._queue.put((entry, done))
-        done.result()
+        self._do(entry)
+
+    def call(self, work: Callable[[Connection[Any]], object]) -> None:
+        """Do something else through the same connection; after a break it is done again.
+
+        Raises:
+            Exception: What `work` raised.
+        """
+        self._do(work)
+
+    def flush(self) -> None:
+        """Let the refusals be written soon; nobody waits for that."""
+        self._queue.put((None, Future()))
 
     def stop(self) -> None:
         """Enter what is still waiting, then end."""
         self._queue.put(None)
         self._thread.join()
 
-    def _run(self) -> None:
-        try:
-            while (first := self._queue.get()) is not None:
-                batch, ended = [first], False
-                while len(batch) < _MOST_AT_ONCE and not self._queue.empty():
-                    following = self._queue.get()
-                    if following is None:
-                        ended = True
-                        break
-                    batch.append(following)
-                self._enter_batch(batch)
-                if ended:
-                    return
-        finally:
-            self._wrapper.close()
+    def _do(self, work: "Entry | Callable[[Connection[Any]], object]") -> None:
+        done: Future[None] = Future()
+        self._queue.put((work, done))
+        done.result()
 
-    def _enter_batch(self, batch: list[tuple[Entry, Future[None]]]) -> None:
+    def _run(self) -> None:
+        ended = False
         try:
-            self._spool.sync()
-            self._insert([entry for entry, _ in batch])
+            while not ended:
+                jobs = [self._queue.get()]
+                while len(jobs) < _MOST_AT_ONCE and not self._queue.empty():
+                    jobs.append(self._queue.get())
+                ended = None in jobs
+                self._work_on([job for job in jobs if job is not None])
+        finally:
+            self._line.close()
+
+    def _work_on(self, jobs: list[_Job]) -> None:
+        entries = [(work, done) for work, done in jobs if isinstance(work, Entry)]
+        if entries:
+            self._settle([done for _, done in entries], lambda: self._enter(entries))
+        for work, done in jobs:
+            if work is not None and not isinstance(work, Entry):
+                self._settle([done], lambda work=work: self._line.run(work))
+        if self._refusals is not None and len(self._refusals):
+            try:
+                self._line.run(self._refusals.write, patience=0)
+            except Exception as error:
+                logger.warning("Refusals could not be counted yet: %s", type(error).__name__)
+
+    def _settle(self, promises: list[Future[None]], work: Callable[[], object]) -> None:
+        try:
+            work()
         except Exception as error:
-            logger.error("Arrived instances could not be entered: %s", type(error).__name__)
-            for _, done in batch:
+            logger.error("What arrived could not be entered: %s", type(error).__name__)
+            for done in promises:
                 done.set_exception(error)
         else:
-            for _, done in batch:
-                done.set_result(None)
+            for done in promises:
+                if not done.done():
+                    done.set_result(None)
 
-    def _insert(self, entries: list[Entry]) -> None:
-        rows = Json([{column: getattr(entry, column) for column in _COLUMNS} for entry in entries])
+    def _enter(self, entries: list[tuple[Entry, Future[None]]]) -> None:
+        self._spool.sync()
         try:
-            self._execute(rows)
-        except OperationalError:
-            # The server was restarted. Had the first try been committed, the second one would
-            # break the constraint of one row per file.
-            self._wrapper.close()
-            self._execute(rows)
+            self._insert(entries)
+        except (DataError, IntegrityError):
+            # One that PostgreSQL cannot hold must not spoil those that came with it.
+            if len(entries) == 1:
+                raise
+            for entry, done in entries:
+                try:
+                    self._insert([(entry, done)])
+                except Exception as error:
+                    done.set_exception(error)
 
-    def _execute(self, rows: Json) -> None:
-        self._wrapper.ensure_connection()
-        # Django's own cursors put the values into the statement, which then cannot be prepared.
-        with Cursor(self._wrapper.connection) as cursor:
-            cursor.execute(_INSERT, [rows], prepare=True)
+    def _insert(self, entries: list[tuple[Entry, Future[None]]]) -> None:
+        values = [{column: getattr(entry, column) for column in _COLUMNS} for entry, _ in entries]
+        rows = Json(values)
+
+        def insert(connection: Connection[Any]) -> None:
+            # Django's own cursors put the values into the statement, which then cannot be prepared.
+            with Cursor(connection) as cursor:
+                cursor.execute(_INSERT, [rows], prepare=True)
+
+        self._line.run(insert)

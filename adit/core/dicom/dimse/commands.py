@@ -22,6 +22,7 @@ _DATA_SET_TYPE = 0x0800
 _STATUS = 0x0900
 _ERROR_COMMENT = 0x0902
 _AFFECTED_SOP_INSTANCE_UID = 0x1000
+_EVENT_TYPE_ID = 0x1002
 _REMAINING = 0x1020
 _COMPLETED = 0x1021
 _FAILED = 0x1022
@@ -105,6 +106,11 @@ class Command:
     @property
     def sop_instance_uid(self) -> str:
         return self._text(_AFFECTED_SOP_INSTANCE_UID)
+
+    @property
+    def event_type(self) -> int | None:
+        """What an N-EVENT-REPORT tells of."""
+        return self._optional(_EVENT_TYPE_ID)
 
     @property
     def move_originator_ae_title(self) -> str:
