@@ -1,10 +1,10 @@
 """Entering arrived instances in PostgreSQL, several in one transaction where several wait."""
 
 import logging
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -18,7 +18,7 @@ from .refusals import Refusals
 from .spool import Spool
 
 CHANNEL = "adit_received"
-_MOST_AT_ONCE = 128
+_COUNT_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -61,23 +61,34 @@ FROM (SELECT DISTINCT study_instance_uid FROM entered) AS studies
 """.encode()
 
 
-_Job = tuple[Entry | Callable[[Connection[Any]], object] | None, Future[None]]
+class _Waiting:
+    """An entry that somebody waits for."""
+
+    __slots__ = ("done", "entry", "error")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.done = False
+        self.error: Exception | None = None
 
 
 class Registry:
     """Enters rows from many threads through one connection, in batches.
 
     A transaction must wait for the disk. What comes in meanwhile shares the next one, so that many
-    senders do not wait in line for one disk.
+    senders do not wait in line for one disk: who gets the connection enters all that wait. No
+    thread of its own is needed for that, and no change of threads for a sender that is alone.
     """
 
     def __init__(self, spool: Spool, refusals: Refusals | None = None) -> None:
         self._spool = spool
         self._refusals = refusals
         self._line = DatabaseLine()
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
-        self._thread.start()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._refused = threading.Event()
+        if refusals is not None:
+            threading.Thread(target=self._count, name="refusals", daemon=True).start()
 
     def enter(self, entry: Entry) -> None:
         """Return when the row is committed and the workers are told.
@@ -85,7 +96,14 @@ class Registry:
         Raises:
             Exception: The database or the disk did not take it.
         """
-        self._do(entry)
+        own = _Waiting(entry)
+        self._waiting.append(own)
+        with self._lock:
+            if not own.done:
+                batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                self._enter(batch)
+        if own.error is not None:
+            raise own.error
 
     def call(self, work: Callable[[Connection[Any]], object]) -> None:
         """Do something else through the same connection; after a break it is done again.
@@ -93,75 +111,39 @@ class Registry:
         Raises:
             Exception: What `work` raised.
         """
-        self._do(work)
+        with self._lock:
+            self._line.run(work)
 
     def flush(self) -> None:
         """Let the refusals be written soon; nobody waits for that."""
-        self._queue.put((None, Future()))
+        self._refused.set()
 
     def stop(self) -> None:
-        """Enter what is still waiting, then end."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _do(self, work: "Entry | Callable[[Connection[Any]], object]") -> None:
-        done: Future[None] = Future()
-        self._queue.put((work, done))
-        done.result()
-
-    def _run(self) -> None:
-        ended = False
-        try:
-            while not ended:
-                jobs = [self._queue.get()]
-                while len(jobs) < _MOST_AT_ONCE and not self._queue.empty():
-                    jobs.append(self._queue.get())
-                ended = None in jobs
-                self._work_on([job for job in jobs if job is not None])
-        finally:
+        """Write what is still to be written, and close the connection."""
+        self._write_refusals()
+        with self._lock:
             self._line.close()
 
-    def _work_on(self, jobs: list[_Job]) -> None:
-        entries = [(work, done) for work, done in jobs if isinstance(work, Entry)]
-        if entries:
-            self._settle([done for _, done in entries], lambda: self._enter(entries))
-        for work, done in jobs:
-            if work is not None and not isinstance(work, Entry):
-                self._settle([done], lambda work=work: self._line.run(work))
-        if self._refusals is not None and len(self._refusals):
-            try:
-                self._line.run(self._refusals.write, patience=0)
-            except Exception as error:
-                logger.warning("Refusals could not be counted yet: %s", type(error).__name__)
-
-    def _settle(self, promises: list[Future[None]], work: Callable[[], object]) -> None:
+    def _enter(self, batch: list[_Waiting]) -> None:
         try:
-            work()
-        except Exception as error:
-            logger.error("What arrived could not be entered: %s", type(error).__name__)
-            for done in promises:
-                done.set_exception(error)
-        else:
-            for done in promises:
-                if not done.done():
-                    done.set_result(None)
-
-    def _enter(self, entries: list[tuple[Entry, Future[None]]]) -> None:
-        self._spool.sync()
-        try:
-            self._insert(entries)
+            self._spool.sync()
+            self._insert(batch)
         except (DataError, IntegrityError):
             # One that PostgreSQL cannot hold must not spoil those that came with it.
-            if len(entries) == 1:
-                raise
-            for entry, done in entries:
+            for one in batch:
                 try:
-                    self._insert([(entry, done)])
+                    self._insert([one])
                 except Exception as error:
-                    done.set_exception(error)
+                    one.error = error
+        except Exception as error:
+            logger.error("What arrived could not be entered: %s", type(error).__name__)
+            for one in batch:
+                one.error = error
+        for one in batch:
+            one.done = True
 
-    def _insert(self, entries: list[tuple[Entry, Future[None]]]) -> None:
-        values = [{column: getattr(entry, column) for column in _COLUMNS} for entry, _ in entries]
+    def _insert(self, batch: list[_Waiting]) -> None:
+        values = [{column: getattr(one.entry, column) for column in _COLUMNS} for one in batch]
         rows = Json(values)
 
         def insert(connection: Connection[Any]) -> None:
@@ -170,3 +152,23 @@ class Registry:
                 cursor.execute(_INSERT, [rows], prepare=True)
 
         self._line.run(insert)
+
+    def _count(self) -> None:
+        while True:
+            self._refused.wait()
+            self._refused.clear()
+            if not self._write_refusals():
+                self._refused.set()
+            time.sleep(_COUNT_SECONDS)
+
+    def _write_refusals(self) -> bool:
+        refusals = self._refusals
+        if refusals is None or not len(refusals):
+            return True
+        try:
+            with self._lock:
+                self._line.run(refusals.write, patience=0)
+        except Exception as error:
+            logger.warning("Refusals could not be counted yet: %s", type(error).__name__)
+            return False
+        return True

@@ -1,8 +1,8 @@
 """The spool: where arrived instances lie, durably, until a worker has taken them over.
 
-A file gathers as `*.part`, is fsynced, and gets its final name by a rename, so that a final name
-always means a complete file. Files are Part 10 files (PS3.10 7.1): what lies in quarantine can be
-looked at with any DICOM tool.
+A file gathers as `*.part`, gets its final name by a rename, and is fsynced; only then comes its
+row, so that a row always means a complete and durable file. Files are Part 10 files (PS3.10 7.1):
+what lies in quarantine can be looked at with any DICOM tool.
 """
 
 import contextlib
@@ -67,6 +67,7 @@ class Spool:
         self._checked_at = 0.0
         self._has_space = True
         self._lock: BinaryIO | None = None
+        self._descriptor = -1
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def lock(self, patience: float = 0) -> None:
@@ -176,11 +177,9 @@ class Spool:
 
     def sync(self) -> None:
         """Make renames durable."""
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._descriptor < 0:
+            self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(self._descriptor)
 
 
 def _fitting(uid: str) -> str:
@@ -232,10 +231,13 @@ class SpoolWriter:
         """
         if self._head is not None:
             self._write(())
+        # Renamed first, so that the file's own sync takes the name to the disk as well where the
+        # file system can; what a crash leaves of it has no row, and is swept.
+        os.rename(self._part, self._path)  # noqa: PTH104
+        self._part = self._path
         os.fsync(self._file)
         os.close(self._file)
         self._file = -1
-        os.rename(self._part, self._path)  # noqa: PTH104
         sha256 = self._digest.hexdigest()
         return SpooledFile(self._name, self._offset, self._size, sha256, bytes(self._start))
 

@@ -14,6 +14,9 @@ from adit.core.dicom.dimse.pdus import A_ABORT, A_ASSOCIATE_RQ, ProtocolError
 MAXIMUM_PDU = 131072
 """The largest P-DATA-TF that is announced to peers (PS3.8 D.1)."""
 
+TICK_SECONDS = 5.0
+"""How exactly time-outs are kept; to set them for each call would cost one more."""
+
 # A request with 128 contexts of dozens of transfer syntaxes each fits.
 LARGEST_REQUEST = 1 << 20
 # Some peers count their headers differently.
@@ -32,7 +35,6 @@ class PduSource:
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
-        self._timeout = -1.0
         self.largest = LARGEST_REQUEST
 
     def negotiated(self) -> None:
@@ -99,22 +101,21 @@ class PduSource:
             self._socket.settimeout(timeout)
             received = self._socket.recv_into(free)
         else:
-            # A new deadline need not be set to the millisecond.
-            if not 0 <= self._timeout - timeout < 1:
-                self._set_timeout(timeout)
-            flags = socket.MSG_WAITALL if whole else 0
-            try:
-                received = self._socket.recv_into(free, count, flags)
-            except BlockingIOError as error:
-                raise TimeoutError("The peer is too slow.") from error
+            received = self._receive_plain(free, timeout, whole)
         if not received:
             raise EOFError("The peer closed the connection.")
         self._end += received
 
-    def _set_timeout(self, seconds: float) -> None:
-        self._timeout = seconds = max(seconds, 0.01)
-        value = _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+    def _receive_plain(self, free: memoryview, timeout: float, whole: bool) -> int:
+        """One call as a rule; after each tick of the socket's time-out the time is looked at."""
+        deadline = time.monotonic() + timeout
+        flags = socket.MSG_WAITALL if whole else 0
+        while True:
+            try:
+                return self._socket.recv_into(free, len(free), flags)
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError("The peer is too slow.") from error
 
 
 def prepare(sock: socket.socket, send_timeout: float) -> None:
@@ -123,5 +124,6 @@ def prepare(sock: socket.socket, send_timeout: float) -> None:
         sock.settimeout(send_timeout)
         return
     sock.settimeout(None)
-    value = _TIMEVAL.pack(int(send_timeout), 0)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
+    for option, seconds in ((socket.SO_SNDTIMEO, send_timeout), (socket.SO_RCVTIMEO, TICK_SECONDS)):
+        value = _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
+        sock.setsockopt(socket.SOL_SOCKET, option, value)
