@@ -27,7 +27,9 @@ class Faults:
     reject_contexts: Collection[str] = ()
     """Rejects presentation contexts of these abstract syntaxes, and these transfer syntaxes."""
     close_connections: bool = False
-    """Closes every connection as soon as it is open, as a failed TLS handshake looks."""
+    """Closes every connection as soon as it is open."""
+    fail_tls_handshake: bool = False
+    """Answers every connection with the TLS alert "handshake failure" (RFC 8446 6.2)."""
     close_idle_after: float = 0
     """Aborts associations after so many seconds without traffic; 0: never."""
 
@@ -74,6 +76,14 @@ class Faults:
     """The status of refused C-STOREs."""
     forget_every_nth_store: int = 0
     """Answers every n-th C-STORE with success and does not keep the instance; 0: none."""
+
+    # Storage commitment
+    commitment_on_new_association: bool = False
+    """Reports on an association of its own to the peer of that AE title, not on the requestor's."""
+    forget_commitment: bool = False
+    """Accepts requests for storage commitment and never reports."""
+    refuse_commitment: bool = False
+    """Reports every instance as one that it does not have."""
 
     # Everywhere
     delay: float = 0

@@ -1,7 +1,15 @@
 """Speaks DICOM with PACS: DIMSE and DICOMweb behind one operator. Knows no Django."""
 
 from .cancel import Canceled, CancelToken
+from .commitment import (
+    CommitmentReport,
+    CommitmentReports,
+    CommitmentResult,
+    ReportStream,
+    read_report,
+)
 from .config import (
+    AssociationGate,
     LocalConfig,
     QueryProtocol,
     RetrieveProtocol,
@@ -23,9 +31,13 @@ from .spill import SpillBuffer
 from .streams import Buffered, buffered
 
 __all__ = [
+    "AssociationGate",
     "Buffered",
     "CancelToken",
     "Canceled",
+    "CommitmentReport",
+    "CommitmentReports",
+    "CommitmentResult",
     "DateRange",
     "DicomError",
     "DicomInstance",
@@ -42,6 +54,7 @@ __all__ = [
     "PermanentDicomError",
     "Query",
     "QueryProtocol",
+    "ReportStream",
     "ResultStream",
     "RetrieveProtocol",
     "SeriesResult",
@@ -56,6 +69,7 @@ __all__ = [
     "buffered",
     "read_identifiers",
     "read_part10",
+    "read_report",
     "read_values",
     "tune_socket",
     "tuning_handlers",
