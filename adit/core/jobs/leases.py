@@ -16,7 +16,6 @@ from django.db.models.functions import Coalesce, Now
 
 from adit.core.jobs.events import add_event
 from adit.core.jobs.notify import notify_job
-from adit.core.jobs.queue import defer_job_mail
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomTask, TaskEvent
 
@@ -151,9 +150,7 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
         ).update(state=State.CANCELED, end=Now(), not_before=None, message="Canceled."):
             message, level = "Canceled.", TaskEvent.Level.INFO
         add_event(lease.task_id, message, level)
-        derived = derive_job_state(lease.job_id)
-        if derived and derived.ended_now and job.send_finished_mail:
-            defer_job_mail(lease.job_id)
+        derive_job_state(lease.job_id)
     return True
 
 

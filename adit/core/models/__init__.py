@@ -3,6 +3,7 @@
 from adit.core.models.events import TaskEvent
 from adit.core.models.jobs import DicomJob
 from adit.core.models.ledger import SeriesTransfer
+from adit.core.models.limits import JobKindSettings, ServerHours, ServerPace
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.received_instances import ReceivedInstance, Receiver
@@ -17,9 +18,12 @@ __all__ = [
     "DicomNodeGroupAccess",
     "DicomServer",
     "DicomTask",
+    "JobKindSettings",
     "ReceivedInstance",
     "Receiver",
     "SeriesTransfer",
+    "ServerHours",
+    "ServerPace",
     "TaskEvent",
     "TaskResult",
     "TransferJob",

@@ -82,6 +82,24 @@ class DicomTask(models.Model):
         ordering = ["job", "line", "id"]
         indexes = [
             models.Index(fields=["job", "state"]),
+            models.Index(fields=["job", "line", "id"]),
+            # What the dispatcher looks at: the first waiting tasks of each job at each source.
+            models.Index(
+                fields=["job", "source", "id"],
+                name="task_waiting",
+                condition=models.Q(state="PENDING"),
+            ),
+            models.Index(
+                fields=["lease"], name="task_lease", condition=models.Q(lease__isnull=False)
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="task_lease_until",
+                condition=models.Q(lease__isnull=False),
+            ),
+            models.Index(
+                fields=["queued"], name="task_queued", condition=models.Q(queued__isnull=False)
+            ),
             models.Index(
                 fields=["source", "state"],
                 name="task_open_by_source",
