@@ -2,6 +2,7 @@
 
 from .cancel import Canceled, CancelToken
 from .config import (
+    AssociationGate,
     LocalConfig,
     QueryProtocol,
     RetrieveProtocol,
@@ -11,7 +12,7 @@ from .config import (
 )
 from .dicom_operator import DicomOperator
 from .errors import DicomError, PermanentDicomError, TransientDicomError
-from .gate import AssociationGate, Pace
+from .gate import Pace
 from .header import Identifiers, MalformedDataSet, read_identifiers, read_values
 from .incoming import IncomingInstances, IncomingStream
 from .instance import DicomInstance, FileSlice

@@ -62,7 +62,7 @@ class DicomOperator:
             pace: Called before each instance that is fetched or stored, to spread them over time.
         """
         self.server = server
-        self._local = local or LocalConfig()
+        self._local = (local or LocalConfig()).for_server(server)
         self._cancel = cancel or CancelToken()
         self._incoming = incoming
         self._spill_folder = spill_folder
@@ -357,11 +357,16 @@ class DicomOperator:
         return self._dimse
 
     def _web_connector(self) -> DicomWebConnector:
+        if self._dimse is not None:
+            # What is only kept for the next request must not hold a place that this one needs.
+            self._dimse.release_idle()
         if self._web is None:
             self._web = DicomWebConnector(self.server, self._local, self._cancel)
         return self._web
 
     def _search(self) -> Searcher:
+        if self._dimse is not None and self.query_protocols()[:1] == [QueryProtocol.QIDO_RS]:
+            self._dimse.release_idle()
         if self._searcher is None:
             protocol = _choose(self.query_protocols(), None, self.server.name)
             if protocol == QueryProtocol.C_FIND:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 import psycopg
 from django.db import connection
 
-from adit.core.dicom import CancelToken, PermanentDicomError, ServerConfig, TransientDicomError
+from adit.core.dicom import CancelToken, PermanentDicomError, TransientDicomError
 from adit.core.models import DicomServer
 
 # The first key of the advisory locks is this plus the server's id, the second is the slot.
@@ -83,22 +83,29 @@ class AssociationSlots:
                 self._wait(pk, self._needed[pk], None)
 
     @contextlib.contextmanager
-    def admit(self, server: ServerConfig, cancel: CancelToken) -> Iterator[None]:
+    def __call__(self, server: str, cancel: CancelToken, *, wait: bool) -> Iterator[None]:
         """Use one of the run's slots for an association; take another where all are in use."""
-        pk = self._ids[server.name]
+        pk = self._ids[server]
         with self._lock:
             self._in_use[pk] += 1
             missing = self._in_use[pk] > len(self._held[pk])
         try:
-            if missing and not self._wait(pk, self._in_use[pk], _PATIENCE_SECONDS, cancel):
+            patience = _PATIENCE_SECONDS if wait else 0.0
+            if missing and not self._wait(pk, self._in_use[pk], patience, cancel):
                 raise TransientDicomError(
-                    f"All associations that {server.name} takes at once are in use.",
-                    code="busy",
+                    f"All associations that {server} takes at once are in use.", code="busy"
                 )
             yield
         finally:
             with self._lock:
                 self._in_use[pk] -= 1
+                self._give_back_spare(pk)
+
+    def _give_back_spare(self, pk: int) -> None:
+        """Others may need the slots beyond those that the run keeps."""
+        held = self._held[pk]
+        while len(held) > max(self._needed[pk], self._in_use[pk]):
+            self._execute("SELECT pg_advisory_unlock(%s, %s)", _LOCK_SPACE + pk, held.pop())
 
     def close(self) -> None:
         """Give everything back."""
@@ -116,7 +123,7 @@ class AssociationSlots:
         for turn in range(1_000_000_000):
             if self._take(pk, number):
                 return True
-            if deadline is not None and time.monotonic() > deadline:
+            if deadline is not None and time.monotonic() >= deadline:
                 return False
             pause = _POLL_SECONDS[min(turn, len(_POLL_SECONDS) - 1)]
             (cancel or self._cancel).wait(pause * random.uniform(0.7, 1.3))

@@ -48,7 +48,7 @@ from adit.core.transfer.verdict import judge
 def local_config(gate: AssociationGate | None = None) -> LocalConfig:
     """Who we are in DICOM."""
     return LocalConfig(
-        gate=gate,
+        association_gate=gate,
         calling_ae_title=settings.CALLING_AE_TITLE,
         receiver_ae_title=settings.RECEIVER_AE_TITLE,
         progress_timeout=settings.DICOM_PROGRESS_TIMEOUT,

@@ -80,7 +80,6 @@ class Association:
         self._killed = False
         self._message_id = 0
         self._registration = contextlib.ExitStack()
-        self._admission = contextlib.ExitStack()
 
     @classmethod
     def open(
@@ -89,40 +88,44 @@ class Association:
         local: LocalConfig,
         contexts: Sequence[Context],
         cancel: CancelToken,
+        *,
+        wait: bool = True,
     ) -> Association:
         """Connects and negotiates `contexts`, once the gate has room.
 
+        Args:
+            server: The peer.
+            local: Our own side.
+            contexts: At most 128.
+            cancel: Ends whatever waits.
+            wait: Whether to wait for a place at the association gate.
+
         Raises:
-            DicomError: If the peer cannot be reached or does not want us.
+            DicomError: If the peer cannot be reached or does not want us, or there is no place.
             Canceled: If `cancel` is set.
         """
-        with contextlib.ExitStack() as admission:
-            if local.gate is not None:
-                admission.enter_context(local.gate.admit(server, cancel))
-            association = cls._connect(server, local, cancel)
-            association._admission = admission.pop_all()
+        with contextlib.ExitStack() as stack:
+            if local.association_gate is not None:
+                stack.enter_context(local.association_gate(server.name, cancel, wait=wait))
+            try:
+                sock = connect(
+                    server.host,
+                    server.port,
+                    timeout=local.connect_timeout,
+                    ssl_context=server.tls.ssl_context() if server.tls else None,
+                    cancel=cancel,
+                )
+            except (OSError, ValueError) as error:
+                cancel.check()
+                raise from_exception(server.name, error) from error
+            association = cls(server, local, cancel, sock)
+            association._registration.enter_context(cancel.on_cancel(association.kill))
+            association._registration.push(stack.pop_all())
         try:
             association._negotiate(contexts)
         except BaseException:
             association.abort()
             raise
-        return association
-
-    @classmethod
-    def _connect(cls, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> Association:
-        try:
-            sock = connect(
-                server.host,
-                server.port,
-                timeout=local.connect_timeout,
-                ssl_context=server.tls.ssl_context() if server.tls else None,
-                cancel=cancel,
-            )
-        except OSError as error:
-            cancel.check()
-            raise from_exception(server.name, error) from error
-        association = cls(server, local, cancel, sock)
-        association._registration.enter_context(cancel.on_cancel(association.kill))
         return association
 
     def _negotiate(self, contexts: Sequence[Context]) -> None:
@@ -354,12 +357,11 @@ class Association:
     def close(self) -> None:
         """Closes the connection without a word."""
         self.closed = True
-        self._registration.close()
-        if self.local.gate is not None:
+        if self.local.association_gate is not None:
             self._await_end()
         with contextlib.suppress(OSError):
             self._socket.close()
-        self._admission.close()
+        self._registration.close()
 
     def _await_end(self) -> None:
         """Lets the peer see the end, so that it does not count this one beside the next."""

@@ -64,7 +64,7 @@ class DimseConnector:
         spill_folder: Path | None = None,
     ) -> None:
         self.server = server
-        self.local = local
+        self.local = local = local.for_server(server)
         self._spill_folder = spill_folder
         self._pool = AssociationPool(server, local, cancel)
 
@@ -145,7 +145,8 @@ class DimseConnector:
 
     def store(self, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
         """Sends with C-STORE; see `sending.Sender`."""
-        return Sender(self._pool, self.server.name).send_all(instances)
+        most = min(self.local.store_associations, self.server.max_associations)
+        return Sender(self._pool, self.server.name, most).send_all(instances)
 
     def _get_model(self) -> str:
         if self.server.study_root_get_support:
