@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.validators import URLValidator
 from django.http import HttpRequest
 
+from adit.core.jobs.registry import all_kinds
 from adit.core.models import (
     DeidProfile,
     DicomFolder,
@@ -17,11 +18,14 @@ from adit.core.models import (
     DicomServer,
     DicomTask,
     DirectMoveRoute,
+    JobKindSettings,
     ReceivedInstance,
     Receiver,
     SeriesTransfer,
+    ServerHours,
     TaskEvent,
 )
+from adit.core.models.limits import WEEKDAYS
 
 admin.site.site_header = "ADIT administration"
 admin.site.site_title = "ADIT"
@@ -29,6 +33,27 @@ admin.site.site_title = "ADIT"
 
 class AccessInline(admin.TabularInline):
     model = DicomNodeGroupAccess
+    extra = 0
+
+
+class HoursForm(forms.ModelForm):
+    """The weekdays as boxes to tick."""
+
+    weekdays = forms.TypedMultipleChoiceField(
+        coerce=int,
+        choices=list(enumerate(WEEKDAYS)),
+        initial=list(range(7)),
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = ServerHours
+        fields = ["weekdays", "since", "until"]
+
+
+class HoursInline(admin.TabularInline):
+    model = ServerHours
+    form = HoursForm
     extra = 0
 
 
@@ -61,10 +86,22 @@ class DicomServerAdmin(admin.ModelAdmin):
     list_display = ["name", "ae_title", "host", "port", "is_active", "is_suspended", "max_tasks"]
     list_filter = ["is_active", "is_suspended"]
     search_fields = ["name", "ae_title", "host"]
-    inlines = [AccessInline]
+    inlines = [HoursInline, AccessInline]
     fieldsets = [
         (None, {"fields": ["name", "ae_title", "host", "port", "is_active", "is_suspended"]}),
-        ("Limits", {"fields": ["max_tasks", "max_associations", "max_search_results"]}),
+        (
+            "Limits",
+            {
+                "fields": [
+                    "max_tasks",
+                    "max_associations",
+                    "max_instances_per_second",
+                    "max_search_results",
+                    ("task_attempts", "task_retry_waits"),
+                    ("time_zone", "urgent_ignores_hours"),
+                ]
+            },
+        ),
         (
             "DIMSE",
             {
@@ -72,7 +109,7 @@ class DicomServerAdmin(admin.ModelAdmin):
                     ("patient_root_find_support", "study_root_find_support"),
                     ("patient_root_get_support", "study_root_get_support"),
                     ("patient_root_move_support", "study_root_move_support"),
-                    "store_scp_support",
+                    ("store_scp_support", "storage_commitment_support"),
                     "character_set_fallback",
                 ]
             },
@@ -125,6 +162,20 @@ class DeidProfileAdmin(admin.ModelAdmin):
     list_filter = ["is_active"]
     search_fields = ["name"]
     filter_horizontal = ["groups"]
+
+
+class JobKindSettingsForm(forms.ModelForm):
+    kind = forms.ChoiceField(choices=lambda: [(kind.key, kind.label) for kind in all_kinds()])
+
+    class Meta:
+        model = JobKindSettings
+        fields = ["kind", "is_suspended"]
+
+
+@admin.register(JobKindSettings)
+class JobKindSettingsAdmin(admin.ModelAdmin):
+    form = JobKindSettingsForm
+    list_display = ["kind", "is_suspended"]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -20,6 +20,7 @@ from .config import (
 from .dicom_operator import DicomOperator
 from .dimse import RetrieveReport
 from .errors import DicomError, PermanentDicomError, TransientDicomError
+from .gate import Pace
 from .header import Identifiers, MalformedDataSet, read_identifiers, read_values
 from .incoming import IncomingInstances, IncomingStream
 from .instance import DicomInstance, FileSlice
@@ -51,6 +52,7 @@ __all__ = [
     "LocalConfig",
     "MalformedDataSet",
     "NotPart10",
+    "Pace",
     "PatientResult",
     "PermanentDicomError",
     "Query",

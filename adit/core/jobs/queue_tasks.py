@@ -16,8 +16,8 @@ async def run_task(task_id: int) -> None:
     await TaskRunner(task_id).run()
 
 
-@blueprint.task(name="send_job_mail", queue=queue.DEFAULT_QUEUE)
-def send_job_mail(job_id: int) -> None:
-    from adit.core.jobs.mails import send_finished_mail
+@blueprint.task(name="send_job_mail", queue=queue.DEFAULT_QUEUE, retry=queue.MAIL_RETRIES)
+def send_job_mail(job_id: int, mail: str) -> None:
+    from adit.core.jobs.mails import send_mail_about
 
-    send_finished_mail(job_id)
+    send_mail_about(queue.Mail(mail), job_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from adit.core.jobs.notify import notify_job
+from adit.core.jobs.queue import Mail, defer_mail
 from adit.core.models import DicomJob
 
 
@@ -49,11 +50,13 @@ WITH counts AS (
         WHEN warned > 0 THEN 'WARNING'
         WHEN succeeded > 0 THEN 'SUCCESS'
         ELSE 'CANCELED' END AS new_state,
-        job.state AS old_state
+        job.state AS old_state, job.send_finished_mail AS mail_end,
+        failed > 0 AND NOT job.failure_mailed AS first_failure
     FROM counts, core_dicomjob AS job WHERE job.id = %(job_id)s
 )
 UPDATE core_dicomjob AS job SET
     state = new_state,
+    failure_mailed = failure_mailed OR first_failure,
     start = CASE WHEN new_state = 'IN_PROGRESS' THEN coalesce(start, now()) ELSE start END,
     "end" = CASE WHEN new_state IN ('CANCELED', 'SUCCESS', 'WARNING', 'FAILURE')
                  THEN coalesce("end", now()) END,
@@ -63,12 +66,13 @@ UPDATE core_dicomjob AS job SET
         CASE WHEN failed > 0 THEN format('%%s failed', failed) END,
         CASE WHEN canceled > 0 THEN format('%%s canceled', canceled) END) END
 FROM derived WHERE job.id = %(job_id)s
-RETURNING new_state, old_state
+RETURNING new_state, old_state, mail_end, first_failure
 """
 
 
 def derive_job_state(job_id: int) -> Derived | None:
-    """Bring the job's state, message, start and end in line with its tasks, and tell the pages.
+    """Bring the job's state, message, start and end in line with its tasks, tell the pages, and
+    queue the mails that follow: on the end if asked, and on the first failure.
 
     The caller holds the lock of the job (`lock_job`). Returns None where the job is gone.
     """
@@ -78,5 +82,10 @@ def derive_job_state(job_id: int) -> Derived | None:
     if row is None:
         return None
     notify_job(job_id)
-    new_state, old_state = row
-    return Derived(new_state, new_state in DicomJob.ENDED and old_state not in DicomJob.ENDED)
+    new_state, old_state, mail_end, first_failure = row
+    ended_now = new_state in DicomJob.ENDED and old_state not in DicomJob.ENDED
+    if ended_now and mail_end:
+        defer_mail(Mail.FINISHED, job_id)
+    elif first_failure:
+        defer_mail(Mail.FIRST_FAILURE, job_id)
+    return Derived(new_state, ended_now)

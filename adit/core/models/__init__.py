@@ -4,6 +4,7 @@ from adit.core.models.commitment_reports import CommitmentReport
 from adit.core.models.events import TaskEvent
 from adit.core.models.jobs import DicomJob
 from adit.core.models.ledger import SeriesTransfer
+from adit.core.models.limits import JobKindSettings, ServerHours, ServerPace
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.received_instances import ReceivedInstance
@@ -22,10 +23,13 @@ __all__ = [
     "DicomServer",
     "DicomTask",
     "DirectMoveRoute",
+    "JobKindSettings",
     "ReceivedInstance",
     "Receiver",
     "RefusedSender",
     "SeriesTransfer",
+    "ServerHours",
+    "ServerPace",
     "TaskEvent",
     "TaskResult",
     "TransferJob",

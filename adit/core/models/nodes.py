@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
@@ -26,6 +28,12 @@ ae_title_validator = RegexValidator(
     r"^(?! +$)[^\\\x00-\x1f\x7f-\uffff]{1,16}$",
     "An AE title has 1 to 16 printable ASCII characters and no backslash.",
 )
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise where there is no such time zone."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"There is no time zone {name}.")
 
 
 class DicomNodeQuerySet(models.QuerySet["DicomNode"]):
@@ -76,6 +84,12 @@ class DicomServer(DicomNode):
     study_root_get_support = models.BooleanField(default=True)
     study_root_move_support = models.BooleanField(default=True)
     store_scp_support = models.BooleanField("C-STORE support", default=True)
+    storage_commitment_support = models.BooleanField(
+        "storage commitment",
+        default=False,
+        help_text="Asked as proof of delivery where a query does not show what was sent. The "
+        "server must know the receiver's AE title, host and port to report.",
+    )
 
     dicomweb_root_url = models.URLField(blank=True)
     dicomweb_qido_prefix = models.CharField(max_length=255, blank=True)
@@ -110,11 +124,40 @@ class DicomServer(DicomNode):
         help_text="How many tasks may read from this server at the same time, over all workers.",
     )
     max_associations = models.PositiveSmallIntegerField(
-        "associations of a search",
+        "associations at once",
         default=4,
         validators=[MinValueValidator(1)],
-        help_text="With 1 a search is read to its end before more is asked about its results. "
-        "What all tasks open together is bounded by the tasks at once.",
+        help_text="How many associations all tasks together may have open with this server, as "
+        "their source or destination. A search opens no more than so many, either.",
+    )
+    max_instances_per_second = models.PositiveIntegerField(
+        "instances per second",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many instances all tasks together may take from this server, or bring to "
+        "it, in a second. Empty: as fast as it goes.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text="In which the hours are meant, for instance Europe/Berlin. Empty: the one of "
+        "the whole system.",
+    )
+    urgent_ignores_hours = models.BooleanField("urgent jobs ignore the hours", default=False)
+    task_attempts = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How often a task with this source is tried. Empty: as everywhere.",
+    )
+    task_retry_waits = models.CharField(
+        "waits between attempts",
+        max_length=64,
+        blank=True,
+        validators=[RegexValidator(r"^\d{1,6}( *, *\d{1,6})*$", "Seconds, separated by commas.")],
+        help_text="Seconds, separated by commas; the last counts on. Empty: as everywhere.",
     )
     is_suspended = models.BooleanField(
         "suspended", default=False, help_text="Running tasks finish, nothing new starts."
@@ -161,6 +204,7 @@ class DicomServer(DicomNode):
             study_root_get_support=self.study_root_get_support,
             study_root_move_support=self.study_root_move_support,
             store_scp_support=self.store_scp_support,
+            storage_commitment_support=self.storage_commitment_support,
             dicomweb_root_url=self.dicomweb_root_url,
             dicomweb_qido_prefix=self.dicomweb_qido_prefix,
             dicomweb_wado_prefix=self.dicomweb_wado_prefix,

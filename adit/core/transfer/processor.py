@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from django.utils import timezone
 
 from adit.core.deid import Assignment, Pseudonymizer
 from adit.core.dicom import (
+    AssociationGate,
     CancelToken,
     DicomError,
     DicomOperator,
     LocalConfig,
     PermanentDicomError,
 )
+from adit.core.dicom.policy import query_protocols
 from adit.core.models import (
     DicomFolder,
     DicomNode,
@@ -30,6 +33,8 @@ from adit.core.models import (
 )
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.core.receiver.leftovers import discard_leftovers
+from adit.core.transfer.association_slots import AssociationSlots
+from adit.core.transfer.commitment import CommitmentWay, ReceivedReports
 from adit.core.transfer.confirmation import Inquiry, QueryWay, Way
 from adit.core.transfer.destination import Destination
 from adit.core.transfer.direct import DirectRoute
@@ -42,12 +47,14 @@ from adit.core.transfer.plan import Plan
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.server_destination import ServerDestination
+from adit.core.transfer.server_pace import ServerPace
 from adit.core.transfer.verdict import judge
 
 
-def local_config() -> LocalConfig:
+def local_config(gate: AssociationGate | None = None) -> LocalConfig:
     """Who we are in DICOM."""
     return LocalConfig(
+        association_gate=gate,
         calling_ae_title=settings.CALLING_AE_TITLE,
         receiver_ae_title=settings.RECEIVER_AE_TITLE,
         progress_timeout=settings.DICOM_PROGRESS_TIMEOUT,
@@ -55,12 +62,18 @@ def local_config() -> LocalConfig:
 
 
 class TransferWork:
-    """One run of one transfer task."""
+    """One run of one transfer task.
+
+    The limits of the servers hold over all workers: the associations at once of source and
+    destination (the run waits for one at each before it begins), and the instances per second of
+    both. How many tasks run at once is limited at the source alone, by the dispatcher.
+    """
 
     def __init__(self, task: TransferTask, job: TransferJob, run: Run) -> None:
         self._task = task
         self._job = job
         self._run = run
+        self._gate: AssociationSlots | None = None
 
     def do(self) -> TaskResult:
         """Transfer, prove, and judge by the ledger.
@@ -82,6 +95,7 @@ class TransferWork:
     def _transfer(self, ledger: Ledger) -> Ending:
         with contextlib.ExitStack() as stack:
             try:
+                self._gate = stack.enter_context(self._reserve_associations())
                 source = stack.enter_context(self._operator(self._source_server(), receives=True))
                 request = self._request()
                 waits = settings.TRANSFER_RECONNECT_WAITS
@@ -128,17 +142,45 @@ class TransferWork:
     def _source_server(self) -> DicomServer:
         return DicomServer.objects.get(pk=self._task.source_id)
 
+    def _reserve_associations(self) -> AssociationSlots:
+        servers = [self._source_server()]
+        if self._task.destination.kind == DicomNode.Kind.SERVER:
+            servers.append(DicomServer.objects.get(pk=self._task.destination.pk))
+        slots = AssociationSlots([s for s in servers if s.host and s.port], self._run.cancel)
+        try:
+            slots.reserve(self._say_waiting)
+        except BaseException:
+            slots.close()
+            raise
+        return slots
+
+    def _say_waiting(self, server: str) -> None:
+        self._run.progress(now=True, phase="waiting")
+        self._run.event(f"Waits for an association with {server}: all are in use.")
+
     def _operator(
-        self, server: DicomServer, *, receives: bool = False, cancel: CancelToken | None = None
+        self,
+        server: DicomServer,
+        *,
+        receives: bool = False,
+        sends: bool = False,
+        cancel: CancelToken | None = None,
     ) -> DicomOperator:
         run = self._run
         inbox = ReceiverInbox(spill_folder=run.folder) if receives else None
+        config = server.to_config()
+        if not sends:
+            # One association after the other: the run has one slot at each server. A sender takes
+            # more where some are free.
+            config = replace(config, max_associations=1)
         return DicomOperator(
-            server.to_config(),
-            local_config(),
+            config,
+            local_config(self._gate),
             cancel=cancel or run.cancel,
             incoming=inbox,
             spill_folder=run.folder,
+            reports=ReceivedReports(),
+            pace=ServerPace(server, run.cancel) if server.max_instances_per_second else None,
         )
 
     def _request(self) -> TransferRequest:
@@ -172,7 +214,7 @@ class TransferWork:
         if node.kind == DicomNode.Kind.SERVER:
             server = DicomServer.objects.get(pk=node.pk)
             return ServerDestination(
-                stack.enter_context(self._operator(server)),
+                stack.enter_context(self._operator(server, sends=True)),
                 self._inquiry(stack, server, self._task.pseudonym if pseudonymizer else ""),
             )
         folder = DicomFolder.objects.get(pk=node.pk)
@@ -186,11 +228,15 @@ class TransferWork:
 
     def _inquiry(self, stack: contextlib.ExitStack, server: DicomServer, pseudonym: str) -> Inquiry:
         """All ways to ask the server what it holds, the preferred one first."""
+        patience = settings.CONFIRM_PATIENCE_SECONDS
         ways: list[Way] = []
-        for protocol in stack.enter_context(self._operator(server)).query_protocols():
+        for protocol in query_protocols(server.to_config()):
             server.preferred_query = protocol
             ways.append(QueryWay(stack.enter_context(self._operator(server)), pseudonym))
-        return Inquiry(ways, self._run.cancel, settings.CONFIRM_PATIENCE_SECONDS)
+        # A commitment does not name the patient: it proves nothing about the pseudonym.
+        if server.storage_commitment_support and not (pseudonym and ways):
+            ways.append(CommitmentWay(stack.enter_context(self._operator(server)), patience))
+        return Inquiry(ways, self._run.cancel, patience)
 
     def _direct_route(
         self, stack: contextlib.ExitStack, destination: Destination

@@ -67,6 +67,10 @@ def pseudonymize(
             continue
         finally:
             arrival.discard()
+        if result.excluded:
+            ledger.excluded(arrival.source_uid, result.excluded)
+            outgoing.discard()
+            continue
         if result.findings:
             where = ", ".join(sorted({_name_of(finding.tag) for finding in result.findings}))
             ledger.held(arrival.source_uid, f"Held: identifying values may remain in {where}.")
@@ -109,7 +113,8 @@ def _pseudonymize_one(
         buffer = io.BytesIO()
         result = pseudonymizer.process(io.BytesIO(instance.data), buffer, syntax)
         data = buffer.getvalue()
-    changed = DicomInstance(result.sop_class_uid, result.sop_instance_uid, syntax, data)
+    written_in = result.transfer_syntax_uid or syntax
+    changed = DicomInstance(result.sop_class_uid, result.sop_instance_uid, written_in, data)
     outgoing = Outgoing(
         source_uid=arrival.source_uid,
         source_series_uid=arrival.source_series_uid,

@@ -48,6 +48,7 @@ from .pdus import (
 _RELEASE_TIMEOUT = 5.0
 _LARGEST_COMMAND = 64 * 1024
 _LARGEST_IN_MEMORY = 16 * 1024 * 1024
+_END_TIMEOUT = 0.5
 _FAILURES = (OSError, EOFError, ProtocolError, CommandError, struct.error)
 
 
@@ -97,7 +98,7 @@ class Association:
         *,
         wait: bool = True,
     ) -> Association:
-        """Connects and negotiates `contexts`.
+        """Connects and negotiates `contexts`, once the gate has room.
 
         Args:
             server: The peer.
@@ -399,6 +400,17 @@ class Association:
     def close(self) -> None:
         """Closes the connection without a word."""
         self.closed = True
+        if self.local.association_gate is not None:
+            self._await_end()
         with contextlib.suppress(OSError):
             self._socket.close()
         self._registration.close()
+
+    def _await_end(self) -> None:
+        """Lets the peer see the end, so that it does not count this one beside the next."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+            self._socket.settimeout(_END_TIMEOUT)
+            deadline = time.monotonic() + _END_TIMEOUT
+            while self._socket.recv(65536) and time.monotonic() < deadline:
+                pass

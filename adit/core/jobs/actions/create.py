@@ -12,6 +12,7 @@ from django.db.models import Field
 from adit.core.jobs.actions.base import action_done
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.notify import notify_job
+from adit.core.jobs.queue import Mail, defer_mail
 from adit.core.jobs.registry import JobKind
 from adit.core.models import DicomJob, DicomTask
 
@@ -43,6 +44,8 @@ def create_job(
             task.line = line
         insert_tasks(kind.task_model, tasks)
         notify_job(job.pk)
+        if not verified:
+            defer_mail(Mail.UNVERIFIED, job.pk)
         action_done.send(
             JobKind, user=user, action="job.create", object=job, outcome=f"{len(tasks)} tasks"
         )
