@@ -50,7 +50,7 @@ def serial(system: TransferSystem, study: str, *options: str) -> float:
     command = [sys.executable, str(ROOT / "benchmarks/transfer_serial.py"), study]
     for peer in (system.source, system.destination):
         command.append(f"{peer.ae_title}:{peer.dicom_port}")
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout)
 
 

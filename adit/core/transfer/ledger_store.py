@@ -29,6 +29,7 @@ def _load(row: SeriesTransfer) -> SeriesLedger:
         named=row.instances_named,
         expected=row.expected,
         reason=row.reason,
+        judged=row.state in (SeriesTransfer.State.WARNING, SeriesTransfer.State.FAILURE),
         bytes_received=row.bytes_received,
         records={record.source_uid: record for record in decode_records(row.instances)},
         dirty=False,

@@ -118,7 +118,7 @@ class TransferWork:
             except DicomError as error:
                 return Ending(error, (), self._task.proof)
         if ending.method:
-            self._remember(proof=ending.method)
+            self._remember(proof=ending.method[:255])
         return ending
 
     # Rights
@@ -251,6 +251,10 @@ class TransferWork:
             return None
         source = self._source_server()
         if not (source.study_root_move_support or source.patient_root_move_support):
+            return None
+        target = DicomServer.objects.get(pk=self._task.destination.pk)
+        if source.max_instances_per_second or target.max_instances_per_second:
+            # How fast the source sends to others cannot be held back from here.
             return None
         stop = CancelToken()
         stack.enter_context(self._run.cancel.on_cancel(stop.cancel))
