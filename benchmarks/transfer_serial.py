@@ -32,6 +32,8 @@ def associate(peer: str, contexts: list, handlers: list, roles: list):
     """An association with `AE:PORT`."""
     title, port = peer.split(":")
     ae = AE("SERIAL")
+    # A busy machine must not end the comparison.
+    ae.network_timeout = ae.dimse_timeout = ae.acse_timeout = 600
     for context in contexts:
         ae.add_requested_context(context)
     assoc = ae.associate(

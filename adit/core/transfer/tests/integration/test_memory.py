@@ -1,5 +1,7 @@
 """The memory of a task does not grow with what it moves."""
 
+import copy
+
 import numpy as np
 import pytest
 from pydicom.uid import UID, generate_uid
@@ -20,8 +22,7 @@ MEGABYTES = 600
 @pytest.fixture(scope="module")
 def large_uid(orthancs, example_study):
     """A multi-frame object of 600 MB at the source (PS3.3 A.8.4); its Study Instance UID."""
-    ds = example_study.instances[0].copy()
-    ds.file_meta = example_study.instances[0].file_meta.__deepcopy__({})
+    ds = copy.deepcopy(example_study.instances[0])
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.7.3")
     ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
