@@ -4,7 +4,9 @@
 timed from the start of the task to its end, planning, confirmation and ledger included; the
 others from their first connection to their last. Both Orthancs run with TCP_NODELAY=1.
 
-(a) DCMTK: getscu, then storescu (both with TCP_NODELAY=1), unchanged.
+(a) DCMTK: getscu, then storescu, unchanged; as they come (the targets count against this), and
+    both with TCP_NODELAY=1 (shown beside it, without a target: DCMTK only copies, it neither plans
+    nor proves).
 (b) the serial way: download all with pynetdicom, decode, dicognito, write, read, send.
 (c) the same with TCP_NODELAY on its own sockets.
 
@@ -54,7 +56,7 @@ def serial(system: TransferSystem, study: str, *options: str) -> float:
     return float(done.stdout)
 
 
-def dcmtk(system: TransferSystem, study: str) -> float:
+def dcmtk(system: TransferSystem, study: str, **environment: str) -> float:
     """Seconds of getscu and storescu, one after the other."""
     system.destination.clear()
     with tempfile.TemporaryDirectory() as folder:
@@ -63,10 +65,11 @@ def dcmtk(system: TransferSystem, study: str) -> float:
         get += ["127.0.0.1", str(system.source.dicom_port)]
         send = ["/usr/bin/storescu", "-aec", "ORTHANC2", "+sd", "127.0.0.1"]
         send += [str(system.destination.dicom_port), folder]
-        environment = os.environ | {"TCP_NODELAY": "1"}
         started = time.perf_counter()
         for command in (get, send):
-            subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                command, env=os.environ | environment, check=True, stdout=subprocess.DEVNULL
+            )
         return time.perf_counter() - started
 
 
@@ -107,6 +110,8 @@ def measure(system: TransferSystem, *, quick: bool) -> dict[str, float]:
         system.transfer(way, warm_up, profile=True)
     for study, names in studies.items():
         results.add("(a) DCMTK, plain", study, dcmtk(system, names[1]))
+        tuned = dcmtk(system, names[1], TCP_NODELAY="1")
+        results.add("(a) DCMTK, nodelay, plain", study, tuned)
         results.add("(b) serial", study, serial(system, names[1]))
         results.add("(c) serial, nodelay", study, serial(system, names[1], "--nodelay"))
         for way in WAYS:
@@ -143,6 +148,10 @@ def measure(system: TransferSystem, *, quick: bool) -> dict[str, float]:
         "profile_dicomweb_instances_per_second": rate("ADIT DICOMweb, profile"),
         "plain_c_get_to_dcmtk": rate("ADIT C-GET, plain") / rate("(a) DCMTK, plain"),
         "plain_c_move_to_dcmtk": rate("ADIT C-MOVE, plain") / rate("(a) DCMTK, plain"),
+        "plain_c_get_to_dcmtk_nodelay": rate("ADIT C-GET, plain")
+        / rate("(a) DCMTK, nodelay, plain"),
+        "plain_c_move_to_dcmtk_nodelay": rate("ADIT C-MOVE, plain")
+        / rate("(a) DCMTK, nodelay, plain"),
         "four_tasks_to_one": one_by_one / together,
         "memory_400_mb_to_peak": MEMORY_LIMIT / max(peaks.values()),
     }
