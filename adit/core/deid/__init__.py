@@ -1,21 +1,39 @@
 """De-identification of DICOM data sets (PS3.15 Annex E). Knows no Django."""
 
+from .attribute_table import AttributeRow, attribute_table
+from .burned_in import BurnedInPolicy
+from .device_regions import BUILT_IN_REGIONS, DeviceRegion
 from .errors import DeidentificationError, ExcludedModality, MalformedDataset, TruncatedDataset
+from .own_rules import OwnRule, RuleAction
+from .preview import Preview, PreviewRow, preview
 from .profile import Assignment, Option, Profile, standard_research_profile
 from .pseudonymizer import Pseudonymizer
 from .report import DeidResult, Finding, FindingKind
+from .safe_private import SAFE_PRIVATE, SafePrivate
 
 __all__ = [
+    "BUILT_IN_REGIONS",
+    "SAFE_PRIVATE",
     "Assignment",
+    "AttributeRow",
+    "BurnedInPolicy",
     "DeidResult",
     "DeidentificationError",
+    "DeviceRegion",
     "ExcludedModality",
     "Finding",
     "FindingKind",
     "MalformedDataset",
     "Option",
+    "OwnRule",
+    "Preview",
+    "PreviewRow",
     "Profile",
     "Pseudonymizer",
+    "RuleAction",
+    "SafePrivate",
     "TruncatedDataset",
+    "attribute_table",
+    "preview",
     "standard_research_profile",
 ]

@@ -43,14 +43,14 @@ class Rule:
         apply: New value of a leaf; `None` removes the element.
         recurse: The items of a sequence are de-identified by the rules of what is in them.
         items: The encoded items in place of a sequence that is not recursed into.
-        safe_private: The element stays if its creator and number are on the safe list.
+        look: The element is looked at on its own: private ones, and unknown ones to count them.
     """
 
     action: Action
     apply: Apply | None = None
     recurse: bool = False
     items: Callable[[Encoding], list[bytes]] | None = None
-    safe_private: bool = False
+    look: bool = False
 
 
 def _each(convert: Callable[[str], str | None], otherwise: bytes, raw: bytes) -> bytes:

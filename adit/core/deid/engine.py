@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 from .actions import Action, Rule
-from .charset import UTF_8, charset
+from .charset import UTF_8, Charset, charset
 from .codec import (
     TEXT_VRS,
     Element,
@@ -21,15 +22,48 @@ from .codec import (
     pad,
     vr_of_tag,
 )
+from .own_actions import KEEP, REMOVE
 from .patient import SPECIFIC_CHARACTER_SET, PatientContext
+from .private_rules import NOT_ON_THE_LIST, PrivateLevel, PrivateRules
 from .profile import Profile
-from .rules import KEEP, REMOVE, choose_rule
-from .safe_private import is_safe, private_creators
+from .rules import UNKNOWN, decide
 
 _MEMO_LIMIT = 20_000
 
 Insertion = tuple[int, bytes]
 """Tag and encoded element, written at its place in the top level in place of what stood there."""
+
+
+class Trace(Protocol):
+    """Told of each element as the engine meets it; the preview is one."""
+
+    def begin(self, buffer: bytes, insertions: Sequence[Insertion], encoding: Encoding) -> None:
+        """The source's header, and what will be written into it."""
+        ...
+
+    def enter(self, element: Element, rule: Rule, why: str, charset: Charset) -> None:
+        """An element and what is done with it."""
+        ...
+
+    def changed(self, new: bytes, charset: Charset) -> None:
+        """The value of the element entered last, as it goes out."""
+        ...
+
+    def replaced(self, element: Element, charset: Charset) -> None:
+        """An element in whose place an inserted one stands."""
+        ...
+
+    def dummy_items(self, any_item: bool) -> None:
+        """The sequence entered last gets dummy items, or none."""
+        ...
+
+    def descend(self, tag: int, number: int) -> None:
+        """An item of a sequence begins."""
+        ...
+
+    def ascend(self) -> None:
+        """The item ends."""
+        ...
 
 
 class RuleBook:
@@ -38,10 +72,16 @@ class RuleBook:
     def __init__(self, profile: Profile, sop_class_uid: str) -> None:
         self.profile = profile
         self.sop_class_uid = sop_class_uid
+        self.private = PrivateRules(profile)
         self.known: dict[int, Rule] = {}
+        self.words: dict[int, str] = {}
 
     def find(self, tag: int) -> Rule:
-        rule = choose_rule(self.profile, tag, self.sop_class_uid)
+        rule, self.words[tag] = decide(self.profile, tag, self.sop_class_uid)
+        number = tag & 0xFFFF
+        creator = tag >> 16 & 1 and 0x10 <= number <= 0xFF  # looked at, to be counted
+        if tag >> 16 & 1 and not creator and not self.private.any_stays:
+            rule, self.words[tag] = REMOVE, NOT_ON_THE_LIST
         self.known[tag] = rule
         return rule
 
@@ -49,8 +89,16 @@ class RuleBook:
 class Rewriter:
     """Rewrites the elements of one object's header."""
 
-    def __init__(self, buffer: bytes, rules: RuleBook, context: PatientContext) -> None:
+    def __init__(
+        self,
+        buffer: bytes,
+        rules: RuleBook,
+        context: PatientContext,
+        trace: Trace | None = None,
+    ) -> None:
         self.counts: Counter[str] = Counter()
+        self.unknown: Counter[tuple[int, bytes]] = Counter()
+        self._trace = trace
         self._buffer = buffer
         self._rules = rules
         self._context = context
@@ -58,6 +106,11 @@ class Rewriter:
         self._memo = context.memo.setdefault(self._source.declared, {})
         if len(self._memo) > _MEMO_LIMIT:
             self._memo.clear()
+
+    def behind_pixels(self, buffer: bytes) -> Rewriter:
+        """The same for another buffer, counting on."""
+        self._buffer = buffer
+        return self
 
     def rewrite(
         self,
@@ -76,10 +129,12 @@ class Rewriter:
         """
         buffer, known, counts, memo = self._buffer, self._rules.known, self.counts, self._memo
         transcoded = self._context.transcoded
+        trace = self._trace
+        copying = not transcoded and trace is None
         pieces: list[bytes] = []
         kept = 0
         copied = elements[0].start if elements else 0
-        creators: dict[int, bytes] | None = None
+        private: PrivateLevel | None = None
         pending = iter(insertions)
         insertion = next(pending, None)
         insert_at = insertion[0] if insertion else 0xFFFFFFFF
@@ -94,16 +149,29 @@ class Rewriter:
                 insert_at = insertion[0] if insertion else 0xFFFFFFFF
             rule = known.get(tag) or self._rules.find(tag)
             if tag in replaced:
-                rule = REMOVE
-            elif rule is KEEP and items is None and not transcoded:
+                copied = self._leave(pieces, copied, start, end)
+                if trace is not None:
+                    trace.replaced(Element(tag, vr, start, value, end, items), self._source)
+                continue
+            elif rule is KEEP and items is None and copying:
                 kept += 1
                 continue
             new: bytes | None
-            if rule.safe_private:
-                if creators is None:
-                    creators = private_creators(elements, buffer)
-                if not is_safe(creators, tag):
+            why = ""
+            if rule.look:
+                if rule is UNKNOWN:
+                    self.unknown[tag, b""] += 1
                     rule = REMOVE
+                else:
+                    element = Element(tag, vr, start, value, end, items)
+                    if private is None:
+                        private = PrivateLevel(self._rules.private, elements, buffer)
+                    rule, why = private.decide(element)
+                    if rule is REMOVE and 0x10 <= tag & 0xFFFF <= 0xFF:
+                        self.unknown[tag, buffer[value:end]] += 1
+            if trace is not None:
+                element = Element(tag, vr, start, value, end, items)
+                trace.enter(element, rule, why or self._rules.words[tag], self._source)
             if rule is REMOVE:
                 new = None
             elif items is not None:
@@ -113,7 +181,7 @@ class Rewriter:
                     continue
             else:
                 raw = buffer[value:end]
-                key = (rule, raw)
+                key = (rule, raw, vr)
                 if transcoded:
                     new = self._transcoded(rule, tag, vr, raw)
                 else:
@@ -122,6 +190,8 @@ class Rewriter:
                         assert rule.apply is not None or rule.items is not None or rule is KEEP
                         new = self._apply(rule, vr, raw)
                         memo[key] = new
+                if trace is not None:
+                    trace.changed(new, self._context.charset)
                 if new == raw:
                     counts[rule.action] += 1
                     continue
@@ -141,6 +211,13 @@ class Rewriter:
             pieces.append(insertion[1])
             insertion = next(pending, None)
         return pieces
+
+    def _leave(self, pieces: list[bytes], copied: int, start: int, end: int) -> int:
+        """Leaves an element out; returns from where on is copied."""
+        if copied < start:
+            pieces.append(self._buffer[copied:start])
+        self.counts[Action.REMOVE] += 1
+        return end
 
     def _apply(self, rule: Rule, vr: bytes, raw: bytes) -> bytes:
         if rule.apply is None:
@@ -162,11 +239,18 @@ class Rewriter:
         assert items is not None
         if rule.items is not None:
             body = b"".join(rule.items(encoding))
+            if self._trace is not None:
+                self._trace.dummy_items(bool(body))
             return element_header(encoding, element.tag, b"SQ", len(body)) + body
         changed = False
         bodies: list[bytes] = []
-        for item in items.items:
+        trace = self._trace
+        for number, item in enumerate(items.items):
+            if trace is not None:
+                trace.descend(element.tag, number)
             pieces = self._item(item, items.encoding)
+            if trace is not None:
+                trace.ascend()
             if pieces is None:
                 first, last = item.elements[:1], item.elements[-1:]
                 body = self._buffer[first[0].start : last[0].end] if first else b""

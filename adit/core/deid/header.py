@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .actions import code_items
+from .burned_in import BURNED_IN_ANNOTATION
 from .codec import Encoding, encode_element, encode_sequence
 from .dates import shift_date, valid_time
 from .engine import Insertion
@@ -47,7 +48,7 @@ REPLACED_ALWAYS = frozenset(
 
 
 def header_insertions(
-    context: PatientContext, encoding: Encoding, values: dict[int, bytes]
+    context: PatientContext, encoding: Encoding, values: dict[int, bytes], pixels_cleaned: bool
 ) -> tuple[Insertion, ...]:
     """Elements to write at the top level, ascending.
 
@@ -55,17 +56,21 @@ def header_insertions(
         context: Of the patient.
         encoding: Of the top level.
         values: Raw values of the source; study date and time are used.
+        pixels_cleaned: Burned-in annotation was blanked; BurnedInAnnotation becomes NO. Otherwise
+            nobody knows, and the attribute stays as it came.
     """
     trial = bytes(tag in values for tag in TRIAL_TAGS)
-    key = (encoding, values.get(STUDY_DATE, b""), values.get(STUDY_TIME, b""), trial)
+    day, time = values.get(STUDY_DATE, b""), values.get(STUDY_TIME, b"")
+    key = (encoding, day, time, trial, pixels_cleaned)
     found = context.insertions.get(key)
     if found is None:
-        found = context.insertions[key] = _insertions(context, encoding, values)
+        found = _insertions(context, encoding, values, pixels_cleaned)
+        context.insertions[key] = found
     return found
 
 
 def _insertions(
-    context: PatientContext, encoding: Encoding, values: dict[int, bytes]
+    context: PatientContext, encoding: Encoding, values: dict[int, bytes], pixels_cleaned: bool
 ) -> tuple[Insertion, ...]:
     profile, assignment, encode = context.profile, context.assignment, context.charset.encode
     pseudonym = encode(assignment.pseudonym)
@@ -84,8 +89,13 @@ def _insertions(
         leaves += _rest_of_trial_module(context, values)
     if assignment.trial_protocol_name:
         leaves.append((_TRIAL_PROTOCOL_NAME, b"LO", encode(assignment.trial_protocol_name)))
+    if pixels_cleaned:
+        leaves.append((BURNED_IN_ANNOTATION, b"CS", b"NO"))
+    applied = profile.options - {Option.CLEAN_PIXEL_DATA}
+    if pixels_cleaned:
+        applied |= {Option.CLEAN_PIXEL_DATA}
     codes = [CODE_OF_BASIC_PROFILE]
-    codes += [code for option, code in CODE_OF_OPTION.items() if option in profile.options]
+    codes += [code for option, code in CODE_OF_OPTION.items() if option in applied]
     sequence = encode_sequence(
         encoding, _DEIDENTIFICATION_METHOD_CODES, code_items(encoding, codes)
     )

@@ -101,15 +101,13 @@ _RULES: tuple[tuple[Option, OptionAction, Callable[[str, bytes], bool]], ...] = 
 )
 
 
-def option_action(profile: Profile, tag: int) -> OptionAction | None:
-    """What the options of the profile do with a row of the table, `None` if they do nothing.
+def deciding_option(profile: Profile, tag: int) -> tuple[Option, OptionAction] | None:
+    """Which option of the profile decides on a row of the table, `None` if none does.
 
     Clean Graphics leaves overlays and curves to the Basic Profile: their text is made of pixels,
     which cannot be told from graphics without recognition, so they are removed.
     """
     options = profile.options
-    if tag >> 16 & 1:
-        return OptionAction.CLEAN if Option.RETAIN_SAFE_PRIVATE in options else None
     basic = basic_action(tag)
     if basic is None:
         return None
@@ -117,16 +115,16 @@ def option_action(profile: Profile, tag: int) -> OptionAction | None:
     temporal = vr in _TEMPORAL or _TIMESTAMP.search(keyword)
     if temporal and not _TIME_OF_THE_PERSON.search(keyword):
         if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in options:
-            return OptionAction.CLEAN
+            return Option.RETAIN_LONGITUDINAL_MODIFIED_DATES, OptionAction.CLEAN
         if Option.RETAIN_LONGITUDINAL_FULL_DATES in options:
-            return OptionAction.KEEP
+            return Option.RETAIN_LONGITUDINAL_FULL_DATES, OptionAction.KEEP
     if (
         basic is BasicAction.UID
         and Option.RETAIN_UIDS in options
         and not _UID_ALWAYS_REPLACED.search(keyword)
     ):
-        return OptionAction.KEEP
+        return Option.RETAIN_UIDS, OptionAction.KEEP
     for option, action, matches in _RULES:
         if option in options and matches(keyword, vr):
-            return action
+            return option, action
     return None

@@ -65,7 +65,7 @@ class PatientContext:
     cleaner: Cleaner
     invented: InventedNames
     age: str  # PatientAge in agreement with the shifted dates, empty if it stays
-    memo: dict[bytes, dict[tuple[object, bytes], bytes]] = field(default_factory=dict)
+    memo: dict[bytes, dict[tuple[object, bytes, bytes], bytes]] = field(default_factory=dict)
     insertions: dict[tuple[object, ...], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
     )

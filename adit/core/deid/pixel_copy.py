@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
+from io import BytesIO
 from typing import Protocol
 
 from .codec import ITEM, LONG_VRS, SEQUENCE_END, SHORT_VRS, UNDEFINED, Encoding
@@ -112,6 +114,19 @@ class DeflatingTarget:
             self._target.write(b"\0")
 
 
+def _read_header(source: Source, encoding: Encoding) -> tuple[bytes, bytes, int]:
+    """Header, VR and length of the element at which the source stands."""
+    header = source.exactly(8)
+    if encoding.implicit:
+        return header, b"OW", encoding.long.unpack(header)[2]
+    vr, length = encoding.short.unpack(header)[2:]
+    if vr in LONG_VRS or vr not in SHORT_VRS:
+        extended = source.exactly(4)
+        header += extended
+        length = encoding.length.unpack(extended)[0]
+    return header, vr, length
+
+
 def copy_pixel_data(source: Source, target: Writable, encoding: Encoding) -> None:
     """Copies the pixel data element at which the source stands.
 
@@ -122,15 +137,7 @@ def copy_pixel_data(source: Source, target: Writable, encoding: Encoding) -> Non
         TruncatedDataset: The source ends within.
         MalformedDataset: Fragments are not delimited.
     """
-    header = source.exactly(8)
-    if encoding.implicit:
-        length = encoding.long.unpack(header)[2]
-    else:
-        vr, length = encoding.short.unpack(header)[2:]
-        if vr in LONG_VRS or vr not in SHORT_VRS:
-            extended = source.exactly(4)
-            header += extended
-            length = encoding.length.unpack(extended)[0]
+    header, _, length = _read_header(source, encoding)
     target.write(header)
     if length != UNDEFINED:
         _copy(source, target, length)
@@ -145,6 +152,28 @@ def copy_pixel_data(source: Source, target: Writable, encoding: Encoding) -> Non
         if tag != ITEM or length == UNDEFINED:
             raise MalformedDataset("Encapsulated pixel data holds something other than fragments.")
         _copy(source, target, length)
+
+
+@dataclass(frozen=True)
+class PixelElement:
+    """A pixel data element, whole in memory: only where pixels are to be changed."""
+
+    header: bytes
+    vr: bytes
+    value: bytes
+    encapsulated: bool
+
+
+def read_pixel_data(source: Source, encoding: Encoding) -> PixelElement:
+    """Reads the pixel data element at which the source stands; raises as `copy_pixel_data`."""
+    header, vr, length = _read_header(source, encoding)
+    collected = BytesIO()
+    if length != UNDEFINED:
+        _copy(source, collected, length)
+        return PixelElement(header, vr, collected.getvalue(), encapsulated=False)
+    source.push_back(header)
+    copy_pixel_data(source, collected, encoding)
+    return PixelElement(header, vr, collected.getvalue()[len(header) :], encapsulated=True)
 
 
 def _copy(source: Source, target: Writable, length: int) -> None:

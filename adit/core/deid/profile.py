@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .burned_in import BurnedInPolicy
+from .device_regions import DeviceRegion
+from .own_rules import OwnRule
+from .safe_private import SafePrivate
+
 
 class Option(StrEnum):
     """Options of the Basic Application Level Confidentiality Profile (PS3.15 E.3)."""
@@ -19,11 +24,13 @@ class Option(StrEnum):
     CLEAN_DESCRIPTORS = "clean_descriptors"
     CLEAN_STRUCTURED_CONTENT = "clean_structured_content"
     CLEAN_GRAPHICS = "clean_graphics"
+    CLEAN_PIXEL_DATA = "clean_pixel_data"
 
 
 CODE_OF_BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
 
 CODE_OF_OPTION: dict[Option, tuple[str, str]] = {
+    Option.CLEAN_PIXEL_DATA: ("113101", "Clean Pixel Data Option"),
     Option.CLEAN_GRAPHICS: ("113103", "Clean Graphics Option"),
     Option.CLEAN_STRUCTURED_CONTENT: ("113104", "Clean Structured Content Option"),
     Option.CLEAN_DESCRIPTORS: ("113105", "Clean Descriptors Option"),
@@ -56,6 +63,11 @@ class Profile:
         excluded_modalities: Objects of these modalities are refused.
         leak_gate: Whether the independent check looks for identifiers in the outgoing header.
         whole_weeks: Shift dates by whole weeks, so that the day of the week stays.
+        burned_in: What happens to objects that may carry identity in their pixels or document.
+        own_rules: Rules of the profile's owner; they win over the table and the options.
+        safe_private: Private elements that stay under Retain Safe Private, beside the built-in
+            list.
+        device_regions: Regions to blank under Clean Pixel Data, beside the built-in ones.
     """
 
     name: str
@@ -65,6 +77,10 @@ class Profile:
     excluded_modalities: frozenset[str] = frozenset({"PR", "SR"})
     leak_gate: bool = True
     whole_weeks: bool = False
+    burned_in: BurnedInPolicy = BurnedInPolicy.HOLD
+    own_rules: tuple[OwnRule, ...] = ()
+    safe_private: tuple[SafePrivate, ...] = ()
+    device_regions: tuple[DeviceRegion, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.secret) < 16:
@@ -74,6 +90,9 @@ class Profile:
             Option.RETAIN_LONGITUDINAL_MODIFIED_DATES,
         } <= self.options:
             raise ValueError("Dates are either retained or modified, not both.")
+        places = [(rule.number, rule.private_creator) for rule in self.own_rules]
+        if len(places) > len(set(places)):
+            raise ValueError("own_rules: two rules are about the same attribute.")
 
 
 @dataclass(frozen=True, kw_only=True)

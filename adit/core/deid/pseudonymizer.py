@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from datetime import timedelta
 from typing import BinaryIO
 
+from pydicom.datadict import keyword_for_tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -13,6 +14,7 @@ from pydicom.uid import (
 )
 
 from .actions import Action
+from .burned_in import BurnedInPolicy
 from .codec import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -24,15 +26,25 @@ from .codec import (
     NeedMoreData,
     parse_elements,
 )
-from .engine import Rewriter, RuleBook
+from .engine import Rewriter, RuleBook, Trace
 from .errors import ExcludedModality, TruncatedDataset
 from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .leak_gate import LeakGate
 from .mapping import KeyedMapping
 from .patient import IDENTIFYING_TAGS, STUDY_INSTANCE_UID, PatientContext, patient_context
-from .pixel_copy import CountingTarget, DeflatingTarget, InflatingSource, Source, copy_pixel_data
+from .pixel_copy import (
+    CountingTarget,
+    DeflatingTarget,
+    InflatingSource,
+    Source,
+    Writable,
+    copy_pixel_data,
+)
+from .pixel_policy import WANTED as WANTED_OF_PIXELS
+from .pixel_policy import clean_pixels, doubt_about
 from .profile import Assignment, Option, Profile
-from .report import DeidResult
+from .report import DeidResult, Finding, FindingKind
+from .unknown import names_of_unknown
 
 _FIRST_READ = 1 << 16
 _CONTEXT_LIMIT = 32
@@ -85,13 +97,27 @@ class Pseudonymizer:
             return timedelta()
         return self._mapping.date_offset(patient_id.strip(" \0"), self.profile.whole_weeks)
 
-    def process(self, source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> DeidResult:
+    def process(
+        self,
+        source: BinaryIO,
+        target: Writable,
+        transfer_syntax_uid: str,
+        *,
+        accepted: frozenset[str] = frozenset(),
+        trace: Trace | None = None,
+    ) -> DeidResult:
         """De-identifies one data set from source to target, in the same transfer syntax.
+
+        Only where regions of compressed pixel data were blanked, the target is in explicit little
+        endian; the result names the syntax.
 
         Args:
             source: Encoded data set without preamble and file meta information.
-            target: Gets the de-identified data set; to be discarded if this raises.
-            transfer_syntax_uid: Of both.
+            target: Gets the de-identified data set; to be discarded if this raises, if the result
+                is `excluded` and, unless somebody decides otherwise, if it has findings.
+            transfer_syntax_uid: Of the source.
+            accepted: Findings as text (`str(finding)`) that somebody released; no longer reported.
+            trace: Told of every element (preview).
 
         Raises:
             MalformedDataset: The source is not a data set in this transfer syntax.
@@ -112,67 +138,89 @@ class Pseudonymizer:
             for element in elements
             if element.items is None and element.tag in _WANTED
         }
-        sop_class_uid = _uid(values, _SOP_CLASS_UID)
         modality = values.get(_MODALITY, b"").decode("ascii", "replace").strip(" \0")
         if modality in self.profile.excluded_modalities:
             raise ExcludedModality(modality)
+        result = self._result(values, transfer_syntax_uid)
+        pixels = clean_pixels(self.profile, buffer, encoding, reader, values, transfer_syntax_uid)
+        doubt = None
+        if self.profile.burned_in is not BurnedInPolicy.ALLOW:
+            doubt = doubt_about(pixels, buffer, elements, values, transfer_syntax_uid)
+        if doubt and self.profile.burned_in is BurnedInPolicy.EXCLUDE:
+            result.excluded = doubt[1]
+            return result
         context = self._context(values)
+        sop_class_uid = result.sop_class_uid
         rules = self._rule_books.get(sop_class_uid)
         if rules is None:
             rules = self._rule_books[sop_class_uid] = RuleBook(self.profile, sop_class_uid)
-        insertions = header_insertions(context, encoding, values)
-        replaced = REPLACED_ALWAYS.union(tag for tag, _ in insertions)
-        rewriter = Rewriter(buffer, rules, context)
+        insertions = header_insertions(context, encoding, values, pixels.cleaned)
+        if pixels.insertions:
+            insertions = tuple(sorted((*insertions, *pixels.insertions)))
+        replaced = REPLACED_ALWAYS.union(tag for tag, _ in insertions) | pixels.dropped
+        if trace is not None:
+            trace.begin(buffer, insertions, encoding)
+        rewriter = Rewriter(buffer, rules, context, trace)
         header = b"".join(rewriter.rewrite(elements, encoding, insertions, replaced) or ())
         counts = rewriter.counts
         counts[Action.WRITE] += len(insertions)
         output.write(header)
         inspected = [(buffer, header)]
+        if pixels.element:
+            output.write(pixels.element)
+            inspected.append(self._tail(reader, encoding, rewriter, output, replaced))
         while True:
             following = reader.read(1)
             if not following:
                 break
             reader.push_back(following)
             copy_pixel_data(reader, output, encoding)
-            tail = self._tail(reader, encoding, rules, context, replaced, counts)
-            output.write(tail[1])
-            inspected.append(tail)
+            inspected.append(self._tail(reader, encoding, rewriter, output, replaced))
         if deflating:
             deflating.finish()
-        findings = []
+        if doubt:
+            result.findings.append(_burned_in(doubt[0]))
         if self.profile.leak_gate:
             for before, after in inspected:
-                findings += self._gate.check(before, after, encoding, patient=buffer)
+                result.findings += self._gate.check(before, after, encoding, patient=buffer)
+        if accepted:
+            result.findings = [item for item in result.findings if str(item) not in accepted]
+        result.size = counting.size
+        result.action_counts = counts
+        result.unknown = names_of_unknown(rewriter.unknown, context.cleaner)
+        result.transfer_syntax_uid = pixels.transfer_syntax_uid
+        result.pixels_cleaned = pixels.cleaned
+        return result
+
+    def _result(self, values: dict[int, bytes], transfer_syntax_uid: str) -> DeidResult:
         source_uid = _uid(values, _SOP_INSTANCE_UID)
-        study_uid, series_uid = _uid(values, STUDY_INSTANCE_UID), _uid(values, _SERIES_INSTANCE_UID)
         return DeidResult(
-            sop_class_uid=sop_class_uid,
+            sop_class_uid=_uid(values, _SOP_CLASS_UID),
             source_sop_instance_uid=source_uid,
             sop_instance_uid=self.map_uid(source_uid),
-            study_instance_uid=self.map_uid(study_uid),
-            series_instance_uid=self.map_uid(series_uid),
-            size=counting.size,
-            action_counts=Counter(counts),
-            findings=findings,
+            study_instance_uid=self.map_uid(_uid(values, STUDY_INSTANCE_UID)),
+            series_instance_uid=self.map_uid(_uid(values, _SERIES_INSTANCE_UID)),
+            size=0,
+            transfer_syntax_uid=transfer_syntax_uid,
         )
 
     def _tail(
         self,
         reader: Source,
         encoding: Encoding,
-        rules: RuleBook,
-        context: PatientContext,
+        rewriter: Rewriter,
+        output: Writable,
         replaced: frozenset[int],
-        counts: Counter[str],
     ) -> tuple[bytes, bytes]:
-        """Elements behind the pixel data, before and after."""
+        """Writes the elements behind the pixel data; returns them before and after."""
         buffer, elements = _read_elements(reader, encoding)
-        rewriter = Rewriter(buffer, rules, context)
-        pieces = rewriter.rewrite(elements, encoding, (), replaced)
-        counts.update(rewriter.counts)
+        pieces = rewriter.behind_pixels(buffer).rewrite(elements, encoding, (), replaced)
         if pieces is None:
-            return buffer, buffer[: elements[-1].end] if elements else b""
-        return buffer, b"".join(pieces)
+            after = buffer[: elements[-1].end] if elements else b""
+        else:
+            after = b"".join(pieces)
+        output.write(after)
+        return buffer, after
 
     def _context(self, values: dict[int, bytes]) -> PatientContext:
         key = tuple(values.get(tag, b"") for tag in _CONTEXT_KEY)
@@ -187,8 +235,12 @@ class Pseudonymizer:
 
 _CONTEXT_KEY = (*IDENTIFYING_TAGS, STUDY_INSTANCE_UID)
 _WANTED = frozenset(
-    {*_CONTEXT_KEY, *TRIAL_TAGS, _SOP_CLASS_UID, _SOP_INSTANCE_UID, _MODALITY, _SERIES_INSTANCE_UID}
+    {*_CONTEXT_KEY, *TRIAL_TAGS, *WANTED_OF_PIXELS, _SOP_INSTANCE_UID, _SERIES_INSTANCE_UID}
 )
+
+
+def _burned_in(tag: int) -> Finding:
+    return Finding(tag, keyword_for_tag(tag), FindingKind.BURNED_IN)
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:

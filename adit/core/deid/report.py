@@ -17,6 +17,8 @@ class FindingKind(StrEnum):
     ADDRESS = "address"
     PHONE = "phone"
     ORIGINAL_UID = "original_uid"
+    BURNED_IN = "burned_in"
+    RULE_VIOLATION = "rule_violation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,13 @@ class DeidResult:
         source_sop_instance_uid: UID before, for the caller's ledger. Never shown with the result.
         size: Bytes written to the target.
         action_counts: Elements by action (values of `Action`), at all levels.
-        findings: What the leak gate recognised; a caller holds the object where there are any.
+        findings: Why the object is held; nothing else may be done with it where there are any.
+        excluded: Why the object is not transferred; then nothing was written.
+        unknown: Attributes never seen before, by name and count: private blocks by creator, tags
+            that PS3.6 does not know. Never a value.
+        transfer_syntax_uid: Of what was written; differs from the source's where pixels were
+            cleaned.
+        pixels_cleaned: Whether regions of the pixel data were blanked.
     """
 
     sop_class_uid: str
@@ -57,3 +65,7 @@ class DeidResult:
     size: int
     action_counts: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
+    excluded: str = ""
+    unknown: Counter[str] = field(default_factory=Counter)
+    transfer_syntax_uid: str = ""
+    pixels_cleaned: bool = False

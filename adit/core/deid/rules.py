@@ -13,15 +13,20 @@ from pydicom.datadict import keyword_for_tag
 
 from . import actions
 from .actions import Action, Rule
+from .burned_in import ENCAPSULATED_DOCUMENT, is_document
 from .codec import vr_of_tag
 from .iod_types import PlainAction, resolve
-from .options import OptionAction, option_action
+from .options import OptionAction, deciding_option
+from .own_actions import KEEP, REMOVE, rule_of
+from .own_rules import OwnRule
 from .patient import PATIENT_AGE, PATIENT_BIRTH_DATE, PATIENT_ID, PATIENT_NAME
 from .profile import Option, Profile
 from .table import basic_action
 
-KEEP = Rule(Action.KEEP, recurse=True)
-REMOVE = Rule(Action.REMOVE)
+PRIVATE = Rule(Action.REMOVE, look=True)
+"""Stands for what is decided by the creator of the element's block."""
+UNKNOWN = Rule(Action.REMOVE, look=True)
+"""Removes an element that PS3.6 does not know; counted, so that people learn of it."""
 
 _TEXT = frozenset({b"LO", b"LT", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _TEMPORAL = frozenset({b"DA", b"DT", b"TM"})
@@ -31,34 +36,80 @@ _UID_OF_A_DEFINITION = re.compile(
 )
 _LENGTH_TO_END = 0x00080001
 _TRIAL_SUBJECT_ID = 0x00120040
+_PIXEL_GROUP = 0x7FE0
+_OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00003})
+
+
+OF_AN_OPTION = {
+    Option.RETAIN_SAFE_PRIVATE: "Retain Safe Private",
+    Option.RETAIN_UIDS: "Retain UIDs",
+    Option.RETAIN_DEVICE_IDENTITY: "Retain Device Identity",
+    Option.RETAIN_INSTITUTION_IDENTITY: "Retain Institution Identity",
+    Option.RETAIN_PATIENT_CHARACTERISTICS: "Retain Patient Characteristics",
+    Option.RETAIN_LONGITUDINAL_FULL_DATES: "Retain Longitudinal Temporal Information, full dates",
+    Option.RETAIN_LONGITUDINAL_MODIFIED_DATES: (
+        "Retain Longitudinal Temporal Information, modified dates"
+    ),
+    Option.CLEAN_DESCRIPTORS: "Clean Descriptors",
+    Option.CLEAN_STRUCTURED_CONTENT: "Clean Structured Content",
+    Option.CLEAN_GRAPHICS: "Clean Graphics",
+    Option.CLEAN_PIXEL_DATA: "Clean Pixel Data",
+}
+"""Options in words."""
 
 
 def choose_rule(profile: Profile, tag: int, sop_class_uid: str) -> Rule:
     """The rule of an attribute in objects of a SOP class."""
+    return decide(profile, tag, sop_class_uid)[0]
+
+
+def own_rule(profile: Profile, tag: int) -> OwnRule | None:
+    """The profile's own rule about a standard attribute."""
+    for own in profile.own_rules:
+        if own.number == tag and not own.is_private:
+            return own
+    return None
+
+
+def decide(profile: Profile, tag: int, sop_class_uid: str) -> tuple[Rule, str]:
+    """The rule of an attribute in objects of a SOP class, and in words what decided."""
     if tag & 0xFFFF == 0 or tag == _LENGTH_TO_END:
-        return REMOVE  # group lengths, retired and wrong after any change (PS3.5 7.2)
-    option = option_action(profile, tag)
+        return REMOVE, "Group length, retired (PS3.5 7.2)"
     if tag >> 16 & 1:
-        return Rule(Action.KEEP, recurse=True, safe_private=True) if option else REMOVE
+        return PRIVATE, "Private element"
     if tag in (PATIENT_ID, PATIENT_NAME, _TRIAL_SUBJECT_ID):
-        return Rule(Action.PSEUDONYM, actions.pseudonym)
+        return Rule(Action.PSEUDONYM, actions.pseudonym), "Pseudonym of the subject"
+    if tag >> 16 == _PIXEL_GROUP:
+        if tag in _OFFSET_TABLES:
+            return KEEP, "Describes the pixel data"
+        return REMOVE, "Pixel data inside of a sequence cannot be checked"
     vr = vr_of_tag(tag)
+    own = own_rule(profile, tag)
+    if own is not None:
+        return rule_of(own, vr), f"Own rule: {own.reason}"
+    if is_document(sop_class_uid) and tag == ENCAPSULATED_DOCUMENT:
+        return KEEP, "The document itself, under the profile's policy for burned-in annotations"
+    option, action = deciding_option(profile, tag) or (None, None)
+    words = OF_AN_OPTION.get(option, "") if option else ""
     modified = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options
     if tag == PATIENT_BIRTH_DATE and modified:
-        return Rule(Action.SHIFT, actions.shift(vr, b""))
-    if tag == PATIENT_AGE and modified and option is OptionAction.KEEP:
-        return Rule(Action.KEEP, actions.age)
+        rule = Rule(Action.SHIFT, actions.shift(vr, b""))
+        return rule, OF_AN_OPTION[Option.RETAIN_LONGITUDINAL_MODIFIED_DATES]
+    if tag == PATIENT_AGE and action is OptionAction.KEEP:
+        return Rule(Action.KEEP, actions.age), words
     basic = basic_action(tag)
     if basic is None:
         return _unlisted(profile, tag, vr)
     plain = resolve(basic, tag, sop_class_uid)
-    if option is OptionAction.KEEP:
-        return KEEP
-    if option is OptionAction.CLEAN:
+    if action is OptionAction.KEEP:
+        return KEEP, words
+    if action is OptionAction.CLEAN:
         cleaned = _cleaned(tag, vr, plain)
         if cleaned is not None:
-            return cleaned
-    return _basic(tag, vr, plain)
+            return cleaned, words
+        words = f"PS3.15 Basic Profile: {basic.value}; {words} cannot check what is in there"
+        return _basic(tag, vr, plain), words
+    return _basic(tag, vr, plain), f"PS3.15 Basic Profile: {basic.value}"
 
 
 def _cleaned(tag: int, vr: bytes, plain: PlainAction) -> Rule | None:
@@ -99,21 +150,32 @@ def _basic(tag: int, vr: bytes, plain: PlainAction) -> Rule:
     return Rule(Action.DUMMY, actions.dummy(vr))
 
 
-def _unlisted(profile: Profile, tag: int, vr: bytes) -> Rule:
+_BEYOND_THE_TABLE = "Not in the table of PS3.15"
+
+
+def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
     keyword = keyword_for_tag(tag)
-    if not keyword or tag >> 24 in (0x50, 0x60):
-        return REMOVE
+    if not keyword:
+        return UNKNOWN, "Unknown to the data dictionary"
+    if tag >> 24 in (0x50, 0x60):
+        return REMOVE, "Curve or overlay"
+    if tag >> 16 == 0x0002 and vr in (b"OB", b"AE"):
+        return REMOVE, f"{_BEYOND_THE_TABLE}: private information of a file or address of a system"
     if vr == b"UI":
         retained = Option.RETAIN_UIDS in profile.options or _UID_OF_A_DEFINITION.search(keyword)
-        return KEEP if retained else Rule(Action.REPLACE_UID, actions.replace_uid)
+        if retained:
+            return KEEP, f"{_BEYOND_THE_TABLE}: UID of a definition, or UIDs are retained"
+        return Rule(Action.REPLACE_UID, actions.replace_uid), f"{_BEYOND_THE_TABLE}: UID"
     if vr == b"PN":
-        return Rule(Action.EMPTY, actions.empty)
+        return Rule(Action.EMPTY, actions.empty), f"{_BEYOND_THE_TABLE}: name of a person"
     if vr in _TEMPORAL:
+        words = f"{_BEYOND_THE_TABLE}: date or time"
         if Option.RETAIN_LONGITUDINAL_FULL_DATES in profile.options:
-            return KEEP
+            return KEEP, words
         if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options:
-            return Rule(Action.SHIFT, actions.shift(vr, b""))
-        return Rule(Action.DUMMY, actions.dummy(vr))
+            return Rule(Action.SHIFT, actions.shift(vr, b"")), words
+        return Rule(Action.DUMMY, actions.dummy(vr)), words
     if vr in _TEXT:
-        return Rule(Action.CLEAN, actions.clean(descriptor=False))
-    return KEEP
+        rule = Rule(Action.CLEAN, actions.clean(descriptor=False))
+        return rule, f"{_BEYOND_THE_TABLE}: text without the patient's identifiers"
+    return KEEP, f"{_BEYOND_THE_TABLE}: technical"

@@ -145,6 +145,7 @@ def _add_us(ds: Dataset, pictures: list[Picture]) -> None:
     ds.ImageType = ["ORIGINAL", "PRIMARY", "ABDOMINAL", "0001"]
     ds.PatientOrientation = ""
     ds.LossyImageCompression = "00"
+    ds.BurnedInAnnotation = "NO"
     _add_pixels(ds, np.stack(pictures) if cine else pictures[0], 8, signed=False)
     if cine:
         ds.FrameTime = "40"

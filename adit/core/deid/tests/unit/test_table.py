@@ -131,7 +131,7 @@ BY_OPTION = [
     pytest.param(option, row, id=f"{option.value}-{row['keyword'] or row['tag']}")
     for option in Option
     for row in rows()
-    if row[_COLUMNS.get(option, option.value)]
+    if row.get(_COLUMNS.get(option, option.value))
 ]
 
 

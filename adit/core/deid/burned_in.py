@@ -1,0 +1,88 @@
+"""Objects that may carry identity where no rule looks: in pixels, documents, videos, voices."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class BurnedInPolicy(StrEnum):
+    """What happens to an object that may carry identity in its pixels or document.
+
+    Meant are objects whose BurnedInAnnotation is YES, or whose modality or SOP class is one that
+    commonly carries burned-in text while the attribute is absent, and that no pixel rule cleaned;
+    also encapsulated documents, videos and recordings of voices, which nothing can check.
+    """
+
+    HOLD = "hold"
+    EXCLUDE = "exclude"
+    ALLOW = "allow"
+
+
+ENCAPSULATED_DOCUMENT = 0x00420011
+BURNED_IN_ANNOTATION = 0x00280301
+PIXEL_DATA = 0x7FE00010
+_WAVEFORM_DATA = 0x54001010
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_DOCUMENTS = _STORAGE + "104."  # PDF, CDA, STL, OBJ, MTL
+_VIDEOS = frozenset(_STORAGE + suffix for suffix in ("77.1.1.1", "77.1.2.1", "77.1.4.1"))
+_VOICES = frozenset(_STORAGE + suffix for suffix in ("9.4.1", "9.4.2"))
+_VIDEO_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
+
+_IMAGES_WITH_TEXT = "US IVUS XC ES OT SC GM SM OP DMS DG BI DOC"
+_MODALITIES = frozenset(_IMAGES_WITH_TEXT.split())
+"""Modalities of photographs, screens and scans, whose devices draw text into the image."""
+
+_CLASSES_WITH_TEXT = """
+3 3.1 6 6.1 7 7.1 7.2 7.3 7.4 77.1.1 77.1.2 77.1.3 77.1.4 77.1.5.1 77.1.5.2
+"""
+_SCREENS = frozenset(_STORAGE + suffix for suffix in _CLASSES_WITH_TEXT.split())
+"""Ultrasound, secondary capture and visible light: images of screens and of what lies about."""
+
+
+def is_document(sop_class_uid: str) -> bool:
+    """Whether objects of the class are encapsulated documents (PS3.3 A.45)."""
+    return sop_class_uid.startswith(_DOCUMENTS)
+
+
+def suspicion(
+    *,
+    sop_class_uid: str,
+    transfer_syntax_uid: str,
+    modality: str,
+    burned_in_annotation: str,
+    overlay_in_pixels: bool,
+    image: bool,
+) -> tuple[int, str] | None:
+    """Where an object may carry identity that no rule reaches, and why in words.
+
+    Args:
+        sop_class_uid: SOP Class UID.
+        transfer_syntax_uid: Tells a video.
+        modality: Value of Modality.
+        burned_in_annotation: Value of BurnedInAnnotation (PS3.3 C.7.6.1), empty if absent.
+        overlay_in_pixels: An overlay lies in unused bits of the pixel data (PS3.5 8.1.2); the
+            pixel data is not rewritten for it.
+        image: The object has pixels.
+
+    Returns:
+        Tag of the attribute that is in doubt, and the reason; `None` if there is no doubt.
+    """
+    if is_document(sop_class_uid):
+        return ENCAPSULATED_DOCUMENT, "An encapsulated document cannot be checked."
+    if sop_class_uid in _VOICES:
+        return _WAVEFORM_DATA, "A recording of a voice cannot be checked."
+    if transfer_syntax_uid in _VIDEO_SYNTAXES or sop_class_uid in _VIDEOS:
+        return PIXEL_DATA, "A video cannot be checked."
+    if not image:
+        return None
+    if overlay_in_pixels:
+        return PIXEL_DATA, "An overlay lies in unused bits of the pixels."
+    stated = burned_in_annotation.strip(" \0").upper()
+    if stated == "NO":
+        return None
+    if stated:
+        return BURNED_IN_ANNOTATION, "The object says that text is burned into its pixels."
+    if modality.strip(" \0").upper() in _MODALITIES or sop_class_uid in _SCREENS:
+        return PIXEL_DATA, "Images of this kind often carry burned-in text."
+    return None

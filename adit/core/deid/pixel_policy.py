@@ -1,0 +1,161 @@
+"""Applies device regions to an object's pixels, and says what stays in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .burned_in import BURNED_IN_ANNOTATION, PIXEL_DATA, suspicion
+from .clean_pixels import (
+    DECODED_SYNTAX,
+    OFFSET_TABLES,
+    PixelsNotCleaned,
+    blank,
+    decode_and_blank,
+    layout_of,
+    read_header,
+)
+from .codec import PIXEL_DATA_TAGS, Element, Encoding
+from .device_regions import BUILT_IN_REGIONS, Box, regions_for
+from .engine import Insertion
+from .pixel_copy import Source, read_pixel_data
+from .profile import Option, Profile
+
+Doubt = tuple[int, str]
+"""Tag of the attribute in doubt, and the reason in words."""
+
+SOP_CLASS_UID, MODALITY, ROWS, COLUMNS = 0x00080016, 0x00080060, 0x00280010, 0x00280011
+MANUFACTURER, MODEL = 0x00080070, 0x00081090
+WANTED = frozenset(
+    {SOP_CLASS_UID, MODALITY, ROWS, COLUMNS, MANUFACTURER, MODEL, BURNED_IN_ANNOTATION}
+)
+"""Top-level elements whose raw values are needed here."""
+
+_OVERLAY_BIT_POSITION, _OVERLAY_DATA = 0x0102, 0x3000
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What was done to the pixel data.
+
+    Attributes:
+        transfer_syntax_uid: Of the object that goes out.
+        cleaned: All known regions were blanked.
+        element: The pixel data element to write; `None`: it is copied as it came.
+        insertions: Attributes that decoding changed.
+        dropped: Elements that decoding made wrong.
+        doubt: The device's regions are known and could not be blanked.
+    """
+
+    transfer_syntax_uid: str
+    cleaned: bool = False
+    element: bytes | None = None
+    insertions: tuple[Insertion, ...] = ()
+    dropped: frozenset[int] = frozenset()
+    doubt: Doubt | None = None
+
+
+def clean_pixels(
+    profile: Profile,
+    header: bytes,
+    encoding: Encoding,
+    reader: Source,
+    values: dict[int, bytes],
+    transfer_syntax_uid: str,
+) -> Pixels:
+    """Blanks the device's regions if the profile asks for it and knows them.
+
+    Reads the pixel data from the reader only where there is something to blank; otherwise it
+    stays there, to be copied as a stream.
+    """
+    untouched = Pixels(transfer_syntax_uid)
+    if Option.CLEAN_PIXEL_DATA not in profile.options or ROWS not in values:
+        return untouched
+    boxes = _boxes(profile, values, encoding)
+    if not boxes:
+        return untouched
+    start = reader.read(4)
+    reader.push_back(start)
+    if not start:  # a header alone, as in a preview
+        return Pixels(transfer_syntax_uid, cleaned=True)
+    tag = int.from_bytes(start[:2], _order(encoding)) << 16
+    tag |= int.from_bytes(start[2:], _order(encoding))
+    if tag not in PIXEL_DATA_TAGS:
+        return untouched
+    pixels = read_pixel_data(reader, encoding)
+    try:
+        if pixels.encapsulated:
+            insertions, element = decode_and_blank(header, pixels.value, transfer_syntax_uid, boxes)
+            return Pixels(
+                DECODED_SYNTAX,
+                cleaned=True,
+                element=element,
+                insertions=tuple(insertions),
+                dropped=OFFSET_TABLES,
+            )
+        layout = layout_of(read_header(header, encoding))
+        swapped = encoding.big_endian and layout.bits_allocated == 8 and pixels.vr == b"OW"
+        blanked = blank(pixels.value, layout, boxes, swapped)
+        return Pixels(transfer_syntax_uid, cleaned=True, element=pixels.header + blanked)
+    except PixelsNotCleaned:
+        reason = "The device's regions are known, but its pixel data cannot be cleaned."
+        element = pixels.header + pixels.value
+        return Pixels(transfer_syntax_uid, element=element, doubt=(PIXEL_DATA, reason))
+
+
+def doubt_about(
+    pixels: Pixels,
+    header: bytes,
+    elements: Sequence[Element],
+    values: dict[int, bytes],
+    transfer_syntax_uid: str,
+) -> Doubt | None:
+    """Where the object may carry identity that no rule reaches and no pixel rule cleaned."""
+    if pixels.doubt:
+        return pixels.doubt
+    overlay = _overlay_in_pixels(header, elements)
+    if pixels.cleaned and not overlay:
+        return None
+
+    def text(tag: int) -> str:
+        return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
+
+    return suspicion(
+        sop_class_uid=text(SOP_CLASS_UID),
+        transfer_syntax_uid=transfer_syntax_uid,
+        modality=text(MODALITY),
+        burned_in_annotation=text(BURNED_IN_ANNOTATION),
+        overlay_in_pixels=overlay,
+        image=ROWS in values,
+    )
+
+
+def _order(encoding: Encoding) -> Literal["big", "little"]:
+    return "big" if encoding.big_endian else "little"
+
+
+def _boxes(profile: Profile, values: dict[int, bytes], encoding: Encoding) -> tuple[Box, ...]:
+    return regions_for(
+        (*BUILT_IN_REGIONS, *profile.device_regions),
+        manufacturer=values.get(MANUFACTURER, b"").decode("ascii", "replace").strip(" \0"),
+        model=values.get(MODEL, b"").decode("ascii", "replace").strip(" \0"),
+        modality=values.get(MODALITY, b"").decode("ascii", "replace").strip(" \0"),
+        rows=int.from_bytes(values.get(ROWS, b"")[:2], _order(encoding)),
+        columns=int.from_bytes(values.get(COLUMNS, b"")[:2], _order(encoding)),
+    )
+
+
+def _overlay_in_pixels(header: bytes, elements: Sequence[Element]) -> bool:
+    """An overlay without data of its own lies in bits above those of the image (retired)."""
+    positioned: set[int] = set()
+    with_data: set[int] = set()
+    for element in reversed(elements):
+        if element.tag < 0x60000000:
+            break
+        number = element.tag & 0xFFFF
+        if number == _OVERLAY_BIT_POSITION and any(header[element.value : element.end]):
+            positioned.add(element.tag >> 16)
+        elif number == _OVERLAY_DATA:
+            with_data.add(element.tag >> 16)
+    return bool(positioned - with_data)
