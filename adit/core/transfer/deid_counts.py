@@ -6,6 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+# An object may hold thousands of attributes nobody knows; the ledger stays compact.
+MOST_UNKNOWN = 200
+FURTHER = "further attributes"
+
 
 @dataclass
 class DeidCounts:
@@ -25,7 +29,9 @@ class DeidCounts:
     def add(self, other: DeidCounts) -> None:
         self.instances += other.instances
         self.actions.update(other.actions)
-        self.unknown.update(other.unknown)
+        for name, number in other.unknown.items():
+            known = name in self.unknown or len(self.unknown) < MOST_UNKNOWN
+            self.unknown[name if known else FURTHER] += number
 
     def to_json(self) -> dict[str, Any]:
         """The compact form for a column of the database; nothing for no instances."""

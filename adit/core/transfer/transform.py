@@ -24,7 +24,6 @@ from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.items import Outgoing
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.run import Run
-from adit.core.transfer.unknown_names import UnknownNames
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +58,10 @@ def pseudonymize(
 ) -> Iterator[Outgoing]:
     """De-identify each instance; one in which the leak gate finds something is held back, unless
     staff has accepted just that."""
-    names = UnknownNames()
     for arrival in arrivals:
         try:
             accepted = ledger.accepted(arrival.source_uid)
             outgoing, result = _pseudonymize_one(arrival, pseudonymizer, folder, accepted)
-            if result.unknown:
-                names.look_at(arrival.instance)
         except ExcludedModality as err:
             ledger.excluded(arrival.source_uid, str(err))
             continue
@@ -85,7 +81,7 @@ def pseudonymize(
             outgoing.discard()
             continue
         actions = Counter({str(action): n for action, n in result.action_counts.items()})
-        counts = DeidCounts(1, actions, names.safe(result.unknown))
+        counts = DeidCounts(1, actions, Counter(result.unknown))
         ledger.deidentified(arrival.source_uid, counts)
         yield outgoing
 
