@@ -6,6 +6,7 @@ from django.urls import URLPattern, path, re_path
 
 from adit.core.pages.consumers import JobConsumer, JobListConsumer, NowhereConsumer
 from adit.selective_transfer.consumers import SelectiveTransferConsumer
+from adit.selective_transfer.preview.consumer import PreviewConsumer
 
 
 def _socket(route: str, consumer: Any) -> URLPattern:
@@ -19,5 +20,6 @@ websocket_urlpatterns = [
     _socket("ws/jobs/", JobListConsumer),
     _socket("ws/jobs/<int:job_id>/", JobConsumer),
     _socket("ws/selective-transfer/", SelectiveTransferConsumer),
+    _socket("ws/selective-transfer/preview/", PreviewConsumer),
     re_path(r"", _nowhere),
 ]

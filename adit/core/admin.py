@@ -148,14 +148,6 @@ class DicomFolderAdmin(admin.ModelAdmin):
     inlines = [AccessInline]
 
 
-@admin.register(DeidProfile)
-class DeidProfileAdmin(admin.ModelAdmin):
-    list_display = ["name", "version", "is_active", "leak_gate", "created"]
-    list_filter = ["is_active"]
-    search_fields = ["name"]
-    filter_horizontal = ["groups"]
-
-
 class JobKindSettingsForm(forms.ModelForm):
     kind = forms.ChoiceField(choices=lambda: [(kind.key, kind.label) for kind in all_kinds()])
 
@@ -185,6 +177,17 @@ class UndeletableAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(DeidProfile)
+class DeidProfileAdmin(UndeletableAdmin):
+    """Versions do not change: they are made, offered and retired on the pages of profiles, each
+    time with an audit entry."""
+
+    list_display = ["name", "version", "is_active", "leak_gate", "author", "created"]
+    list_filter = ["is_active"]
+    search_fields = ["name"]
+    exclude = ["secret"]
 
 
 @admin.register(DicomJob)

@@ -71,6 +71,9 @@ class TransferForm(forms.Form):
         profile.queryset = DeidProfile.objects.usable_by(user)
         profile.label_from_instance = lambda one: f"{one.name} (v{one.version})"
         self.fields["profile"].initial = default_profile(user)
+        # The last choice may have a newer version by now, or be retired.
+        if not profile.queryset.filter(pk=_number(self.initial.get("profile"))).exists():
+            self.initial.pop("profile", None)
         if not user.has_perm(rights.URGENT):
             del self.fields["urgent"]
         self._add_pseudonyms()
@@ -141,6 +144,10 @@ class TransferForm(forms.Form):
         found = pseudonyms.refusals(patients, self.pseudonyms, required=self.pseudonym_required)
         for key, text in found.items():
             self.add_error(self.name_of(key) if key else None, text)
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def too_many(user: User, studies: int) -> str:

@@ -184,6 +184,11 @@ SELECTIVE_TRANSFER_MAX_STUDIES = env.integer("SELECTIVE_TRANSFER_MAX_STUDIES", 1
 SELECTIVE_TRANSFER_RESULT_LIMIT = env.integer("SELECTIVE_TRANSFER_RESULT_LIMIT", 101, 1)
 SELECTIVE_TRANSFER_UNVERIFIED = env.boolean("SELECTIVE_TRANSFER_UNVERIFIED", False)
 
+# Previews
+PROFILE_TRIAL_MAX_MB = env.integer("PROFILE_TRIAL_MAX_MB", 50, 1)
+LOOK_TIMEOUT_SECONDS = env.integer("LOOK_TIMEOUT_SECONDS", 60, 1)
+# Uploads up to this size, with some room for the form around the file, never touch the disk.
+FILE_UPLOAD_MAX_MEMORY_SIZE = (PROFILE_TRIAL_MAX_MB + 1) * 1024 * 1024
 
 PROCRASTINATE_ON_APP_READY = "adit.core.jobs.queue.configure"
 

@@ -57,7 +57,10 @@ class Shell:
             return []
         jobs = self._entry("Jobs", "list-task", reverse("core:job_list"), "/tasks/")
         entries = [*self.kinds, jobs]
+        if user.has_perm("core.manage_profiles"):
+            entries.append(self._entry("Profiles", "incognito", reverse("core:profile_list")))
         if user.is_staff:
+            entries.append(self._entry("Held", "shield-exclamation", reverse("core:held_list")))
             entries.append(self._entry("Admin", "gear", reverse("admin:index")))
         return entries
 

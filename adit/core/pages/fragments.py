@@ -16,6 +16,7 @@ from adit.core.jobs.registry import get_kind
 from adit.core.jobs.waiting import reasons_for_waiting
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer, TaskEvent
 from adit.core.pages.action_buttons import action_buttons
+from adit.core.pages.held.found import held_count
 from adit.core.pages.progress import elapsed, progress_of
 from adit.core.pages.task_table import tasks_by_id, tasks_of_kind, with_notes
 
@@ -137,6 +138,7 @@ def home_context(user: Any) -> dict[str, Any]:
         "unverified": (
             DicomJob.objects.filter(state=DicomJob.State.UNVERIFIED).count() if user.is_staff else 0
         ),
+        "held": held_count() if user.is_staff else 0,
     }
 
 

@@ -13,6 +13,7 @@ from adit.core.pages.task_table import tasks_of_kind
 from adit.core.transfer.records import InstanceRecord, decode_records
 
 COUNTS = ("expected", "received", "sent", "confirmed", "excluded", "held", "failed")
+_SUMS = (*COUNTS, "released", "discarded", "bytes_sent")
 IDENTIFIERS_PERMISSION = "core.view_identifiers_in_receipts"
 _STATES = {
     "e": "expected",
@@ -41,6 +42,8 @@ class Totals:
     excluded: int = 0
     held: int = 0
     failed: int = 0
+    released: int = 0
+    discarded: int = 0
     bytes_sent: int = 0
     empty_tasks: int = 0
 
@@ -87,6 +90,12 @@ def _statement(totals: Totals, places: str) -> str:
     text = f"{totals.confirmed} of {totals.wanted} {noun} confirmed at {places}"
     if totals.excluded:
         text += f", {totals.excluded} excluded"
+    if totals.discarded:
+        text += f" ({totals.discarded} discarded by staff)"
+    if totals.held:
+        text += f", {totals.held} held for staff to decide"
+    if totals.released:
+        text += f", {totals.released} released by staff"
     if totals.empty_tasks:
         noun = "task" if totals.empty_tasks == 1 else "tasks"
         text += f", and {totals.empty_tasks} {noun} with nothing to confirm"
@@ -96,12 +105,12 @@ def _statement(totals: Totals, places: str) -> str:
 def sums(task_ids: list[int]) -> dict[int, Totals]:
     """The totals of each of the tasks, in one query."""
     totals = {task_id: Totals() for task_id in task_ids}
-    columns: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*COUNTS, "bytes_sent")}
+    columns: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _SUMS}
     columns["number"] = Count("id")
     rows = SeriesTransfer.objects.filter(task_id__in=task_ids).order_by().values("task_id")
     for row in rows.annotate(**columns):
         entry = totals[row["task_id"]]
-        for name in (*COUNTS, "bytes_sent"):
+        for name in _SUMS:
             setattr(entry, name, int(row[f"sum_{name}"]))
         entry.series = row["number"]
     return totals
@@ -118,8 +127,8 @@ def task_receipt(user: Any, task_id: int, kind: str) -> TaskReceipt:
     rows: list[Any] = list(task.series.defer("instances"))
     receipt = _receipt(user, task, rows)
     for row in rows:
-        counts = {name: getattr(row, name) for name in COUNTS}
-        receipt.totals.add(Totals(series=1, bytes_sent=row.bytes_sent, **counts))
+        counts = {name: getattr(row, name) for name in _SUMS}
+        receipt.totals.add(Totals(series=1, **counts))
     return receipt
 
 
@@ -162,6 +171,9 @@ def _instance_json(record: InstanceRecord, shows_source: bool) -> dict[str, Any]
         "size": record.size,
         "sha256_sent": record.sha256_sent,
         "reason": record.reason,
+        "findings": list(record.findings),
+        "released_with": list(record.accepted),
+        "discarded": record.discarded,
     }
     if shows_source:
         entry["source_sop_instance_uid"] = record.source_uid
@@ -202,7 +214,7 @@ def _series_json(row: Any, receipt: TaskReceipt, instances: bool) -> dict[str, A
         "reason": row.reason,
         "instances_named": row.instances_named,
         "bytes_sent": row.bytes_sent,
-        **{name: getattr(row, name) for name in COUNTS},
+        **{name: getattr(row, name) for name in (*COUNTS, "released", "discarded")},
     }
     if receipt.shows_source:
         entry["source_series_instance_uid"] = row.series_instance_uid

@@ -1,6 +1,9 @@
 from django.urls import path
 
 from adit.core.pages import job_detail, jobs, receipt_views, task_detail
+from adit.core.pages.deid_report.urls import urlpatterns as report_patterns
+from adit.core.pages.held.urls import urlpatterns as held_patterns
+from adit.core.pages.profiles.urls import urlpatterns as profile_patterns
 
 app_name = "core"
 urlpatterns = [
@@ -25,4 +28,7 @@ urlpatterns = [
         receipt_views.task_receipt_download,
         name="task_receipt_json",
     ),
+    *profile_patterns,
+    *held_patterns,
+    *report_patterns,
 ]

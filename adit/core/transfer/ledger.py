@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState
 
@@ -34,6 +35,7 @@ class SeriesLedger:
     reason: str = ""
     bytes_received: int = 0
     records: dict[str, InstanceRecord] = field(default_factory=dict)
+    deid_counts: DeidCounts = field(default_factory=DeidCounts)
     dirty: bool = True
 
     def counts(self) -> Counter[InstanceState]:
@@ -48,7 +50,8 @@ class SeriesLedger:
 @dataclass(frozen=True)
 class Totals:
     """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
-    were neither sent nor settled otherwise; `sent` were sent but not confirmed."""
+    were neither sent nor settled otherwise; `sent` were sent but not confirmed; `discarded` are
+    those of the excluded ones that staff discarded."""
 
     expected: int
     waiting: int
@@ -58,6 +61,7 @@ class Totals:
     held: int
     failed: int
     bytes_sent: int
+    discarded: int = 0
 
     @property
     def wanted(self) -> int:
@@ -75,6 +79,8 @@ class Ledger:
     def __init__(self, series: Iterable[SeriesLedger] = ()) -> None:
         self._lock = threading.RLock()
         self._series = {s.series_instance_uid: s for s in series}
+        # Of instances on their way, by source SOP Instance UID.
+        self._deid_counts: dict[str, DeidCounts] = {}
 
     # What is expected
 
@@ -165,11 +171,29 @@ class Ledger:
             record.state = S.SENT
             record.new_uid, record.sha256_sent, record.size = new_uid, sha256, size
             record.reason = note
+            counts = self._deid_counts.pop(source_uid, None)
+            # One that is sent again counts once: the same instance gives the same counts.
+            if counts is not None and not record.counted:
+                series.deid_counts.add(counts)
+                record.counted = True
             series.new_series_instance_uid = new_series_uid
             series.dirty = True
 
-    def held(self, source_uid: str, reason: str) -> None:
-        self._settle(source_uid, S.HELD, reason, retry=False)
+    def deidentified(self, source_uid: str, counts: DeidCounts) -> None:
+        """Note what was done to an instance; it enters the report once the instance is sent."""
+        with self._lock:
+            self._deid_counts[source_uid] = counts
+
+    def accepted(self, source_uid: str) -> frozenset[str]:
+        """The findings with which staff released the instance."""
+        with self._lock:
+            return frozenset(self._find(source_uid)[1].accepted)
+
+    def held(self, source_uid: str, reason: str, findings: Iterable[str] = ()) -> None:
+        """Hold an instance back. `findings` are kinds and tags, never values."""
+        with self._lock:
+            self._settle(source_uid, S.HELD, reason, retry=False)
+            self._find(source_uid)[1].findings = tuple(sorted(set(findings)))
 
     def excluded(self, source_uid: str, reason: str) -> None:
         self._settle(source_uid, S.EXCLUDED, reason, retry=False)
@@ -181,6 +205,7 @@ class Ledger:
         with self._lock:
             series, record = self._find(source_uid)
             record.state, record.reason, record.retry = state, reason[:200], retry
+            self._deid_counts.pop(source_uid, None)
             series.dirty = True
 
     def _find(self, source_uid: str) -> tuple[SeriesLedger, InstanceRecord]:
@@ -244,6 +269,9 @@ class Ledger:
                 held=counts[S.HELD],
                 failed=counts[S.FAILED],
                 bytes_sent=sent_bytes,
+                discarded=sum(
+                    r.discarded for s in self._series.values() for r in s.records.values()
+                ),
             )
 
     def reasons(self) -> Counter[str]:

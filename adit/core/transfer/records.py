@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 _VERSION = 1
 _HEADER = struct.Struct("<BII")
@@ -38,6 +39,10 @@ class InstanceRecord:
         sha256_sent: SHA-256 of the data set as sent, hexadecimal, or "".
         reason: why it was excluded, held or failed, or what the destination remarked.
         retry: whether a failure may pass.
+        findings: what the de-identification held it for: kinds and tags, never values.
+        accepted: the findings that staff released it with.
+        discarded: whether staff decided that it stays behind.
+        counted: whether it is in the counts of the report already.
     """
 
     source_uid: str
@@ -48,6 +53,10 @@ class InstanceRecord:
     sha256_sent: str = ""
     reason: str = ""
     retry: bool = True
+    findings: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    discarded: bool = False
+    counted: bool = False
 
 
 def encode_records(records: Iterable[InstanceRecord]) -> bytes:
@@ -70,11 +79,27 @@ def encode_records(records: Iterable[InstanceRecord]) -> bytes:
         # 0: none, 1: own digest, 2: the same as received.
         "sent": "".join(_sent_code(row) for row in rows),
     }
+    columns |= _marks(rows)
     text = zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 6)
     digests = b"".join(bytes.fromhex(row.sha256_received) for row in rows) + b"".join(
         bytes.fromhex(row.sha256_sent) for row in rows if _sent_code(row) == "1"
     )
     return _HEADER.pack(_VERSION, len(rows), len(text)) + text + digests
+
+
+def _marks(rows: list[InstanceRecord]) -> dict[str, Any]:
+    """The columns that most series do without."""
+    lists = sorted({found for row in rows for found in (row.findings, row.accepted) if found})
+    marks = {
+        "lists": [list(one) for one in lists],
+        "findings": {i: lists.index(row.findings) for i, row in enumerate(rows) if row.findings},
+        "accepted": {i: lists.index(row.accepted) for i, row in enumerate(rows) if row.accepted},
+        "discarded": [i for i, row in enumerate(rows) if row.discarded],
+        "counted": "".join("1" if row.counted else "0" for row in rows),
+    }
+    if "1" not in marks["counted"]:
+        del marks["counted"]
+    return {name: value for name, value in marks.items() if value}
 
 
 def _sent_code(row: InstanceRecord) -> str:
@@ -100,6 +125,11 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
     digests = (data[i : i + _DIGEST].hex() for i in range(start, len(data), _DIGEST))
     received = [next(digests) if flag == "1" else "" for flag in columns["received"]]
     final = set(columns["final"])
+    lists = [tuple(one) for one in columns.get("lists", ())]
+    findings = {int(i): lists[n] for i, n in columns.get("findings", {}).items()}
+    accepted = {int(i): lists[n] for i, n in columns.get("accepted", {}).items()}
+    discarded = set(columns.get("discarded", ()))
+    counted = columns.get("counted", "0" * number)
     records = []
     for i in range(number):
         source, new, sent = columns["source"][i], columns["new"][i], columns["sent"][i]
@@ -113,6 +143,10 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
                 sha256_sent={"0": "", "2": received[i]}.get(sent) if sent != "1" else next(digests),  # type: ignore[arg-type]
                 reason=columns["reasons"][columns["reason"][i]],
                 retry=i not in final,
+                findings=findings.get(i, ()),
+                accepted=accepted.get(i, ()),
+                discarded=i in discarded,
+                counted=counted[i] == "1",
             )
         )
     return records

@@ -13,6 +13,7 @@ from adit.core.transfer.records import (
 )
 
 digests = st.one_of(st.just(""), st.binary(min_size=32, max_size=32).map(bytes.hex))
+findings = st.lists(st.text(max_size=20), max_size=3).map(tuple)
 records = st.builds(
     InstanceRecord,
     source_uid=st.from_regex(r"1\.2\.[0-9]{1,20}", fullmatch=True),
@@ -23,6 +24,10 @@ records = st.builds(
     sha256_sent=digests,
     reason=st.text(max_size=40),
     retry=st.booleans(),
+    findings=findings,
+    accepted=findings,
+    discarded=st.booleans(),
+    counted=st.booleans(),
 )
 
 
