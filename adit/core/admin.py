@@ -18,6 +18,7 @@ from adit.core.models import (
     DicomServer,
     DicomTask,
     JobKindSettings,
+    DirectMoveRoute,
     ReceivedInstance,
     Receiver,
     SeriesTransfer,
@@ -139,6 +140,13 @@ class DicomServerAdmin(admin.ModelAdmin):
             },
         ),
     ]
+
+
+@admin.register(DirectMoveRoute)
+class DirectMoveRouteAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "destination_ae_title", "is_active"]
+    list_select_related = ["source", "destination"]
+    autocomplete_fields = ["source", "destination"]
 
 
 @admin.register(DicomFolder)

@@ -1,6 +1,13 @@
 """Speaks DICOM with PACS: DIMSE and DICOMweb behind one operator. Knows no Django."""
 
 from .cancel import Canceled, CancelToken
+from .commitment import (
+    CommitmentReport,
+    CommitmentReports,
+    CommitmentResult,
+    ReportStream,
+    read_report,
+)
 from .config import (
     AssociationGate,
     LocalConfig,
@@ -11,6 +18,7 @@ from .config import (
     TlsConfig,
 )
 from .dicom_operator import DicomOperator
+from .dimse import RetrieveReport
 from .errors import DicomError, PermanentDicomError, TransientDicomError
 from .gate import Pace
 from .header import Identifiers, MalformedDataSet, read_identifiers, read_values
@@ -29,6 +37,9 @@ __all__ = [
     "Buffered",
     "CancelToken",
     "Canceled",
+    "CommitmentReport",
+    "CommitmentReports",
+    "CommitmentResult",
     "DateRange",
     "DicomError",
     "DicomInstance",
@@ -46,8 +57,10 @@ __all__ = [
     "PermanentDicomError",
     "Query",
     "QueryProtocol",
+    "ReportStream",
     "ResultStream",
     "RetrieveProtocol",
+    "RetrieveReport",
     "SeriesResult",
     "ServerConfig",
     "SpillBuffer",
@@ -60,6 +73,7 @@ __all__ = [
     "buffered",
     "read_identifiers",
     "read_part10",
+    "read_report",
     "read_values",
     "tune_socket",
     "tuning_handlers",

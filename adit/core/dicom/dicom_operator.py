@@ -7,8 +7,11 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from pathlib import Path
 from typing import TypeVar
 
+from pydicom.uid import generate_uid
+
 from . import policy
 from .cancel import CancelToken
+from .commitment import CommitmentReport, CommitmentReports, CommitmentResult, summarize
 from .config import LocalConfig, QueryProtocol, RetrieveProtocol, ServerConfig, StoreProtocol
 from .dicomweb import DicomWebConnector
 from .dimse import DimseConnector, ProgressClock, RetrieveReport
@@ -32,6 +35,7 @@ from .streams import Buffered, buffered
 
 _QUEUED_INSTANCES = 64
 _QUEUED_BYTES = 64 * 1024 * 1024
+_REFERENCES_PER_REQUEST = 500
 _T = TypeVar("_T")
 
 
@@ -50,6 +54,7 @@ class DicomOperator:
         incoming: IncomingInstances | None = None,
         spill_folder: Path | None = None,
         pace: Pace | None = None,
+        reports: CommitmentReports | None = None,
     ) -> None:
         """Creates an operator; nothing is sent yet.
 
@@ -60,6 +65,8 @@ class DicomOperator:
             incoming: The receivers' inbox, needed for C-MOVE.
             spill_folder: Where large instances go; without it they stay in memory.
             pace: Called before each instance that is fetched or stored, to spread them over time.
+            reports: What the receivers get of storage commitment. Without it only servers that
+                report on the association of the request can be asked.
         """
         self.server = server
         self._local = (local or LocalConfig()).for_server(server)
@@ -67,6 +74,7 @@ class DicomOperator:
         self._incoming = incoming
         self._spill_folder = spill_folder
         self._pace = pace
+        self._reports = reports
         self._dimse: DimseConnector | None = None
         self._web: DicomWebConnector | None = None
         self._searcher: Searcher | None = None
@@ -303,6 +311,47 @@ class DicomOperator:
             return self._dimse_connector().store(instances)
         return self._web_connector().store(instances)
 
+    def commit(
+        self, references: Iterable[tuple[str, str]], *, patience: float = 60
+    ) -> CommitmentResult:
+        """Asks the server to take responsibility for instances (storage commitment, PS3.4 J).
+
+        Args:
+            references: SOP Class UID and SOP Instance UID of each.
+            patience: Seconds to wait for each report; each covers 500 instances at most.
+
+        Returns:
+            What is committed, what not and why, and of what nothing was said. A server that does
+            not answer is no exception here: nothing is committed then.
+
+        Raises:
+            PermanentDicomError: If the server is not set up for it.
+            Canceled: If the token was set.
+        """
+        if not self.server.storage_commitment_support:
+            raise _unsupported(self.server.name, "storage commitment")
+        pairs = list(dict.fromkeys(references))
+        reports: list[CommitmentReport] = []
+        error: DicomError | None = None
+        for start in range(0, len(pairs), _REFERENCES_PER_REQUEST):
+            transaction = generate_uid(prefix=None)
+            expected = self._reports.expect(transaction) if self._reports else None
+            try:
+                with expected or contextlib.nullcontext() as stream:
+                    report = self._dimse_connector().commit(
+                        transaction,
+                        pairs[start : start + _REFERENCES_PER_REQUEST],
+                        stream,
+                        patience,
+                    )
+            except DicomError as problem:
+                error = problem
+                break
+            if report is None:
+                break
+            reports.append(report)
+        return summarize(frozenset(uid for _, uid in pairs), reports, error, self.server.name)
+
     def move(
         self,
         *,
@@ -310,8 +359,12 @@ class DicomOperator:
         study_instance_uid: str,
         destination_ae_title: str,
         series: Mapping[str, Collection[str] | None] | None = None,
+        new_report: Callable[[], RetrieveReport] = RetrieveReport,
     ) -> RetrieveReport:
         """Lets the server send straight to another one (C-MOVE), series by series or as a study.
+
+        Args:
+            new_report: Makes the report that one C-MOVE fills in while it runs; for progress.
 
         Returns:
             The sum of what the server reports. That it arrived must be asked at the destination.
@@ -333,7 +386,7 @@ class DicomOperator:
             ]
         total = RetrieveReport(status=0)
         for number, want in enumerate(wants, start=1):
-            report = RetrieveReport()
+            report = new_report()
             whole = Want(
                 patient_id=patient_id,
                 study_instance_uid=study_instance_uid,
@@ -389,9 +442,12 @@ def _choose(supported: list[_T], wanted: _T | None, server: str) -> _T:
         return supported[0]
     if wanted is not None and wanted in supported:
         return wanted
-    what = f" with {wanted}" if wanted is not None else ""
-    raise PermanentDicomError(
-        f"{server} is not set up for this operation{what}.",
+    raise _unsupported(server, "this operation" + (f" with {wanted}" if wanted else ""))
+
+
+def _unsupported(server: str, what: str) -> PermanentDicomError:
+    return PermanentDicomError(
+        f"{server} is not set up for {what}.",
         code="unsupported",
         advice="Check which operations are switched on for this server.",
     )

@@ -118,10 +118,12 @@ def _connect(
             error = sock.connect_ex(address)
             if error not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
                 raise OSError(error, "The connection could not be opened.")
-            left = max(0.0, deadline - time.monotonic())
-            _, writable, _ = select.select([wake], [sock], [], left)
+            poll = select.poll()
+            poll.register(wake, select.POLLIN)
+            poll.register(sock, select.POLLOUT)
+            ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         cancel.check()
-        if not writable:
+        if not ready:
             raise TimeoutError("The connection was not opened in time.")
         if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, "The connection could not be opened.")

@@ -21,6 +21,21 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='CommitmentReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('transaction_uid', models.CharField(db_index=True, max_length=64)),
+                ('calling_ae_title', models.CharField(max_length=16, verbose_name='sender')),
+                ('receiver', models.CharField(max_length=64)),
+                ('committed', models.JSONField(default=list, help_text='SOP Instance UIDs.')),
+                ('failed', models.JSONField(default=dict, help_text='Failure Reasons by SOP Instance UID.')),
+                ('received_at', models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                'ordering': ['-received_at'],
+            },
+        ),
+        migrations.CreateModel(
             name='DicomNode',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -50,9 +65,14 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=64, unique=True)),
+                ('ae_title', models.CharField(blank=True, max_length=16, verbose_name='AE title')),
                 ('file_transmit_host', models.CharField(max_length=255)),
                 ('file_transmit_port', models.PositiveIntegerField()),
+                ('file_transmit_fingerprint', models.CharField(blank=True, help_text='SHA-256 of the certificate that workers insist on; empty without TLS.', max_length=64)),
                 ('spool_path', models.CharField(max_length=255)),
+                ('spool_token', models.CharField(blank=True, help_text='What a file in the spool holds; who reads it there sees the same file system.', max_length=64)),
+                ('free_bytes', models.BigIntegerField(blank=True, null=True)),
+                ('takes', models.BooleanField(default=True, help_text='Off while its disk is full, and when stopped.', verbose_name='takes instances')),
                 ('heartbeat', models.DateTimeField()),
             ],
         ),
@@ -194,7 +214,7 @@ class Migration(migrations.Migration):
                 ('study_instance_uid', models.CharField(blank=True, db_index=True, max_length=64)),
                 ('series_instance_uid', models.CharField(blank=True, max_length=64)),
                 ('transfer_syntax_uid', models.CharField(max_length=64)),
-                ('calling_ae_title', models.CharField(max_length=16)),
+                ('calling_ae_title', models.CharField(max_length=16, verbose_name='sender')),
                 ('called_ae_title', models.CharField(max_length=16)),
                 ('move_originator_ae_title', models.CharField(blank=True, max_length=16)),
                 ('move_originator_message_id', models.PositiveIntegerField(blank=True, null=True)),
@@ -204,9 +224,30 @@ class Migration(migrations.Migration):
                 ('claimed_by', models.UUIDField(blank=True, null=True)),
                 ('claimed_at', models.DateTimeField(blank=True, null=True)),
                 ('quarantined_at', models.DateTimeField(blank=True, null=True)),
+                ('conflicting', models.BooleanField(default=False)),
+                ('discarded', models.BooleanField(default=False)),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('discarded', True)), fields=['receiver'], name='discarded_instances')],
                 'constraints': [models.UniqueConstraint(fields=('receiver', 'path'), name='one_row_per_spool_file')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RefusedSender',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('receiver', models.CharField(max_length=64)),
+                ('reason', models.CharField(choices=[('called', "called by a name that is not the receiver's"), ('calling', 'AE title not configured'), ('address', 'address not that of the configured server'), ('limit', 'too many associations'), ('unready', 'configuration not read yet'), ('tls', 'TLS handshake failed')], max_length=16)),
+                ('address', models.CharField(blank=True, max_length=64)),
+                ('calling_ae_title', models.CharField(blank=True, max_length=16, verbose_name='calling AE title')),
+                ('called_ae_title', models.CharField(blank=True, max_length=16, verbose_name='called AE title')),
+                ('count', models.PositiveBigIntegerField(default=0)),
+                ('first', models.DateTimeField(auto_now_add=True)),
+                ('last', models.DateTimeField()),
+            ],
+            options={
+                'ordering': ['-last'],
+                'constraints': [models.UniqueConstraint(fields=('receiver', 'reason', 'address', 'calling_ae_title', 'called_ae_title'), name='one_row_per_refusal')],
             },
         ),
         migrations.CreateModel(
@@ -304,6 +345,21 @@ class Migration(migrations.Migration):
                 'ordering': ['id'],
             },
         ),
+        migrations.CreateModel(
+            name='DirectMoveRoute',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('destination_ae_title', models.CharField(help_text='As the source knows it.', max_length=16, validators=[django.core.validators.RegexValidator('^(?! +$)[^\\\\\\x00-\\x1f\\x7f-\\uffff]{1,16}$', 'An AE title has 1 to 16 printable ASCII characters and no backslash.')], verbose_name='AE title of the destination')),
+                ('is_active', models.BooleanField(default=True, verbose_name='active')),
+                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes_in', to='core.dicomserver')),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes_out', to='core.dicomserver')),
+            ],
+            options={
+                'verbose_name': 'direct C-MOVE',
+                'verbose_name_plural': 'direct C-MOVEs',
+                'ordering': ['source', 'destination'],
+            },
+        ),
         migrations.AddIndex(
             model_name='dicomjob',
             index=models.Index(fields=['owner', '-id'], name='core_dicomj_owner_i_dd61a2_idx'),
@@ -363,5 +419,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='seriestransfer',
             constraint=models.UniqueConstraint(fields=('task', 'series_instance_uid'), name='one_row_per_series_and_task'),
+        ),
+        migrations.AddConstraint(
+            model_name='directmoveroute',
+            constraint=models.UniqueConstraint(fields=('source', 'destination'), name='one_direct_route_per_pair'),
+        ),
+        migrations.AddConstraint(
+            model_name='directmoveroute',
+            constraint=models.CheckConstraint(condition=models.Q(('source', models.F('destination')), _negated=True), name='direct_route_leads_elsewhere'),
         ),
     ]

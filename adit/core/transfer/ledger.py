@@ -22,7 +22,13 @@ _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 
 @dataclass(kw_only=True)
 class SeriesLedger:
-    """One series: its records by source SOP Instance UID."""
+    """One series: its records by source SOP Instance UID.
+
+    Attributes:
+        named: whether the source lists its instances by UID.
+        counted: whether the source tells at least their number.
+        fetched_whole: whether this run fetched all that the source has of it, without an error.
+    """
 
     series_instance_uid: str
     row_id: int | None = None
@@ -31,6 +37,8 @@ class SeriesLedger:
     modality: str = ""
     description: str = ""
     named: bool = True
+    counted: bool = True
+    fetched_whole: bool = False
     expected: int = 0
     reason: str = ""
     bytes_received: int = 0
@@ -51,7 +59,7 @@ class SeriesLedger:
 class Totals:
     """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
     were neither sent nor settled otherwise; `sent` were sent but not confirmed; `discarded` are
-    those of the excluded ones that staff discarded."""
+    those of the excluded ones that staff discarded. `done` is what progress is measured by."""
 
     expected: int
     waiting: int
@@ -62,6 +70,7 @@ class Totals:
     failed: int
     bytes_sent: int
     discarded: int = 0
+    done: int = 0
 
     @property
     def wanted(self) -> int:
@@ -81,6 +90,7 @@ class Ledger:
         self._series = {s.series_instance_uid: s for s in series}
         # Of instances on their way, by source SOP Instance UID.
         self._deid_counts: dict[str, DeidCounts] = {}
+        self._reported = 0
 
     # What is expected
 
@@ -100,6 +110,7 @@ class Ledger:
         series.description = planned.description
         series.reason = planned.excluded
         series.named = planned.instance_uids is not None
+        series.counted = planned.counted
         series.dirty = True
         state = S.EXCLUDED if planned.excluded else S.EXPECTED
         for uid in planned.instance_uids or ():
@@ -135,7 +146,9 @@ class Ledger:
                     and not (record.state is S.FAILED and not record.retry)
                 }
                 settled = len(series.records) - len(left)
-                if not series.named and settled < series.expected:
+                if not series.named and (
+                    settled < series.expected if series.counted else not series.fetched_whole
+                ):
                     wanted[uid] = None
                 elif left:
                     wanted[uid] = left
@@ -215,6 +228,17 @@ class Ledger:
                 return series, record
         raise KeyError(source_uid)
 
+    def fetched(self, asked: Mapping[str, object]) -> None:
+        """Note that a fetch of all of these series ended without an error."""
+        with self._lock:
+            for uid, names in asked.items():
+                self._series[uid].fetched_whole |= names is None
+
+    def reported(self, number: int) -> None:
+        """So many instances, says the source, went straight to the destination: progress only."""
+        with self._lock:
+            self._reported = number
+
     # What is proven
 
     def sent_unconfirmed(self) -> dict[str, list[InstanceRecord]]:
@@ -236,6 +260,17 @@ class Ledger:
                     if record.state is S.SENT and record.new_uid in proven:
                         record.state = S.CONFIRMED
                         series.dirty = True
+
+    def found_unchanged(self, series_uid: str, uids: Iterable[str]) -> None:
+        """Mark instances that the destination holds although they did not pass through here."""
+        with self._lock:
+            series = self._series[series_uid]
+            for uid in uids:
+                record = series.records.get(uid)
+                if record is not None and record.state is S.EXPECTED:
+                    record.state, record.new_uid, record.reason = S.CONFIRMED, uid, ""
+                    series.new_series_instance_uid = series_uid
+                    series.dirty = True
 
     def unconfirmed_are_missing(self, reason: str) -> None:
         """What was sent but cannot be shown at the destination is to be sent again."""
@@ -260,6 +295,7 @@ class Ledger:
                 sent_bytes += sum(r.size for r in series.records.values())
             excluded += counts[S.EXCLUDED]
             settled = counts[S.CONFIRMED] + counts[S.SENT] + counts[S.HELD] + counts[S.FAILED]
+            done = counts[S.CONFIRMED] + counts[S.SENT]
             return Totals(
                 expected=expected,
                 waiting=expected - excluded - settled,
@@ -272,6 +308,7 @@ class Ledger:
                 discarded=sum(
                     r.discarded for s in self._series.values() for r in s.records.values()
                 ),
+                done=min(max(done, self._reported), expected - excluded),
             )
 
     def reasons(self) -> Counter[str]:
@@ -282,6 +319,16 @@ class Ledger:
                 for series in self._series.values()
                 for record in series.records.values()
                 if record.state not in (S.CONFIRMED, S.EXCLUDED)
+            )
+
+    def notes(self) -> Counter[str]:
+        """What the destination remarked on instances that it took."""
+        with self._lock:
+            return Counter(
+                record.reason
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.reason and record.state is S.CONFIRMED
             )
 
     def take_dirty(self) -> list[SeriesLedger]:

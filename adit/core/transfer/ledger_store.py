@@ -68,7 +68,7 @@ def fill_row(row: SeriesTransfer, series: SeriesLedger) -> None:
 
 def _state_of(row: SeriesTransfer) -> str:
     state = SeriesTransfer.State
-    if row.expected and row.excluded == row.expected:
+    if row.excluded == row.expected and (row.expected or row.reason):
         return state.EXCLUDED
     if row.expected and row.confirmed + row.excluded == row.expected:
         return state.SUCCESS
@@ -166,7 +166,7 @@ class LedgerWriter:
             self._run.guard()
             SeriesTransfer.objects.bulk_create([row for row in rows if row.pk is None])
             SeriesTransfer.objects.bulk_update([row for row in rows if row.pk], _COLUMNS)
-            done = totals.sent + totals.confirmed
+            done = totals.done
             self._run.progress(
                 now=True,
                 instances_expected=totals.wanted,

@@ -14,6 +14,7 @@ from django.utils import timezone
 from adit.core.deid import Assignment, Pseudonymizer
 from adit.core.dicom import (
     AssociationGate,
+    CancelToken,
     DicomError,
     DicomOperator,
     LocalConfig,
@@ -24,6 +25,7 @@ from adit.core.models import (
     DicomNode,
     DicomServer,
     DicomTask,
+    DirectMoveRoute,
     TaskResult,
     TransferJob,
     TransferTask,
@@ -31,7 +33,9 @@ from adit.core.models import (
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.core.receiver.leftovers import discard_leftovers
 from adit.core.transfer.association_slots import AssociationSlots
+from adit.core.transfer.confirmation import Inquiry, QueryWay, Way
 from adit.core.transfer.destination import Destination
+from adit.core.transfer.direct import DirectRoute
 from adit.core.transfer.folder_destination import FolderDestination, StudyFolder
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.ledger_store import LedgerWriter, load_ledger, mark_unfinished_series
@@ -92,10 +96,20 @@ class TransferWork:
                 self._gate = stack.enter_context(self._reserve_associations())
                 source = stack.enter_context(self._operator(self._source_server(), receives=True))
                 request = self._request()
-                plan = plan_transfer(source, request, self._run)
+                waits = settings.TRANSFER_RECONNECT_WAITS
+                plan = plan_transfer(source, request, self._run, waits)
                 pseudonymizer = self._pseudonymizer()
                 destination = self._destination(stack, plan, pseudonymizer)
-                pipeline = Pipeline(request, source, destination, pseudonymizer, ledger, self._run)
+                pipeline = Pipeline(
+                    request,
+                    source,
+                    destination,
+                    pseudonymizer,
+                    ledger,
+                    self._run,
+                    direct=self._direct_route(stack, destination),
+                    waits=waits,
+                )
                 ledger.expect(plan)
                 with LedgerWriter(ledger, self._run, self._task.pk):
                     ending = pipeline.transfer(plan)
@@ -142,15 +156,19 @@ class TransferWork:
         self._run.progress(now=True, phase="waiting")
         self._run.event(f"Waits for an association with {server}: all are in use.")
 
-    def _operator(self, server: DicomServer, *, receives: bool = False) -> DicomOperator:
+    def _operator(
+        self, server: DicomServer, *, receives: bool = False, cancel: CancelToken | None = None
+    ) -> DicomOperator:
         run = self._run
         inbox = ReceiverInbox(spill_folder=run.folder) if receives else None
-        # One association after the other: the run has one slot at each server.
-        config = replace(server.to_config(), max_associations=1)
+        config = server.to_config()
+        if receives:
+            # The plan's questions follow each other: the run has one slot at its source.
+            config = replace(config, max_associations=1)
         return DicomOperator(
             config,
             local_config(self._gate),
-            cancel=run.cancel,
+            cancel=cancel or run.cancel,
             incoming=inbox,
             spill_folder=run.folder,
             pace=ServerPace(server, run.cancel) if server.max_instances_per_second else None,
@@ -185,12 +203,10 @@ class TransferWork:
     ) -> Destination:
         node = self._task.destination
         if node.kind == DicomNode.Kind.SERVER:
-            operator = stack.enter_context(self._operator(DicomServer.objects.get(pk=node.pk)))
+            server = DicomServer.objects.get(pk=node.pk)
             return ServerDestination(
-                operator,
-                self._run.cancel,
-                settings.CONFIRM_PATIENCE_SECONDS,
-                self._task.pseudonym if pseudonymizer else "",
+                stack.enter_context(self._operator(server)),
+                self._inquiry(stack, server, self._task.pseudonym if pseudonymizer else ""),
             )
         folder = DicomFolder.objects.get(pk=node.pk)
         place = self._study_folder(folder, plan, pseudonymizer)
@@ -200,6 +216,33 @@ class TransferWork:
             place,
             lambda final: self._remember(destination_path=final),
         )
+
+    def _inquiry(self, stack: contextlib.ExitStack, server: DicomServer, pseudonym: str) -> Inquiry:
+        """All ways to ask the server what it holds, the preferred one first."""
+        ways: list[Way] = []
+        for protocol in stack.enter_context(self._operator(server)).query_protocols():
+            server.preferred_query = protocol
+            ways.append(QueryWay(stack.enter_context(self._operator(server)), pseudonym))
+        return Inquiry(ways, self._run.cancel, settings.CONFIRM_PATIENCE_SECONDS)
+
+    def _direct_route(
+        self, stack: contextlib.ExitStack, destination: Destination
+    ) -> DirectRoute | None:
+        """The way straight from server to server, where it is set up and nothing is to change."""
+        if self._job.profile is not None or not isinstance(destination, ServerDestination):
+            return None
+        route = DirectMoveRoute.objects.filter(
+            source=self._task.source_id, destination=self._task.destination.pk, is_active=True
+        ).first()
+        if route is None or not destination.can_be_asked:
+            return None
+        source = self._source_server()
+        if not (source.study_root_move_support or source.patient_root_move_support):
+            return None
+        stop = CancelToken()
+        stack.enter_context(self._run.cancel.on_cancel(stop.cancel))
+        operator = stack.enter_context(self._operator(source, cancel=stop))
+        return DirectRoute(operator, destination, route.destination_ae_title, stop)
 
     def _study_folder(
         self, folder: DicomFolder, plan: Plan, pseudonymizer: Pseudonymizer | None

@@ -16,6 +16,9 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
         proven += f", {totals.excluded} excluded"
     if totals.discarded:
         proven += f" ({totals.discarded} discarded by staff)"
+    noted = [f"{number}: {note.rstrip('.')}" for note, number in ledger.notes().most_common(2)]
+    if noted:
+        proven += f" ({'; '.join(noted)})"
     if totals.confirmed and not totals.missing and ending.error is None:
         state = "WARNING" if ending.warnings else "SUCCESS"
         return TaskResult(state, ". ".join([proven, *ending.warnings]).rstrip(".") + ".")
