@@ -1,5 +1,6 @@
 """The nouns of the system, one a file."""
 
+from adit.core.models.archives import JobArchive
 from adit.core.models.events import TaskEvent
 from adit.core.models.jobs import DicomJob
 from adit.core.models.ledger import SeriesTransfer
@@ -17,6 +18,7 @@ __all__ = [
     "DicomNodeGroupAccess",
     "DicomServer",
     "DicomTask",
+    "JobArchive",
     "ReceivedInstance",
     "Receiver",
     "SeriesTransfer",

@@ -38,6 +38,8 @@ class SeriesTransfer(models.Model):
     bytes_received = models.BigIntegerField(default=0)
     bytes_sent = models.BigIntegerField(default=0)
     instances = models.BinaryField(default=b"")
+    # What was made of the series where it was converted: `[{"name", "size", "sha256"}]`.
+    files = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["task", "series_number", "id"]

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState
@@ -33,6 +34,7 @@ class SeriesLedger:
     expected: int = 0
     reason: str = ""
     bytes_received: int = 0
+    files: list[dict[str, Any]] = field(default_factory=list)
     records: dict[str, InstanceRecord] = field(default_factory=dict)
     dirty: bool = True
 
@@ -168,6 +170,13 @@ class Ledger:
             series.new_series_instance_uid = new_series_uid
             series.dirty = True
 
+    def converted(self, source_series_uid: str, files: list[dict[str, Any]]) -> None:
+        """Enter the files (`name`, `size`, `sha256`) that were made of a series."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            series.files = files
+            series.dirty = True
+
     def held(self, source_uid: str, reason: str) -> None:
         self._settle(source_uid, S.HELD, reason, retry=False)
 
@@ -221,6 +230,16 @@ class Ledger:
                         record.state, record.reason = S.EXPECTED, reason
                         series.dirty = True
 
+    def confirmed_uids(self) -> set[str]:
+        """The SOP Instance UIDs at the destination of all that is proven."""
+        with self._lock:
+            return {
+                record.new_uid
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.CONFIRMED
+            }
+
     # Sums
 
     def totals(self) -> Totals:
@@ -255,6 +274,17 @@ class Ledger:
                 for record in series.records.values()
                 if record.state not in (S.CONFIRMED, S.EXCLUDED)
             )
+
+    def exclusions(self) -> list[str]:
+        """Why instances were excluded, each reason once."""
+        with self._lock:
+            found = {
+                record.reason
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.EXCLUDED
+            } | {series.reason for series in self._series.values()}
+            return sorted(reason.rstrip(".") for reason in found if reason)
 
     def take_dirty(self) -> list[SeriesLedger]:
         """The series that changed since the last call. The caller holds `lock` while it reads."""

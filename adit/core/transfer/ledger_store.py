@@ -30,6 +30,7 @@ def _load(row: SeriesTransfer) -> SeriesLedger:
         expected=row.expected,
         reason=row.reason,
         bytes_received=row.bytes_received,
+        files=row.files,
         records={record.source_uid: record for record in decode_records(row.instances)},
         dirty=False,
     )
@@ -55,6 +56,7 @@ def _fill(row: SeriesTransfer, series: SeriesLedger) -> None:
     row.received = sum(1 for record in series.records.values() if record.sha256_received)
     row.bytes_received = series.bytes_received
     row.bytes_sent = sum(record.size for record in series.records.values())
+    row.files = series.files
     row.state = _state_of(row)
     row.instances = encode_records(series.records.values())
 

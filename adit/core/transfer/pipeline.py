@@ -21,7 +21,7 @@ from adit.core.dicom import (
     TransientDicomError,
     buffered,
 )
-from adit.core.transfer.destination import Destination
+from adit.core.transfer.destination import Destination, DestinationAway
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.plan import Plan, make_plan
@@ -35,14 +35,6 @@ _QUEUE_BYTES = 64 * 1024 * 1024
 
 # So many instances in a row that the destination did not take mean that it is away.
 _FAILURES_IN_A_ROW = 3
-
-
-class DestinationAway(Exception):
-    """The destination does not take anything now; another protocol at the source is no help."""
-
-    def __init__(self, cause: DicomError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 @dataclass(frozen=True)

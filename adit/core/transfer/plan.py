@@ -8,6 +8,14 @@ from adit.core.dicom import DicomOperator, PermanentDicomError, Query, SeriesRes
 from adit.core.transfer.request import TransferRequest
 
 
+# Modalities whose instances hold no pixel data (PS3.3 C.7.3.1.1.1).
+WITHOUT_PIXELS = frozenset(
+    ("SR", "KO", "PR", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "PLAN", "REG")
+    + ("RESP", "RTINTENT", "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SMR")
+    + ("ANN", "ASMT", "KER", "LEN", "OAM", "SRF", "STAIN", "TEXTUREMAP", "VA", "M3D", "POS")
+)
+
+
 @dataclass(kw_only=True)
 class PlannedSeries:
     """A series of the study.
@@ -91,6 +99,8 @@ def _plan_series(
     )
     if request.pseudonymize and planned.modality in request.excluded_modalities:
         planned.excluded = f"Modality {planned.modality} is excluded when pseudonymising."
+    elif request.convert_to_nifti and planned.modality in WITHOUT_PIXELS:
+        planned.excluded = f"Modality {planned.modality} has no pixels to convert to NIfTI."
     uids = [
         instance.sop_instance_uid
         for instance in source.find_instances(

@@ -21,7 +21,7 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     if not totals.expected:
         why = str(ending.error) if ending.error else "The study has no instances."
     elif not totals.wanted:
-        why = "Everything in this study is excluded by the de-identification profile."
+        why = "Everything in this study is excluded: " + "; ".join(ledger.exclusions()) + "."
     elif ending.error is not None:
         why = str(ending.error)
     else:
