@@ -173,6 +173,8 @@ TASK_ATTEMPTS = env.integer("TASK_ATTEMPTS", 3, 1)
 TASK_RETRY_WAITS = [int(wait) for wait in env.words("TASK_RETRY_WAITS", ["120", "240"])]
 TASK_LEASE_SECONDS = env.integer("TASK_LEASE_SECONDS", 20, 3)
 TASK_MAX_CRASHES = env.integer("TASK_MAX_CRASHES", 3, 1)
+# Password and parts of an archive whose job could still be retried are kept for so long.
+ARCHIVE_KEEP_DAYS = env.integer("ARCHIVE_KEEP_DAYS", 7, 1)
 CONFIRM_PATIENCE_SECONDS = env.integer("CONFIRM_PATIENCE_SECONDS", 60, 1)
 SELECTIVE_TRANSFER_MAX_STUDIES = env.integer("SELECTIVE_TRANSFER_MAX_STUDIES", 10, 1)
 SELECTIVE_TRANSFER_RESULT_LIMIT = env.integer("SELECTIVE_TRANSFER_RESULT_LIMIT", 101, 1)

@@ -13,6 +13,8 @@ DEFAULT_QUEUE = "default"
 
 RUN_TASK = "adit:run_task"
 SEND_JOB_MAIL = "adit:send_job_mail"
+RUN_ARCHIVE = "adit:run_archive"
+SEND_FOLDER_MAIL = "adit:send_folder_mail"
 
 # Rows are written through Django's own connection, inside a worker too, so that they belong to
 # the transaction of the change that caused them.
@@ -49,3 +51,13 @@ def defer_task(task_id: int, priority: int) -> int:
 def defer_job_mail(job_id: int) -> int:
     """Queue the mail on the end of a job within the current transaction."""
     return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id)
+
+
+def defer_archive(job_id: int) -> int:
+    """Queue the assembly of a job's archive: with the tasks, whose workers see the folders."""
+    return _defer(RUN_ARCHIVE, DICOM_QUEUE, job_id=job_id)
+
+
+def defer_folder_mail(folder_id: int) -> int:
+    """Queue the mail on a folder that has passed its warn size."""
+    return _defer(SEND_FOLDER_MAIL, DEFAULT_QUEUE, folder_id=folder_id)

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from adit.core.jobs import leases
+from adit.core.jobs.archives import sweep_archives
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.leases import Lease
 from adit.core.jobs.policy import Retry, decide_after_crash
@@ -49,6 +50,7 @@ def sweep() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_STALLED_ROWS)
         cursor.execute(_REQUEUE_ORPHANS)
+    sweep_archives()
     dispatch()
 
 

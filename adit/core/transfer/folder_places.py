@@ -40,7 +40,9 @@ def file_destination(
     space.check_expected(expected_bytes(plan.series, len(ledger.confirmed_uids())))
     sink = _sink(folder, space, task, job, plan, study_uid)
     if job.convert_to_nifti:
-        return NiftiDestination(sink, ledger, run)
+        ledger.expect(plan)
+        ledger.start_broken_series_anew()
+        return NiftiDestination(sink, ledger, run, plan.warnings.append)
     return InstanceDestination(sink, ledger.confirmed_uids)
 
 

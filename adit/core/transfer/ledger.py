@@ -230,6 +230,36 @@ class Ledger:
                         record.state, record.reason = S.EXPECTED, reason
                         series.dirty = True
 
+    def files_of(self, new_series_uid: str) -> list[dict[str, Any]]:
+        """What was made of a series, by its UID at the destination."""
+        with self._lock:
+            for series in self._series.values():
+                if series.new_series_instance_uid == new_series_uid:
+                    return list(series.files)
+            return []
+
+    def absent(self, source_series_uid: str, there: set[str]) -> tuple[int, int]:
+        """How many instances of a series are neither among those that are `there` (by source
+        UID) nor excluded, and how many of these will not come any more."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            out = [r for r in series.records.values() if r.source_uid not in there]
+            lost = sum(r.state is S.HELD or (r.state is S.FAILED and not r.retry) for r in out)
+            excluded = sum(r.state is S.EXCLUDED for r in out)
+            unnamed = max(0, series.expected - len(series.records))
+            return len(out) - excluded + unnamed, lost
+
+    def start_broken_series_anew(self) -> None:
+        """Let a series of which anything is missing be fetched as a whole."""
+        with self._lock:
+            missing = self.missing()
+            for uid in missing:
+                series = self._series[uid]
+                series.files, series.dirty = [], True
+                for record in series.records.values():
+                    if record.state in (S.SENT, S.CONFIRMED):
+                        record.state = S.EXPECTED
+
     def confirmed_uids(self) -> set[str]:
         """The SOP Instance UIDs at the destination of all that is proven."""
         with self._lock:

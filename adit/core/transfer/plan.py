@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from adit.core.dicom import DicomOperator, PermanentDicomError, Query, SeriesResult
 from adit.core.transfer.request import TransferRequest
 
-
 # Modalities whose instances hold no pixel data (PS3.3 C.7.3.1.1.1).
 WITHOUT_PIXELS = frozenset(
     ("SR", "KO", "PR", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "PLAN", "REG")

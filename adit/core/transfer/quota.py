@@ -37,9 +37,7 @@ class FolderSpace:
         self._root = folder.root()
         self._quota = folder.quota
         self._limited = folder.quota is not None or folder.warn_size is not None
-        if self._limited and (
-            folder.measured is None or folder.measured < timezone.now() - _STALE
-        ):
+        if self._limited and (folder.measured is None or folder.measured < timezone.now() - _STALE):
             self.measure()
 
     def measure(self) -> None:

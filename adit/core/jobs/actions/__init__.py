@@ -1,5 +1,6 @@
 """Everything that users do to jobs. Pages, API and command line call the same ones."""
 
+from adit.core.jobs.actions.archive import InvalidJob, new_password, password_fault
 from adit.core.jobs.actions.base import Conflict, JobAction, NoSuchJob, action_done
 from adit.core.jobs.actions.cancel import cancel_job
 from adit.core.jobs.actions.create import create_job
@@ -15,12 +16,15 @@ JOB_ACTIONS: dict[str, JobAction] = {
 __all__ = [
     "JOB_ACTIONS",
     "Conflict",
+    "InvalidJob",
     "JobAction",
     "NoSuchJob",
     "action_done",
     "cancel_job",
     "create_job",
     "delete_job",
+    "new_password",
+    "password_fault",
     "restart_job",
     "resume_job",
     "retry_job",

@@ -3,6 +3,7 @@
 from django.db.models.functions import Now
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.archive_states import cancel_archive
 from adit.core.models import DicomJob, DicomTask
 
 
@@ -12,6 +13,7 @@ def _cancel(job: DicomJob) -> str:
         state=DicomTask.State.CANCELED, queued=None, queue_job_id=None, not_before=None, end=Now()
     )
     running = tasks.filter(state=DicomTask.State.IN_PROGRESS).update(cancel_requested=True)
+    cancel_archive(job)
     DicomJob.objects.filter(pk=job.pk).update(state=DicomJob.State.CANCELING)
     return f"Canceled {waiting} waiting tasks; {running} running tasks are stopping."
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from adit.core.jobs.actions.base import JobAction, is_owner_or_staff, is_staff
+from adit.core.jobs.actions.base import Conflict, JobAction, is_owner_or_staff, is_staff
+from adit.core.jobs.archive_states import KeysGone, open_again
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
 
 JobState, TaskState = DicomJob.State, DicomTask.State
@@ -10,6 +11,10 @@ JobState, TaskState = DicomJob.State, DicomTask.State
 
 def _wait_again(job: DicomJob, states: Iterable[str]) -> int:
     """Put the job's tasks in `states` back to waiting, with all their attempts before them."""
+    try:
+        open_again(job)
+    except KeysGone as err:
+        raise Conflict(f"Job {job.pk} cannot go on: {err}.") from err
     number = DicomTask.objects.filter(job=job, state__in=states).update(
         state=TaskState.PENDING,
         attempts=0,

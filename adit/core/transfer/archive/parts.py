@@ -111,9 +111,7 @@ class PartReader(io.BufferedIOBase):
             raise DamagedPart("a part is no part")
         self._prefix = start[len(_MAGIC) :]
         fields = json.loads(self._open_chunk(b"head"))
-        self.head = PartHead(
-            fields["name"], fields["size"], SeriesFacts(**fields["series"])
-        )
+        self.head = PartHead(fields["name"], fields["size"], SeriesFacts(**fields["series"]))
 
     def _open_chunk(self, *kinds: bytes) -> bytes:
         (length,) = _LENGTH.unpack(self._read_exactly(_LENGTH.size))
