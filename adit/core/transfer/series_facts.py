@@ -7,7 +7,7 @@ import zlib
 
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
 from adit.core.transfer.items import Outgoing
@@ -20,7 +20,7 @@ _KEYWORDS = (
     "SeriesDescription",
     "SeriesNumber",
 )
-_TAGS = [Tag(keyword) for keyword in _KEYWORDS]
+_TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
 
 
 def facts_of(item: Outgoing) -> SeriesFacts:

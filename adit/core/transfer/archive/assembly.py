@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO, cast
 
 import py7zr
 from py7zr.exceptions import ArchiveError
@@ -111,7 +112,7 @@ class Assembly:
             return
         for file in contents.files(task, study):
             with _CheckedPart(file.part, self._key, file.tail, self._check) as part:
-                archive.writef(part, file.path)
+                archive.writef(cast(IO[bytes], part), file.path)
                 if part.tail_digest() != file.sha256:
                     raise DamagedPart("a part is not what the ledger says")
                 self._digests.append(part.whole.digest())
