@@ -17,8 +17,9 @@ from adit.core.models import (
     DicomNodeGroupAccess,
     DicomServer,
     DicomTask,
-    JobKindSettings,
     DirectMoveRoute,
+    JobArchive,
+    JobKindSettings,
     ReceivedInstance,
     Receiver,
     SeriesTransfer,
@@ -151,7 +152,8 @@ class DirectMoveRouteAdmin(admin.ModelAdmin):
 
 @admin.register(DicomFolder)
 class DicomFolderAdmin(admin.ModelAdmin):
-    list_display = ["name", "path", "is_active", "series_folders"]
+    list_display = ["name", "path", "is_active", "series_folders", "quota", "used_bytes"]
+    readonly_fields = ["used_bytes", "measured", "warned"]
     search_fields = ["name", "path"]
     inlines = [AccessInline]
 
@@ -220,6 +222,14 @@ class SeriesTransferAdmin(UndeletableAdmin):
     list_filter = ["state", "modality"]
     search_fields = ["=task__id", "=series_instance_uid", "=new_series_instance_uid"]
     exclude = ["instances"]
+
+
+@admin.register(JobArchive)
+class JobArchiveAdmin(UndeletableAdmin):
+    list_display = ["job", "node", "state", "files", "size", "ended", "message"]
+    list_filter = ["state"]
+    search_fields = ["=job__id", "message"]
+    exclude = ["password", "parts_key"]
 
 
 @admin.register(TaskEvent)

@@ -198,6 +198,8 @@ WORKER_GRACE_SECONDS = env.integer("WORKER_GRACE_SECONDS", 10, 0)
 TRANSFER_RECONNECT_WAITS = [
     float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["1", "5", "15"])
 ]
+# Password and parts of an archive whose job could still be retried are kept for so long.
+ARCHIVE_KEEP_DAYS = env.integer("ARCHIVE_KEEP_DAYS", 7, 1)
 CONFIRM_PATIENCE_SECONDS = env.integer("CONFIRM_PATIENCE_SECONDS", 60, 1)
 SELECTIVE_TRANSFER_MAX_STUDIES = env.integer("SELECTIVE_TRANSFER_MAX_STUDIES", 10, 1)
 SELECTIVE_TRANSFER_RESULT_LIMIT = env.integer("SELECTIVE_TRANSFER_RESULT_LIMIT", 101, 1)

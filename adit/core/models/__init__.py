@@ -1,5 +1,6 @@
 """The nouns of the system, one a file."""
 
+from adit.core.models.archives import JobArchive
 from adit.core.models.commitment_reports import CommitmentReport
 from adit.core.models.events import TaskEvent
 from adit.core.models.jobs import DicomJob
@@ -24,6 +25,7 @@ __all__ = [
     "DicomTask",
     "JobKindSettings",
     "DirectMoveRoute",
+    "JobArchive",
     "ReceivedInstance",
     "Receiver",
     "RefusedSender",

@@ -223,6 +223,24 @@ class DicomFolder(DicomNode):
 
     path = models.CharField(max_length=255, help_text="Absolute, or below MOUNT_DIR.")
     series_folders = models.BooleanField("one folder per series", default=True)
+    quota = models.BigIntegerField(
+        "quota in bytes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="No transfer fills the folder beyond it. Empty: no limit but the disk.",
+    )
+    warn_size = models.BigIntegerField(
+        "warn size in bytes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Staff gets one mail when the folder grows beyond it.",
+    )
+    # Kept up to date while a quota or a warn size is set, see adit.core.transfer.quota.
+    used_bytes = models.BigIntegerField("bytes in use", default=0, editable=False)
+    measured = models.DateTimeField(null=True, blank=True, editable=False)
+    warned = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = "DICOM folder"

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan, PlannedSeries
@@ -42,6 +43,7 @@ class SeriesLedger:
     expected: int = 0
     reason: str = ""
     bytes_received: int = 0
+    files: list[dict[str, Any]] = field(default_factory=list)
     records: dict[str, InstanceRecord] = field(default_factory=dict)
     deid_counts: DeidCounts = field(default_factory=DeidCounts)
     dirty: bool = True
@@ -208,6 +210,13 @@ class Ledger:
             self._settle(source_uid, S.HELD, reason, retry=False)
             self._find(source_uid)[1].findings = tuple(sorted(set(findings)))
 
+    def converted(self, source_series_uid: str, files: list[dict[str, Any]]) -> None:
+        """Enter the files (`name`, `size`, `sha256`) that were made of a series."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            series.files = files
+            series.dirty = True
+
     def excluded(self, source_uid: str, reason: str) -> None:
         self._settle(source_uid, S.EXCLUDED, reason, retry=False)
 
@@ -281,6 +290,46 @@ class Ledger:
                         record.state, record.reason = S.EXPECTED, reason
                         series.dirty = True
 
+    def files_of(self, new_series_uid: str) -> list[dict[str, Any]]:
+        """What was made of a series, by its UID at the destination."""
+        with self._lock:
+            for series in self._series.values():
+                if series.new_series_instance_uid == new_series_uid:
+                    return list(series.files)
+            return []
+
+    def absent(self, source_series_uid: str, there: set[str]) -> tuple[int, int]:
+        """How many instances of a series are neither among those that are `there` (by source
+        UID) nor excluded, and how many of these will not come any more."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            out = [r for r in series.records.values() if r.source_uid not in there]
+            lost = sum(r.state is S.HELD or (r.state is S.FAILED and not r.retry) for r in out)
+            excluded = sum(r.state is S.EXCLUDED for r in out)
+            unnamed = max(0, series.expected - len(series.records))
+            return len(out) - excluded + unnamed, lost
+
+    def start_broken_series_anew(self) -> None:
+        """Let a series of which anything is missing be fetched as a whole."""
+        with self._lock:
+            missing = self.missing()
+            for uid in missing:
+                series = self._series[uid]
+                series.files, series.dirty = [], True
+                for record in series.records.values():
+                    if record.state in (S.SENT, S.CONFIRMED):
+                        record.state = S.EXPECTED
+
+    def confirmed_uids(self) -> set[str]:
+        """The SOP Instance UIDs at the destination of all that is proven."""
+        with self._lock:
+            return {
+                record.new_uid
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.CONFIRMED
+            }
+
     # Sums
 
     def totals(self) -> Totals:
@@ -330,6 +379,17 @@ class Ledger:
                 for record in series.records.values()
                 if record.reason and record.state is S.CONFIRMED
             )
+
+    def exclusions(self) -> list[str]:
+        """Why instances were excluded, each reason once."""
+        with self._lock:
+            found = {
+                record.reason
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.EXCLUDED
+            } | {series.reason for series in self._series.values()}
+            return sorted(reason.rstrip(".") for reason in found if reason)
 
     def take_dirty(self) -> list[SeriesLedger]:
         """The series that changed since the last call. The caller holds `lock` while it reads."""

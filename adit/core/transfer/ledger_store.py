@@ -32,6 +32,7 @@ def load_series(row: SeriesTransfer) -> SeriesLedger:
         expected=row.expected,
         reason=row.reason,
         bytes_received=row.bytes_received,
+        files=row.files,
         records={record.source_uid: record for record in decode_records(row.instances)},
         deid_counts=DeidCounts.from_json(row.deid_counts),
         dirty=False,
@@ -59,6 +60,7 @@ def fill_row(row: SeriesTransfer, series: SeriesLedger) -> None:
     row.received = sum(1 for record in series.records.values() if record.sha256_received)
     row.bytes_received = series.bytes_received
     row.bytes_sent = sum(record.size for record in series.records.values())
+    row.files = series.files
     row.state = _state_of(row)
     row.released = sum(1 for record in series.records.values() if record.accepted)
     row.discarded = sum(1 for record in series.records.values() if record.discarded)

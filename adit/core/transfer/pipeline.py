@@ -245,7 +245,9 @@ class Pipeline:
         for answer in answers:
             self._run.cancel.check()
             item, error = answer.outgoing, answer.error
-            if error is None:
+            if answer.excluded:
+                self._ledger.excluded(item.source_uid, answer.excluded)
+            elif error is None:
                 failures = 0
                 self._ledger.sent(
                     item.source_uid,

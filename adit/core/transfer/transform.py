@@ -97,6 +97,8 @@ def reason_for_holding(findings: Iterable[Finding]) -> str:
     places = sorted({_name_of(finding.tag) for finding in findings})
     shown = ", ".join(places[:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
     return f"Held: identifying values may remain in {shown}."
+
+
 def work_folder_error(error: OSError) -> TransientDicomError:
     """What a failure of our own disk means to a transfer."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

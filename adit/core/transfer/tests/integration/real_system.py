@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 from django.conf import settings
-from django.db import connection
 from django.db import Error as DatabaseError
+from django.db import connection
 
 from adit.core.jobs.tests.integration.test_worker import wait_for
 from adit.core.models import DicomTask, ReceivedInstance

@@ -4,7 +4,6 @@ destination exactly once under its UID, the ledger says what is true, and nothin
 A new fault is a row of one of the tables.
 """
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
