@@ -30,6 +30,7 @@ from .engine import Rewriter, RuleBook, Trace
 from .errors import ExcludedModality, TruncatedDataset
 from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .leak_gate import LeakGate
+from .leak_rules import OutgoingRules
 from .mapping import KeyedMapping
 from .patient import IDENTIFYING_TAGS, STUDY_INSTANCE_UID, PatientContext, patient_context
 from .pixel_copy import (
@@ -82,7 +83,10 @@ class Pseudonymizer:
         self._mapping = KeyedMapping(profile.secret)
         self._rule_books: dict[str, RuleBook] = {}
         self._contexts: OrderedDict[tuple[bytes, ...], PatientContext] = OrderedDict()
-        self._gate = LeakGate(check_uids=Option.RETAIN_UIDS not in profile.options)
+        self._gate = LeakGate(
+            check_uids=Option.RETAIN_UIDS not in profile.options,
+            rules=OutgoingRules.of(profile, assignment.pseudonym),
+        )
 
     def map_uid(self, uid: str) -> str:
         """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay, and all of them
