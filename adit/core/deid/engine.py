@@ -286,6 +286,8 @@ class Rewriter:
         self._memo = context.memo.setdefault(own.declared, {})
         if not transcoded:
             context.source_charset = context.charset = own
+            if not own.can_encode(context.assignment.pseudonym):  # narrower than the outer set
+                context.charset = charset(UTF_8.encode())
         try:
             return self.rewrite(item.elements, encoding)
         finally:

@@ -67,6 +67,7 @@ class LeakGate:
         after: bytes,
         encoding: Encoding,
         patient: bytes | None = None,
+        whole: bool = False,
     ) -> list[Finding]:
         """Identifiers of the patient left in `after`, and rules that it breaks.
 
@@ -75,6 +76,7 @@ class LeakGate:
             after: The same elements as they go out.
             encoding: Of both.
             patient: Header that identifies the patient, if that is not `before`.
+            whole: `after` is a whole header, which lacks nothing that the rules ask for.
         """
         if not after:
             return []
@@ -90,14 +92,17 @@ class LeakGate:
             return [Finding(0, "", kind)]
         memo, kinds_of_tag = wanted.memo, self._kinds_of_tag
         mapped_before = _MAPPED_ROOT in before
+        judged: set[int] = set()
         for tag, vr, start, end in elements:
             kind = kinds_of_tag.get(tag)
             if kind is None:
                 kind = self._kind_of_tag(tag)
             if kind:
                 value = after[start:end]
-                if kind & _JUDGED and self._rules and self._rules.broken_by(tag, value):
-                    _report(found, tag, FindingKind.RULE_VIOLATION)
+                if kind & _JUDGED and self._rules:
+                    judged.add(tag)
+                    if self._rules.broken_by(tag, value):
+                        _report(found, tag, FindingKind.RULE_VIOLATION)
                 if (kind & _OLD_UID or (kind & _PRIVATE and vr == b"UI")) and _is_old_uid(
                     value, before, mapped_before
                 ):
@@ -113,19 +118,11 @@ class LeakGate:
                     _report(found, tag, identifier)
         if self._check_uids and b"." in after:
             self._uids_in_text(before, after, elements, found)
+        if whole and self._rules:
+            for tag in _REQUIRED:
+                if tag not in judged:
+                    _report(found, tag, FindingKind.RULE_VIOLATION)
         return list(found)
-
-    def misses(self, after: bytes, encoding: Encoding) -> list[Finding]:
-        """Elements that every outgoing object carries and this header lacks."""
-        try:
-            there = {tag for tag, *_ in leaves(after, encoding.implicit, encoding.big_endian)}
-        except Unreadable:
-            return [Finding(0, "", FindingKind.RULE_VIOLATION)]
-        return [
-            Finding(tag, keyword_for_tag(tag), FindingKind.RULE_VIOLATION)
-            for tag in _REQUIRED
-            if tag not in there
-        ]
 
     def _kind_of_tag(self, tag: int) -> int:
         kind = 0

@@ -11,7 +11,8 @@ Policy, a balance of leaks against false alarms:
 - A part that is a common word (`Head`, `Stern`, `Siemens`) counts where names of persons stand
   (VR PN), and elsewhere only beside another part of the name.
 - Shorter names (`Li^Wu`) count as the whole name only, in any order: two letters stand everywhere,
-  and a single letter (`S^R`) tells nobody. A name that is one such word counts where it is the whole value of a name of a person.
+  and a single letter (`S^R`) tells nobody. A name that is one such word counts where it is the
+  whole value of a name of a person.
 - Ids and accession numbers of six or more characters count inside of text, between characters
   that are no letters or digits, with other separators and without leading zeros too; those of
   three to five as whole words of text only; shorter ones, common words and years of four digits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 
 _RADIOLOGY = """
 abdomen abdominal adult angio ankle anonymous anonymized anterior aorta apex arm arterial artery
