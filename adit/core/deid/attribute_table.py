@@ -88,6 +88,8 @@ def _standard(profile: Profile, tag: int, basic: str) -> AttributeRow:
         and not why.startswith("Own rule")
     ):
         words = _FREE_TEXT
+    elif rule.action is Action.SHIFT and vr == b"TM":
+        words = "Stays: dates are moved by whole days."
     elif rule.action in (Action.DUMMY, Action.EMPTY) and "/" in basic and "X" in basic:
         words += _BY_IOD
     return AttributeRow(
