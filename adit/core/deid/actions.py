@@ -14,6 +14,7 @@ from functools import partial
 
 from . import dates
 from .codec import Encoding, encode_element, encode_item, encode_sequence
+from .dates import AGE_OF_THE_OLDEST, OLDEST_TOLD_AGE, years_of
 from .patient import PatientContext
 
 Apply = Callable[[PatientContext, bytes], bytes]
@@ -77,6 +78,9 @@ def shift(vr: bytes, otherwise: bytes) -> Apply:
     return apply
 
 
+_shift_birth_date = shift(b"DA", b"")
+
+
 def replace_uid(context: PatientContext, raw: bytes) -> bytes:
     """Maps each UID; what is no UID is mapped as text, so nothing of it remains."""
     text = raw.decode("ascii", "backslashreplace").strip(" \0")
@@ -121,8 +125,22 @@ def pseudonym(context: PatientContext, raw: bytes) -> bytes:
 
 
 def age(context: PatientContext, raw: bytes) -> bytes:
-    """PatientAge in agreement with the shifted dates."""
+    """PatientAge in agreement with the shifted dates; `090Y` for all who are over 89."""
+    if years_of(raw.decode("ascii", "replace")) > OLDEST_TOLD_AGE:
+        return AGE_OF_THE_OLDEST.encode("ascii")
     return context.age.encode("ascii") if context.age else raw
+
+
+def birth_date(context: PatientContext, raw: bytes) -> bytes:
+    """The birth date moved like all dates; empty for those over 89 on the day of the study.
+
+    PS3.15 is silent about old ages. HIPAA's safe harbour (45 CFR 164.514 (b)(2)(i)(C)) asks that
+    no date tells an age over 89, since so few people are that old. A birth date that is moved
+    together with the study's still tells it, so there is none, and PatientAge says `090Y`. The
+    attribute is Type 2 (PS3.3 C.7.1.1): empty is valid. An earlier study of the same person, at
+    89 or younger, keeps its birth date: what comes later is not known there.
+    """
+    return b"" if context.over_89 else _shift_birth_date(context, raw)
 
 
 def clean(descriptor: bool) -> Apply:

@@ -135,6 +135,7 @@ class Rewriter:
         kept = 0
         copied = elements[0].start if elements else 0
         private: PrivateLevel | None = None
+        any_private = self._rules.private.any_stays
         pending = iter(insertions)
         insertion = next(pending, None)
         insert_at = insertion[0] if insertion else 0xFFFFFFFF
@@ -163,10 +164,12 @@ class Rewriter:
                     self.unknown[tag, b""] += 1
                     rule = REMOVE
                 else:
-                    element = Element(tag, vr, start, value, end, items)
-                    if private is None:
-                        private = PrivateLevel(self._rules.private, elements, buffer)
-                    rule, why = private.decide(element)
+                    if not any_private:
+                        rule, why = REMOVE, NOT_ON_THE_LIST
+                    else:
+                        if private is None:
+                            private = PrivateLevel(self._rules.private, elements, buffer)
+                        rule, why = private.decide(Element(tag, vr, start, value, end, items))
                     if rule is REMOVE and 0x10 <= tag & 0xFFFF <= 0xFF:
                         self.unknown[tag, buffer[value:end]] += 1
             if trace is not None:
@@ -283,6 +286,8 @@ class Rewriter:
         self._memo = context.memo.setdefault(own.declared, {})
         if not transcoded:
             context.source_charset = context.charset = own
+            if not own.can_encode(context.assignment.pseudonym):  # narrower than the outer set
+                context.charset = charset(UTF_8.encode())
         try:
             return self.rewrite(item.elements, encoding)
         finally:

@@ -93,7 +93,7 @@ def decide(profile: Profile, tag: int, sop_class_uid: str) -> tuple[Rule, str]:
     words = OF_AN_OPTION.get(option, "") if option else ""
     modified = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options
     if tag == PATIENT_BIRTH_DATE and modified:
-        rule = Rule(Action.SHIFT, actions.shift(vr, b""))
+        rule = Rule(Action.SHIFT, actions.birth_date)
         return rule, OF_AN_OPTION[Option.RETAIN_LONGITUDINAL_MODIFIED_DATES]
     if tag == PATIENT_AGE and action is OptionAction.KEEP:
         return Rule(Action.KEEP, actions.age), words
