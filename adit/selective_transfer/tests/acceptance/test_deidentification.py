@@ -191,6 +191,9 @@ def test_a_held_instance_is_looked_at_released_and_another_discarded(
     log_out()
 
     log_in("admin")
+    page.goto(f"{system.url}/jobs/{job_id}/")
+    page.get_by_role("link", name="Task 1").first.click()
+    expect(page.get_by_test_id("held")).to_contain_text("2 held")
     page.goto(f"{system.url}/")
     page.get_by_role("link", name="Decide about them").click()
     page.get_by_role("link", name=f"Decide about task 1 of job {job_id}").click()
