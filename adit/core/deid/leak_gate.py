@@ -93,6 +93,7 @@ class LeakGate:
         memo, kinds_of_tag = wanted.memo, self._kinds_of_tag
         mapped_before = _MAPPED_ROOT in before
         judged: set[int] = set()
+        pseudonym = self._rules.pseudonym.lower() if self._rules else b""
         for tag, vr, start, end in elements:
             kind = kinds_of_tag.get(tag)
             if kind is None:
@@ -113,7 +114,7 @@ class LeakGate:
                 if verdict is None:
                     if len(memo) > _MEMO_LIMIT:
                         memo.clear()
-                    verdict = memo[key] = _verdict(wanted, *key)
+                    verdict = memo[key] = _verdict(wanted, pseudonym, *key)
                 for identifier in verdict:
                     _report(found, tag, identifier)
         if self._check_uids and b"." in after:
@@ -174,7 +175,9 @@ def _is_old_uid(value: bytes, before: bytes, mapped_before: bool) -> bool:
     )
 
 
-def _verdict(wanted: Identifiers, tag: int, vr: bytes, value: bytes) -> tuple[FindingKind, ...]:
+def _verdict(
+    wanted: Identifiers, pseudonym: bytes, tag: int, vr: bytes, value: bytes
+) -> tuple[FindingKind, ...]:
     """Kinds of identifiers that an element holds."""
     squeezed = value.lower().translate(None, SEPARATORS)
     if not any(needle in squeezed for needle in wanted.needles):
@@ -190,7 +193,7 @@ def _verdict(wanted: Identifiers, tag: int, vr: bytes, value: bytes) -> tuple[Fi
     of_bytes = vr in _BYTES or vr in _NUMBERS
     for text in readings(value, wanted.encodings, of_bytes):
         folded = foldings(text)
-        if _has_name(wanted, vr, folded):
+        if _has_name(wanted, vr, folded, pseudonym):
             kinds.add(FindingKind.PATIENT_NAME)
         if vr in _NUMBERS or (vr in _NUMBERS_AS_TEXT and vr != b"IS"):
             continue
@@ -227,7 +230,7 @@ def _kinds_in_text(
     return kinds
 
 
-def _has_name(wanted: Identifiers, vr: bytes, folded: tuple[str, str]) -> bool:
+def _has_name(wanted: Identifiers, vr: bytes, folded: tuple[str, str], pseudonym: bytes) -> bool:
     for text in set(folded):
         if vr in _NUMBERS:  # short words turn up in numbers by chance
             if any(
@@ -238,11 +241,10 @@ def _has_name(wanted: Identifiers, vr: bytes, folded: tuple[str, str]) -> bool:
             ):
                 return True
             continue
-        if any(
-            (telling or vr == b"PN") and pattern.search(text) for pattern, telling in wanted.names
-        ):
+        person = vr == b"PN" and text.strip(" \0").encode() != pseudonym
+        if any((telling or person) and pattern.search(text) for pattern, telling in wanted.names):
             return True
-        if wanted.whole_names and wanted.whole_names.search(text):
+        if vr != b"CS" and wanted.whole_names and wanted.whole_names.search(text):
             return True
         if vr == b"PN" and text.strip(" ^=\0") in wanted.lone_names:
             return True

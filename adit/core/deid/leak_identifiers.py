@@ -9,7 +9,8 @@ Policy, a balance of leaks against false alarms:
   count as whole words only (`Ann` is not in `scanner`), longer ones also inside of words, and
   from five letters on also with separators between the letters (`S c h m i d t`).
 - A part that is a common word (`Head`, `Stern`, `Siemens`) counts where names of persons stand
-  (VR PN), and elsewhere only beside another part of the name.
+  (VR PN, unless it is the pseudonym itself), and elsewhere only beside another part of the name;
+  not in codes (VR CS): `ORIGINAL\\PRIMARY` is no person.
 - Shorter names (`Li^Wu`) count as the whole name only, in any order: two letters stand everywhere,
   and a single letter (`S^R`) tells nobody. A name that is one such word counts where it is the
   whole value of a name of a person.
@@ -83,6 +84,9 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
 _WRITTEN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
+_ESCAPED_KANJI = re.compile(
+    rb"\x1b\$[@B].*?(?:\x1b\([BJ]|$)|\x1b\$\(D.*?(?:\x1b\([BJ]|$)", re.DOTALL
+)
 _OF_IDEOGRAPHS = ("shift_jis", "iso2022_jp", "euc_kr", "gb18030")
 _OF_ALPHABETS = ("iso8859_2", "iso8859_5", "iso8859_6", "iso8859_7", "iso8859_8", "iso8859_9")
 
@@ -157,9 +161,20 @@ def decode(value: bytes, encodings: list[str]) -> str:
     return value.decode("latin-1")
 
 
+def _meant_by(value: bytes, encodings: list[str]) -> set[str]:
+    """What an identifier may say: as declared, and in UTF-8 although something else is declared."""
+    if b"\x1b" not in value:
+        return {decode(value, encodings), decode(value, ["utf-8", *encodings])}
+    texts = {value.decode(encoding, "replace") for encoding in encodings if "iso2022" in encoding}
+    texts.add(decode(_ESCAPED_KANJI.sub(b"=", value), encodings))
+    texts.add(decode(_ESCAPE.sub(b"", value), [e for e in encodings if "iso2022" not in e]))
+    return texts
+
+
 def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
     """All that a value may say: in each of the encodings, and as text hidden in bytes."""
-    if value.isascii() and b"\x1b" not in value and b"\0" not in value:
+    plain_ascii = value.isascii() and b"\x1b" not in value and b"\0" not in value
+    if plain_ascii and not of_bytes:
         return {value.decode("ascii")}
     texts = {value.decode(encoding, "replace") for encoding in encodings}
     if b"\x1b" in value:
@@ -260,13 +275,7 @@ def identifiers(raw: RawIdentifiers) -> Identifiers:
     by_kind: dict[FindingKind, set[str]] = {kind: set() for kind in FindingKind}
     for tag, value in raw:
         if tag in _SOURCES:
-            texts = by_kind[_SOURCES[tag]]
-            texts.add(
-                decode(_ESCAPE.sub(b"", value) if "euc_kr" in encodings else value, encodings)
-            )
-            texts.add(decode(value, encodings))
-            if not value.isascii():
-                texts.add(decode(value, ["utf-8", *encodings]))
+            by_kind[_SOURCES[tag]] |= _meant_by(value, encodings)
     needles = _Needles(encodings)
     names, whole, lone = _names(by_kind[FindingKind.PATIENT_NAME], needles)
     ids = _values_of(by_kind[FindingKind.PATIENT_ID])
