@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from adit.selective_transfer.tests.acceptance.conftest import read_json
@@ -31,6 +32,18 @@ def put(system, key, patient_id, comment, leaks=1, instances=2):
         template.save_as(buffer, enforce_file_format=True)
         system.orthanc("ORTHANC1").request("POST", "/instances", buffer.getvalue())
     return buffer.getvalue()
+
+
+def check_accessible(page, themes=("light", "dark")) -> None:
+    """axe finds nothing on the page as it is, and nothing is wider than the window."""
+    for theme in themes:
+        page.emulate_media(color_scheme=theme)
+        for width in (360, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{page.url} is {wide} wide at {width}"
 
 
 @pytest.fixture
@@ -162,6 +175,8 @@ def test_the_preview_shows_each_kind_before_the_transfer(
     row = dialog.locator("tbody tr").filter(has_text="(0010,0020)")
     expect(row).to_contain_text("1001")
     expect(row).to_contain_text("SEEN-1")
+    if protocol == "C-GET":
+        check_accessible(page)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert page.locator("#preview-panels *").count() == 0
@@ -200,6 +215,7 @@ def test_a_held_instance_is_looked_at_released_and_another_discarded(
     page.get_by_role("button", name="Look at instance").first.click()
     look = page.get_by_test_id("look")
     expect(look.locator("tr.has-finding")).to_contain_text(f"Seen with {NAME}", timeout=60_000)
+    check_accessible(page)
     boxes = page.get_by_test_id("held-group").get_by_role("checkbox")
     expect(boxes).to_have_count(2)
     boxes.nth(1).uncheck()
@@ -221,6 +237,7 @@ def test_a_held_instance_is_looked_at_released_and_another_discarded(
     expect(page.get_by_test_id("released")).to_have_text("1")
     expect(page.get_by_test_id("discarded")).to_have_text("1")
     expect(page.get_by_test_id("deidentified")).to_have_text("3")
+    check_accessible(page)
     content = read_json(page, f"{system.url}/jobs/{job_id}/report.json")
     assert (content["released"], content["discarded"], content["held"]) == (1, 1, 0)
     assert content["profile"]["name"] == "Leaky"
@@ -242,17 +259,9 @@ PAGES += ["/profiles/1/attributes/", "/profiles/1/try/", "/held/"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_the_pages(theme, system, page, log_in, console):
-    from axe_playwright_python.sync_playwright import Axe
-
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+def test_the_pages_are_accessible_and_fit(theme, system, page, log_in, console):
     log_in("admin")
     for url in PAGES:
-        for width in (360, 1440):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(system.url + url)
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{url}: {found.generate_report()}"
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{url} is {wide} wide at {width}"
+        page.goto(system.url + url)
+        check_accessible(page, [theme])
     assert console == []

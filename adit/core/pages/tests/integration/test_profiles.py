@@ -12,6 +12,7 @@ from adit.audit.models import AuditEntry
 from adit.core.factories import DeidProfileFactory, UserFactory
 from adit.core.models import DeidProfile
 from adit.core.models.profiles import VersionIsFixed
+from adit.selective_transfer.models import SelectiveTransferJob
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -312,7 +313,7 @@ def test_only_those_with_the_permission_get_in(method, url):
 
 
 @pytest.mark.parametrize("page", ["attributes/", "attributes.csv"])
-def test_the_attributes_are_for_those_who_may_use_the_profile(page):
+def test_the_attributes_are_for_those_who_may_use_the_profile(page, make_job):
     profile = DeidProfileFactory()
     member, stranger = UserFactory(), UserFactory()
     profile.groups.add(member.active_group)
@@ -322,6 +323,12 @@ def test_the_attributes_are_for_those_who_may_use_the_profile(page):
     assert client.get(url).status_code == 200
     client.force_login(stranger)
     assert client.get(url).status_code == 404
+    # Who has used it may read on what it did, and staff may in any case.
+    job = make_job(stranger)
+    SelectiveTransferJob.objects.filter(pk=job.pk).update(profile=profile)
+    assert client.get(url).status_code == 200
+    client.force_login(UserFactory(is_staff=True))
+    assert client.get(url).status_code == 200
 
 
 def test_the_menu_shows_profiles_to_those_who_manage_them(client):
