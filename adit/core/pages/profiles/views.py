@@ -184,7 +184,8 @@ def _detail(
     for version in versions:
         version.number_of_jobs = jobs.get(version.pk, 0)
     offered = next((one for one in versions if one.is_active), None)
-    for version in (profile, *versions):
+    every: list[Any] = [profile, *versions]
+    for version in every:
         version.is_offered = offered is not None and version.pk == offered.pk
     context = {
         "profile": profile,
