@@ -126,7 +126,10 @@ def pseudonym(context: PatientContext, raw: bytes) -> bytes:
 
 def age(context: PatientContext, raw: bytes) -> bytes:
     """PatientAge in agreement with the shifted dates; `090Y` for all who are over 89."""
-    if years_of(raw.decode("ascii", "replace")) > OLDEST_TOLD_AGE:
+    years = years_of(raw.decode("ascii", "replace"))
+    if years < 0:
+        return b""  # malformed: anything may stand there
+    if years > OLDEST_TOLD_AGE:
         return AGE_OF_THE_OLDEST.encode("ascii")
     return context.age.encode("ascii") if context.age else raw
 
