@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.validators import URLValidator
 from django.http import HttpRequest
 
+from adit.core.jobs.registry import all_kinds
 from adit.core.models import (
     DeidProfile,
     DicomFolder,
@@ -16,11 +17,16 @@ from adit.core.models import (
     DicomNodeGroupAccess,
     DicomServer,
     DicomTask,
+    DirectMoveRoute,
+    JobArchive,
+    JobKindSettings,
     ReceivedInstance,
     Receiver,
     SeriesTransfer,
+    ServerHours,
     TaskEvent,
 )
+from adit.core.models.limits import WEEKDAYS
 
 admin.site.site_header = "ADIT administration"
 admin.site.site_title = "ADIT"
@@ -28,6 +34,27 @@ admin.site.site_title = "ADIT"
 
 class AccessInline(admin.TabularInline):
     model = DicomNodeGroupAccess
+    extra = 0
+
+
+class HoursForm(forms.ModelForm):
+    """The weekdays as boxes to tick."""
+
+    weekdays = forms.TypedMultipleChoiceField(
+        coerce=int,
+        choices=list(enumerate(WEEKDAYS)),
+        initial=list(range(7)),
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = ServerHours
+        fields = ["weekdays", "since", "until"]
+
+
+class HoursInline(admin.TabularInline):
+    model = ServerHours
+    form = HoursForm
     extra = 0
 
 
@@ -60,10 +87,22 @@ class DicomServerAdmin(admin.ModelAdmin):
     list_display = ["name", "ae_title", "host", "port", "is_active", "is_suspended", "max_tasks"]
     list_filter = ["is_active", "is_suspended"]
     search_fields = ["name", "ae_title", "host"]
-    inlines = [AccessInline]
+    inlines = [HoursInline, AccessInline]
     fieldsets = [
         (None, {"fields": ["name", "ae_title", "host", "port", "is_active", "is_suspended"]}),
-        ("Limits", {"fields": ["max_tasks", "max_associations", "max_search_results"]}),
+        (
+            "Limits",
+            {
+                "fields": [
+                    "max_tasks",
+                    "max_associations",
+                    "max_instances_per_second",
+                    "max_search_results",
+                    ("task_attempts", "task_retry_waits"),
+                    ("time_zone", "urgent_ignores_hours"),
+                ]
+            },
+        ),
         (
             "DIMSE",
             {
@@ -104,11 +143,33 @@ class DicomServerAdmin(admin.ModelAdmin):
     ]
 
 
+@admin.register(DirectMoveRoute)
+class DirectMoveRouteAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "destination_ae_title", "is_active"]
+    list_select_related = ["source", "destination"]
+    autocomplete_fields = ["source", "destination"]
+
+
 @admin.register(DicomFolder)
 class DicomFolderAdmin(admin.ModelAdmin):
-    list_display = ["name", "path", "is_active", "series_folders"]
+    list_display = ["name", "path", "is_active", "series_folders", "quota", "used_bytes"]
+    readonly_fields = ["used_bytes", "measured", "warned"]
     search_fields = ["name", "path"]
     inlines = [AccessInline]
+
+
+class JobKindSettingsForm(forms.ModelForm):
+    kind = forms.ChoiceField(choices=lambda: [(kind.key, kind.label) for kind in all_kinds()])
+
+    class Meta:
+        model = JobKindSettings
+        fields = ["kind", "is_suspended"]
+
+
+@admin.register(JobKindSettings)
+class JobKindSettingsAdmin(admin.ModelAdmin):
+    form = JobKindSettingsForm
+    list_display = ["kind", "is_suspended"]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -161,6 +222,14 @@ class SeriesTransferAdmin(UndeletableAdmin):
     list_filter = ["state", "modality"]
     search_fields = ["=task__id", "=series_instance_uid", "=new_series_instance_uid"]
     exclude = ["instances"]
+
+
+@admin.register(JobArchive)
+class JobArchiveAdmin(UndeletableAdmin):
+    list_display = ["job", "node", "state", "files", "size", "ended", "message"]
+    list_filter = ["state"]
+    search_fields = ["=job__id", "message"]
+    exclude = ["password", "parts_key"]
 
 
 @admin.register(TaskEvent)

@@ -1,5 +1,6 @@
 """What holds in every environment. Each value comes from the environment through `env`."""
 
+import os
 from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
@@ -157,6 +158,20 @@ STORE_SCP_PORT = env.port("STORE_SCP_PORT", 11112)
 FILE_TRANSMIT_HOST = env.text("FILE_TRANSMIT_HOST", "127.0.0.1")
 FILE_TRANSMIT_PORT = env.port("FILE_TRANSMIT_PORT", 14638)
 FILE_TRANSMIT_KEY = env.text("FILE_TRANSMIT_KEY", "") or SECRET_KEY
+FILE_TRANSMIT_ADVERTISED_HOST = env.text("FILE_TRANSMIT_ADVERTISED_HOST", "")
+FILE_TRANSMIT_TLS_CERTIFICATE = env.text("FILE_TRANSMIT_TLS_CERTIFICATE", "")
+FILE_TRANSMIT_TLS_KEY = env.text("FILE_TRANSMIT_TLS_KEY", "")
+FILE_TRANSMIT_TLS_CA = env.text("FILE_TRANSMIT_TLS_CA", "")
+STORE_SCP_TLS_CERTIFICATE = env.text("STORE_SCP_TLS_CERTIFICATE", "")
+STORE_SCP_TLS_KEY = env.text("STORE_SCP_TLS_KEY", "")
+STORE_SCP_TLS_CA = env.text("STORE_SCP_TLS_CA", "")
+STORE_SCP_TLS_REQUIRE_CERTIFICATE = env.boolean("STORE_SCP_TLS_REQUIRE_CERTIFICATE", False)
+RECEIVER_PROCESSES = env.integer("RECEIVER_PROCESSES", min(4, os.cpu_count() or 1), 1, 64)
+RECEIVER_MAX_ASSOCIATIONS = env.integer("RECEIVER_MAX_ASSOCIATIONS", 100, 1)
+RECEIVER_CHECK_CALLER = env.boolean("RECEIVER_CHECK_CALLER", True)
+RECEIVER_CHECK_ADDRESS = env.boolean("RECEIVER_CHECK_ADDRESS", True)
+RECEIVER_EXTRA_SENDERS = env.words("RECEIVER_EXTRA_SENDERS")
+RECEIVER_DRAIN_SECONDS = env.integer("RECEIVER_DRAIN_SECONDS", 10, 0)
 RECEIVER_NAME = env.text("RECEIVER_NAME", "receiver")
 SPOOL_DIR = Path(env.text("SPOOL_DIR", str(BASE_DIR / ".adit" / "spool")))
 SPOOL_RESERVE_MB = env.integer("SPOOL_RESERVE_MB", 512, 0)
@@ -173,6 +188,18 @@ TASK_ATTEMPTS = env.integer("TASK_ATTEMPTS", 3, 1)
 TASK_RETRY_WAITS = [int(wait) for wait in env.words("TASK_RETRY_WAITS", ["120", "240"])]
 TASK_LEASE_SECONDS = env.integer("TASK_LEASE_SECONDS", 20, 3)
 TASK_MAX_CRASHES = env.integer("TASK_MAX_CRASHES", 3, 1)
+TASK_MEMORY_MB = env.integer("TASK_MEMORY_MB", 2048, 0)
+TASK_PROGRESS_MINUTES = env.integer("TASK_PROGRESS_MINUTES", 30, 1)
+TASK_LOG_DAYS = env.integer("TASK_LOG_DAYS", 90, 0)
+JOB_RETENTION_DAYS = env.integer("JOB_RETENTION_DAYS", 0, 0)
+WORK_RESERVE_MB = env.integer("WORK_RESERVE_MB", 512, 0)
+WORKER_GRACE_SECONDS = env.integer("WORKER_GRACE_SECONDS", 10, 0)
+# Seconds before each new try within a run, while a peer is away for a moment.
+TRANSFER_RECONNECT_WAITS = [
+    float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["1", "5", "15"])
+]
+# Password and parts of an archive whose job could still be retried are kept for so long.
+ARCHIVE_KEEP_DAYS = env.integer("ARCHIVE_KEEP_DAYS", 7, 1)
 CONFIRM_PATIENCE_SECONDS = env.integer("CONFIRM_PATIENCE_SECONDS", 60, 1)
 SELECTIVE_TRANSFER_MAX_STUDIES = env.integer("SELECTIVE_TRANSFER_MAX_STUDIES", 10, 1)
 SELECTIVE_TRANSFER_RESULT_LIMIT = env.integer("SELECTIVE_TRANSFER_RESULT_LIMIT", 101, 1)

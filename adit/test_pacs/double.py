@@ -17,13 +17,14 @@ from pydicom.uid import UID
 from pynetdicom import build_context, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE, N_ACTION
 from pynetdicom.dsutils import decode, encode
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from .archive import Archive
+from .commitment import Commitment
 from .faults import Faults, FaultsFile
 from .observations import Observations
 from .queries import InvalidIdentifier, find
@@ -31,6 +32,8 @@ from .retrieval import Retrieval
 from .sending import MAXIMUM_PDU, set_socket_options
 
 VERIFICATION = "1.2.840.10008.1.1"
+HANDSHAKE_FAILURE = bytes.fromhex("15030300020228")
+"""A fatal TLS alert."""
 QUERY_RETRIEVE = "1.2.840.10008.5.1.4.1.2."
 """The root of the Find, Move and Get models of patient and study root (PS3.6 Annex A)."""
 
@@ -130,6 +133,7 @@ class PacsDouble:
         """Serve one DIMSE request; what the double has no own answer for, pynetdicom does."""
         services = {C_STORE: self._store, C_FIND: self._find, C_GET: self._retrieve}
         services[C_MOVE] = self._retrieve
+        services[N_ACTION] = self._commit
         service = services.get(type(request))
         context = assoc._accepted_cx.get(context_id)
         if service is None or context is None or not request.is_valid_request:
@@ -152,6 +156,8 @@ class PacsDouble:
         elif not faults.forget_every_nth_store or number % faults.forget_every_nth_store:
             assert request.DataSet is not None
             self.archive.add_encoded(request.DataSet.getvalue(), context.transfer_syntax[0])
+            if faults.warn_every_nth_store and number % faults.warn_every_nth_store == 0:
+                status = 0xB006
         response = C_STORE()
         response.MessageIDBeingRespondedTo = request.MessageID
         response.AffectedSOPClassUID = request.AffectedSOPClassUID
@@ -193,6 +199,10 @@ class PacsDouble:
         operation = "C-GET" if isinstance(request, C_GET) else "C-MOVE"
         identifier = self._identifier(operation, assoc, request, context)
         Retrieval(self, assoc, request, context).serve(identifier)
+
+    def _commit(self, assoc: Association, request: N_ACTION, context: PresentationContext) -> None:
+        time.sleep(self.faults.delay)
+        Commitment(self, assoc, request, context).serve()
 
     def _identifier(
         self, operation: str, assoc: Association, request: Any, context: PresentationContext
@@ -284,7 +294,9 @@ class _Handler(RequestHandler):
         super().__init__(request, address, server)
 
     def handle(self) -> None:
-        if self.pacs.faults.close_connections:
+        if self.pacs.faults.fail_tls_handshake:
+            self.request.sendall(HANDSHAKE_FAILURE)
+        if self.pacs.faults.close_connections or self.pacs.faults.fail_tls_handshake:
             self.request.shutdown(socket.SHUT_RDWR)
             self.request.close()
             return

@@ -27,7 +27,9 @@ class Faults:
     reject_contexts: Collection[str] = ()
     """Rejects presentation contexts of these abstract syntaxes, and these transfer syntaxes."""
     close_connections: bool = False
-    """Closes every connection as soon as it is open, as a failed TLS handshake looks."""
+    """Closes every connection as soon as it is open."""
+    fail_tls_handshake: bool = False
+    """Answers every connection with the TLS alert "handshake failure" (RFC 8446 6.2)."""
     close_idle_after: float = 0
     """Aborts associations after so many seconds without traffic; 0: never."""
 
@@ -36,6 +38,12 @@ class Faults:
     """Ends a C-FIND with success after so many results, without a warning; 0: never."""
     ignored_keys: Collection[str] = ()
     """Treats these matching keys as if they were universal, and does not return them."""
+    refused_levels: Collection[str] = ()
+    """Answers queries at these levels with A900 (identifier does not match the SOP class)."""
+    silent_levels: Collection[str] = ()
+    """Answers queries at these levels with success and without a result."""
+    empty_series: bool = False
+    """Lists one more series of a study, without a single instance."""
     answer_for_patient: str = ""
     """Answers queries below patient level for this patient ID, whoever was asked for."""
     pad_uids: Literal["", "nul", "space"] = ""
@@ -44,6 +52,10 @@ class Faults:
     """Sends the first result again and again, until cancelled."""
 
     # Retrieval
+    fail_moves: bool = False
+    """Answers every C-MOVE with C000 (unable to process)."""
+    fail_gets: bool = False
+    """Answers every C-GET with C000 (unable to process)."""
     stop_mid_data_set: int = 0
     """Stops for good in the middle of the n-th instance of a retrieval; 0: never."""
     abort_after: int = 0
@@ -72,8 +84,18 @@ class Faults:
     """Answers every n-th C-STORE with A700 (out of resources); 1: all; 0: none."""
     refuse_store_status: int = 0xA700
     """The status of refused C-STOREs."""
+    warn_every_nth_store: int = 0
+    """Answers every n-th C-STORE with B006 (elements discarded) and keeps the instance; 0: none."""
     forget_every_nth_store: int = 0
     """Answers every n-th C-STORE with success and does not keep the instance; 0: none."""
+
+    # Storage commitment
+    commitment_on_new_association: bool = False
+    """Reports on an association of its own to the peer of that AE title, not on the requestor's."""
+    forget_commitment: bool = False
+    """Accepts requests for storage commitment and never reports."""
+    refuse_commitment: bool = False
+    """Reports every instance as one that it does not have."""
 
     # Everywhere
     delay: float = 0

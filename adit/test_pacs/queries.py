@@ -1,5 +1,6 @@
 """C-FIND: what an archive answers to an identifier (PS3.4 C.4.1)."""
 
+import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -46,6 +47,10 @@ def find(archive: Archive, identifier: Dataset, faults: Faults) -> Iterator[Data
         InvalidIdentifier: The level is missing or unknown.
     """
     level = level_of(identifier)
+    if level in faults.refused_levels:
+        raise InvalidIdentifier(f"the level {level} is not supported")
+    if level in faults.silent_levels:
+        return
     keys = [
         element
         for element in identifier
@@ -56,10 +61,14 @@ def find(archive: Archive, identifier: Dataset, faults: Faults) -> Iterator[Data
         other = DataElement("PatientID", "LO", faults.answer_for_patient)
         dropped = ("PatientID", "PatientName", *UNIQUE_KEYS.values())
         matching = [other, *(key for key in matching if key.keyword not in dropped)]
+    answer: Dataset | None = None
     for entity in _entities(archive, level):
         values = _EntityValues(entity)
         if all(matches(key, values.texts(key)) for key in matching):
-            yield _response(level, keys, values, faults)
+            answer = _response(level, keys, values, faults)
+            yield answer
+    if faults.empty_series and level == "SERIES" and answer is not None:
+        yield _without_instances(answer)
 
 
 def level_of(identifier: Dataset) -> str:
@@ -98,11 +107,21 @@ def select(archive: Archive, identifier: Dataset) -> list[ArchivedInstance]:
 
 
 def _entities(archive: Archive, level: str) -> Iterable[list[ArchivedInstance]]:
-    entities: dict[str, list[ArchivedInstance]] = {}
+    entities: dict[tuple[str, str], list[ArchivedInstance]] = {}
     for instance in archive:
+        # One study under two patients is two studies to a PACS.
+        patient = instance.patient_id if level == "STUDY" else ""
         unique = str(instance.attributes.get(UNIQUE_KEYS[level], "") or "")
-        entities.setdefault(unique, []).append(instance)
+        entities.setdefault((patient, unique), []).append(instance)
     return entities.values()
+
+
+def _without_instances(series: Dataset) -> Dataset:
+    """An answer for another series of the same study that holds nothing."""
+    empty = copy.deepcopy(series)
+    empty.SeriesInstanceUID = f"{series.SeriesInstanceUID[:60]}.0"
+    empty.NumberOfSeriesRelatedInstances = 0
+    return empty
 
 
 class _EntityValues:

@@ -26,6 +26,7 @@ SOME_FAILED = 0xB000
 NONE_SENT = 0xA702
 UNKNOWN_DESTINATION = 0xA801
 INVALID_IDENTIFIER = 0xA900
+UNABLE_TO_PROCESS = 0xC000
 PENDING_INTERVAL = 0.1
 
 
@@ -44,6 +45,9 @@ class Retrieval:
     def serve(self, identifier: Dataset) -> None:
         """Send what was asked for and answer."""
         faults = self.pacs.faults
+        if faults.fail_moves if isinstance(self.request, C_MOVE) else faults.fail_gets:
+            self.respond(UNABLE_TO_PROCESS)
+            return
         try:
             instances = select(self.pacs.archive, identifier)
         except InvalidIdentifier:

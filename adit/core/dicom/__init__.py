@@ -1,7 +1,15 @@
 """Speaks DICOM with PACS: DIMSE and DICOMweb behind one operator. Knows no Django."""
 
 from .cancel import Canceled, CancelToken
+from .commitment import (
+    CommitmentReport,
+    CommitmentReports,
+    CommitmentResult,
+    ReportStream,
+    read_report,
+)
 from .config import (
+    AssociationGate,
     LocalConfig,
     QueryProtocol,
     RetrieveProtocol,
@@ -10,7 +18,9 @@ from .config import (
     TlsConfig,
 )
 from .dicom_operator import DicomOperator
+from .dimse import RetrieveReport
 from .errors import DicomError, PermanentDicomError, TransientDicomError
+from .gate import Pace
 from .header import Identifiers, MalformedDataSet, read_identifiers, read_values
 from .incoming import IncomingInstances, IncomingStream
 from .instance import DicomInstance, FileSlice
@@ -23,9 +33,13 @@ from .spill import SpillBuffer
 from .streams import Buffered, buffered
 
 __all__ = [
+    "AssociationGate",
     "Buffered",
     "CancelToken",
     "Canceled",
+    "CommitmentReport",
+    "CommitmentReports",
+    "CommitmentResult",
     "DateRange",
     "DicomError",
     "DicomInstance",
@@ -38,12 +52,15 @@ __all__ = [
     "LocalConfig",
     "MalformedDataSet",
     "NotPart10",
+    "Pace",
     "PatientResult",
     "PermanentDicomError",
     "Query",
     "QueryProtocol",
+    "ReportStream",
     "ResultStream",
     "RetrieveProtocol",
+    "RetrieveReport",
     "SeriesResult",
     "ServerConfig",
     "SpillBuffer",
@@ -56,6 +73,7 @@ __all__ = [
     "buffered",
     "read_identifiers",
     "read_part10",
+    "read_report",
     "read_values",
     "tune_socket",
     "tuning_handlers",

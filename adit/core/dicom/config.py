@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
+
+from .cancel import CancelToken
 
 
 class QueryProtocol(StrEnum):
@@ -74,8 +78,10 @@ class ServerConfig:
         max_search_results: A patient or study query ends after so many results.
         character_set_fallback: Specific Character Set (PS3.3 C.12.1.1.2) assumed in answers that
             name none, and tried first for queries.
-        max_associations: So many associations a search may open; with 1 its results are read to
-            their end before more is asked about them.
+        max_associations: So many associations a search or a sender may open; with 1 the results of
+            a search are read to their end before more is asked about them.
+        storage_commitment_support: Whether it is a provider of storage commitment (PS3.4 Annex J).
+        connect_timeout: Instead of that of LocalConfig, as the other three.
     """
 
     name: str
@@ -103,7 +109,33 @@ class ServerConfig:
     preferred_retrieve: RetrieveProtocol | None = None
     preferred_store: StoreProtocol | None = None
     max_associations: int = 4
+    storage_commitment_support: bool = False
     tls: TlsConfig | None = None
+    connect_timeout: float | None = None
+    acse_timeout: float | None = None
+    network_timeout: float | None = None
+    progress_timeout: float | None = None
+
+
+class AssociationGate(Protocol):
+    """Bounds how many connections are open to a server, over all that share the gate."""
+
+    def __call__(
+        self, server: str, cancel: CancelToken, *, wait: bool
+    ) -> AbstractContextManager[object]:
+        """Takes one place at the server for the time of the block.
+
+        It is entered before each association is opened, and left when that is closed; for
+        DICOMweb, for the time of each request. Entering and leaving may be in different threads.
+
+        Args:
+            server: `ServerConfig.name`.
+            cancel: Whoever waits for a place must stop when it is set (and raise Canceled).
+            wait: Whether to wait until a place is free. Without it, entering raises
+                TransientDicomError where none is: asked so for what would only be faster, as a
+                second association of one transfer that would wait for the first.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +145,16 @@ class LocalConfig:
     Attributes:
         calling_ae_title: Our AE title as a requestor.
         receiver_ae_title: AE title of the C-STORE SCP that C-MOVE sends to.
-        connect_timeout: Until the TCP connection (and TLS) stands.
+        connect_timeout: Until the host name is resolved, the TCP connection and TLS stand.
         acse_timeout: Until the peer answers an association request or a release.
         network_timeout: Until the peer answers a request, or takes data that we send.
         progress_timeout: A retrieval ends when nothing new came for so long.
         maximum_pdu: The largest P-DATA-TF PDU that we take (PS3.8 D.1). Never 0: a peer without a
             limit sends a large object as one PDU.
         spill_threshold: Larger instances go to files while they arrive.
+        store_associations: So many a sender opens where the server permits it: with one, latency
+            counts once for each instance.
+        association_gate: Asked before anything is opened to a server.
     """
 
     calling_ae_title: str = "ADIT"
@@ -130,3 +165,11 @@ class LocalConfig:
     progress_timeout: float = 60
     maximum_pdu: int = 131072
     spill_threshold: int = 8 * 1024 * 1024
+    store_associations: int = 4
+    association_gate: AssociationGate | None = None
+
+    def for_server(self, server: ServerConfig) -> LocalConfig:
+        """The same with the time-outs that are set for `server`."""
+        names = ("connect_timeout", "acse_timeout", "network_timeout", "progress_timeout")
+        own = {name: getattr(server, name) for name in names}
+        return replace(self, **{name: value for name, value in own.items() if value is not None})

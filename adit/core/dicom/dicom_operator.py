@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from pydicom.uid import generate_uid
+
 from . import policy
 from .cancel import CancelToken
+from .commitment import CommitmentReport, CommitmentReports, CommitmentResult, summarize
 from .config import LocalConfig, QueryProtocol, RetrieveProtocol, ServerConfig, StoreProtocol
 from .dicomweb import DicomWebConnector
 from .dimse import DimseConnector, ProgressClock, RetrieveReport
 from .errors import DicomError, PermanentDicomError
+from .gate import Pace
 from .incoming import IncomingInstances
 from .instance import DicomInstance
 from .outcomes import StoreOutcome
@@ -31,6 +35,7 @@ from .streams import Buffered, buffered
 
 _QUEUED_INSTANCES = 64
 _QUEUED_BYTES = 64 * 1024 * 1024
+_REFERENCES_PER_REQUEST = 500
 _T = TypeVar("_T")
 
 
@@ -48,6 +53,8 @@ class DicomOperator:
         cancel: CancelToken | None = None,
         incoming: IncomingInstances | None = None,
         spill_folder: Path | None = None,
+        pace: Pace | None = None,
+        reports: CommitmentReports | None = None,
     ) -> None:
         """Creates an operator; nothing is sent yet.
 
@@ -57,12 +64,17 @@ class DicomOperator:
             cancel: Stops whatever is under way; what was stopped raises Canceled.
             incoming: The receivers' inbox, needed for C-MOVE.
             spill_folder: Where large instances go; without it they stay in memory.
+            pace: Called before each instance that is fetched or stored, to spread them over time.
+            reports: What the receivers get of storage commitment. Without it only servers that
+                report on the association of the request can be asked.
         """
         self.server = server
-        self._local = local or LocalConfig()
+        self._local = (local or LocalConfig()).for_server(server)
         self._cancel = cancel or CancelToken()
         self._incoming = incoming
         self._spill_folder = spill_folder
+        self._pace = pace
+        self._reports = reports
         self._dimse: DimseConnector | None = None
         self._web: DicomWebConnector | None = None
         self._searcher: Searcher | None = None
@@ -206,7 +218,19 @@ class DicomOperator:
         """Runs in the thread of `buffered`, with connections of its own that `stop` ends."""
         with self._cancel.on_cancel(stop.cancel), contextlib.ExitStack() as stack:
             retriever = self._retriever(protocol, stop, stack)
-            yield from retrieve_checked(retriever, wants, self.server.name, stop)
+            yield from self._paced(retrieve_checked(retriever, wants, self.server.name, stop))
+
+    def _paced(self, instances: Iterable[DicomInstance]) -> Iterator[DicomInstance]:
+        """A server whose instances are not read does not send more: that is what slows it down."""
+        try:
+            for instance in instances:
+                if self._pace is not None:
+                    self._pace()
+                yield instance
+                del instance
+        finally:
+            if isinstance(instances, Generator):
+                instances.close()
 
     def _retriever(
         self, protocol: RetrieveProtocol, stop: CancelToken, stack: contextlib.ExitStack
@@ -281,9 +305,52 @@ class DicomOperator:
             Canceled: While iterating, if the token was set.
         """
         chosen = _choose(self.store_protocols(), protocol, self.server.name)
+        if self._pace is not None:
+            instances = self._paced(instances)
         if chosen == StoreProtocol.C_STORE:
             return self._dimse_connector().store(instances)
         return self._web_connector().store(instances)
+
+    def commit(
+        self, references: Iterable[tuple[str, str]], *, patience: float = 60
+    ) -> CommitmentResult:
+        """Asks the server to take responsibility for instances (storage commitment, PS3.4 J).
+
+        Args:
+            references: SOP Class UID and SOP Instance UID of each.
+            patience: Seconds to wait for each report; each covers 500 instances at most.
+
+        Returns:
+            What is committed, what not and why, and of what nothing was said. A server that does
+            not answer is no exception here: nothing is committed then.
+
+        Raises:
+            PermanentDicomError: If the server is not set up for it.
+            Canceled: If the token was set.
+        """
+        if not self.server.storage_commitment_support:
+            raise _unsupported(self.server.name, "storage commitment")
+        pairs = list(dict.fromkeys(references))
+        reports: list[CommitmentReport] = []
+        error: DicomError | None = None
+        for start in range(0, len(pairs), _REFERENCES_PER_REQUEST):
+            transaction = generate_uid(prefix=None)
+            expected = self._reports.expect(transaction) if self._reports else None
+            try:
+                with expected or contextlib.nullcontext() as stream:
+                    report = self._dimse_connector().commit(
+                        transaction,
+                        pairs[start : start + _REFERENCES_PER_REQUEST],
+                        stream,
+                        patience,
+                    )
+            except DicomError as problem:
+                error = problem
+                break
+            if report is None:
+                break
+            reports.append(report)
+        return summarize(frozenset(uid for _, uid in pairs), reports, error, self.server.name)
 
     def move(
         self,
@@ -292,8 +359,12 @@ class DicomOperator:
         study_instance_uid: str,
         destination_ae_title: str,
         series: Mapping[str, Collection[str] | None] | None = None,
+        new_report: Callable[[], RetrieveReport] = RetrieveReport,
     ) -> RetrieveReport:
         """Lets the server send straight to another one (C-MOVE), series by series or as a study.
+
+        Args:
+            new_report: Makes the report that one C-MOVE fills in while it runs; for progress.
 
         Returns:
             The sum of what the server reports. That it arrived must be asked at the destination.
@@ -315,7 +386,7 @@ class DicomOperator:
             ]
         total = RetrieveReport(status=0)
         for number, want in enumerate(wants, start=1):
-            report = RetrieveReport()
+            report = new_report()
             whole = Want(
                 patient_id=patient_id,
                 study_instance_uid=study_instance_uid,
@@ -339,11 +410,16 @@ class DicomOperator:
         return self._dimse
 
     def _web_connector(self) -> DicomWebConnector:
+        if self._dimse is not None:
+            # What is only kept for the next request must not hold a place that this one needs.
+            self._dimse.release_idle()
         if self._web is None:
             self._web = DicomWebConnector(self.server, self._local, self._cancel)
         return self._web
 
     def _search(self) -> Searcher:
+        if self._dimse is not None and self.query_protocols()[:1] == [QueryProtocol.QIDO_RS]:
+            self._dimse.release_idle()
         if self._searcher is None:
             protocol = _choose(self.query_protocols(), None, self.server.name)
             if protocol == QueryProtocol.C_FIND:
@@ -366,9 +442,12 @@ def _choose(supported: list[_T], wanted: _T | None, server: str) -> _T:
         return supported[0]
     if wanted is not None and wanted in supported:
         return wanted
-    what = f" with {wanted}" if wanted is not None else ""
-    raise PermanentDicomError(
-        f"{server} is not set up for this operation{what}.",
+    raise _unsupported(server, "this operation" + (f" with {wanted}" if wanted else ""))
+
+
+def _unsupported(server: str, what: str) -> PermanentDicomError:
+    return PermanentDicomError(
+        f"{server} is not set up for {what}.",
         code="unsupported",
         advice="Check which operations are switched on for this server.",
     )

@@ -125,6 +125,11 @@ DIMSE_RULES: dict[str, tuple[Rule, ...]] = {
         *_GENERAL,
     ),
     "C-ECHO": _GENERAL,
+    # PS3.4 J.3.2
+    "N-ACTION": (
+        Rule(0x0131, 0x0131, True, "took the request for a repetition"),
+        *_GENERAL,
+    ),
 }
 
 # A-ASSOCIATE-RJ, PS3.8 Table 9-21: (source, reason).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.uid import UID
 
@@ -34,6 +34,7 @@ class StoreOutcome:
             is none, because the instance was not sent or not answered.
         warning: What the destination changed, in words, or "".
         error: Why it was not accepted.
+        transcoded_to: The transfer syntax in which it was sent instead of its own, or "".
     """
 
     instance: DicomInstance
@@ -42,6 +43,7 @@ class StoreOutcome:
     status: int = -1
     warning: str = ""
     error: DicomError | None = None
+    transcoded_to: str = ""
 
 
 def failed(
@@ -80,3 +82,14 @@ def context_rejected(instance: DicomInstance, server: str, reason: int) -> Store
         advice="Ask the administrator of the server to accept it.",
     )
     return failed(instance, StoreProtocol.C_STORE, error)
+
+
+def transcoded(outcome: StoreOutcome, transfer_syntax_uid: str) -> StoreOutcome:
+    """Says of an accepted instance that it was sent in another transfer syntax than its own."""
+    own, other = UID(outcome.instance.transfer_syntax_uid), UID(transfer_syntax_uid)
+    said = f"The destination does not accept {own.name}; it got {other.name} without loss."
+    return replace(
+        outcome,
+        warning=f"{said} {outcome.warning}".strip(),
+        transcoded_to=transfer_syntax_uid,
+    )

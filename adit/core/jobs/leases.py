@@ -10,15 +10,15 @@ from enum import Enum
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from adit.core.jobs.events import add_event
 from adit.core.jobs.notify import notify_job
-from adit.core.jobs.queue import defer_job_mail
+from adit.core.jobs.servers import rules_of, suspended_kinds
 from adit.core.jobs.states import derive_job_state, lock_job
-from adit.core.models import DicomTask, TaskEvent
+from adit.core.models import DicomJob, DicomTask, TaskEvent
 
 State = DicomTask.State
 
@@ -54,6 +54,12 @@ def claim(task_id: int, worker: str) -> Lease | None:
         job = lock_job(job_id)
         if job is None or job.state not in (job.State.PENDING, job.State.IN_PROGRESS):
             return None
+        if not _may_start(task_id, job):
+            # It goes back among those that wait; the reason is told by what forbids it.
+            DicomTask.objects.filter(pk=task_id, state=State.PENDING).update(
+                queued=None, queue_job_id=None
+            )
+            return None
         token = uuid.uuid4()
         claimed = DicomTask.objects.filter(
             pk=task_id, state=State.PENDING, queued__isnull=False
@@ -64,6 +70,7 @@ def claim(task_id: int, worker: str) -> Lease | None:
             worker=worker,
             attempts=F("attempts") + 1,
             not_before=None,
+            waits_for="",
             cancel_requested=False,
             start=Coalesce("start", Now()),
             end=None,
@@ -79,15 +86,64 @@ def claim(task_id: int, worker: str) -> Lease | None:
     return Lease(task_id, job_id, job.kind, token, attempt)
 
 
+def _may_start(task_id: int, job: DicomJob) -> bool:
+    """Whether kind and source still let the task start: it may have been in the queue for long."""
+    if job.kind in suspended_kinds():
+        return False
+    source_id = DicomTask.objects.values_list("source_id", flat=True).get(pk=task_id)
+    rules = rules_of([source_id]).get(source_id)
+    return rules is not None and rules.lets_start(job.urgent)
+
+
+def postpone(task_id: int, seconds: float, waits_for: str) -> bool:
+    """Let a task that this worker cannot take now wait, and say what for; not an attempt."""
+    return bool(
+        DicomTask.objects.filter(pk=task_id, state=State.PENDING, queued__isnull=False).update(
+            queued=None,
+            queue_job_id=None,
+            not_before=Now() + timedelta(seconds=seconds),
+            waits_for=waits_for,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a heartbeat learns of the run.
+
+    Attributes:
+        work: how far the run is: it changes whenever the run gets on.
+        instances, size: what is expected, and the bytes that are done.
+    """
+
+    status: LeaseStatus
+    work: tuple[object, ...] = ()
+    instances: int = 0
+    size: int = 0
+
+
+_RENEW = """
+UPDATE core_dicomtask SET lease_until = statement_timestamp() + %s * interval '1 second'
+WHERE id = %s AND lease = %s
+RETURNING cancel_requested, phase, protocol, instances_expected, instances_done, bytes_done
+"""
+
+
+def beat(lease: Lease) -> Beat:
+    """The heartbeat of a run: keep the lease, learn whether to stop and how far the run is."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RENEW, [settings.TASK_LEASE_SECONDS, lease.task_id, lease.token])
+        row = cursor.fetchone()
+    if row is None:
+        return Beat(LeaseStatus.LOST)
+    canceled, *work = row
+    status = LeaseStatus.CANCEL if canceled else LeaseStatus.HELD
+    return Beat(status, tuple(work), work[2], work[4])
+
+
 def renew(lease: Lease) -> LeaseStatus:
-    """The heartbeat of a run: keep the lease and learn whether to stop."""
-    held = DicomTask.objects.filter(pk=lease.task_id, lease=lease.token)
-    if not held.update(lease_until=_deadline()):
-        return LeaseStatus.LOST
-    canceled = held.values_list("cancel_requested", flat=True).first()
-    if canceled is None:
-        return LeaseStatus.LOST
-    return LeaseStatus.CANCEL if canceled else LeaseStatus.HELD
+    """Keep the lease, and learn whether to stop."""
+    return beat(lease).status
 
 
 def finish(lease: Lease, state: str, message: str, log: str = "") -> bool:
@@ -107,15 +163,24 @@ def wait_and_retry(lease: Lease, not_before: datetime, message: str, log: str = 
     )
 
 
-def hand_back(lease: Lease, why: str = "Handed back because the worker stopped.") -> bool:
-    """Give the task back unchanged, through no fault of its own; the attempt does not count."""
+def hand_back(
+    lease: Lease,
+    why: str = "Handed back because the worker stopped.",
+    log: str = "",
+    **changes: object,
+) -> bool:
+    """Give the task back unchanged, through no fault of its own; the attempt does not count.
+
+    With `not_before` and `waits_for` among the changes it waits for that.
+    """
     return _release(
         lease,
         why,
         TaskEvent.Level.INFO,
-        "",
+        log,
         state=State.PENDING,
         attempts=F("attempts") - 1,
+        **changes,
     )
 
 
@@ -151,9 +216,7 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
         ).update(state=State.CANCELED, end=Now(), not_before=None, message="Canceled."):
             message, level = "Canceled.", TaskEvent.Level.INFO
         add_event(lease.task_id, message, level)
-        derived = derive_job_state(lease.job_id)
-        if derived and derived.ended_now and job.send_finished_mail:
-            defer_job_mail(lease.job_id)
+        derive_job_state(lease.job_id)
     return True
 
 

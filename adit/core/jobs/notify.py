@@ -5,6 +5,9 @@ from django.db import connection
 # The payload is the id of the job that changed.
 JOB_CHANNEL = "adit_job"
 
+# The payload is the id of a task whose run is to look at its lease at once.
+RUN_CHANNEL = "adit_run"
+
 
 def notify_job(job_id: int) -> None:
     """Say at commit that the job or one of its tasks has changed.
@@ -13,3 +16,9 @@ def notify_job(job_id: int) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [JOB_CHANNEL, str(job_id)])
+
+
+def notify_revoked(task_id: int) -> None:
+    """Say at commit to the worker that runs the task that it was canceled or killed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [RUN_CHANNEL, str(task_id)])

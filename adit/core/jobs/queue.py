@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
-from procrastinate import App, jobs
+from django.db import connection
+from django.db.models import QuerySet
+from procrastinate import App, RetryStrategy, jobs
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.manager import JobManager
+
+if TYPE_CHECKING:
+    from adit.core.models import DicomTask
 
 DICOM_QUEUE = "dicom"
 DEFAULT_QUEUE = "default"
 
 RUN_TASK = "adit:run_task"
 SEND_JOB_MAIL = "adit:send_job_mail"
+RUN_ARCHIVE = "adit:run_archive"
+SEND_FOLDER_MAIL = "adit:send_folder_mail"
+
+# A mail server that is away for some minutes; seconds between two attempts.
+MAIL_RETRIES = RetryStrategy(max_attempts=5, wait=60)
+
+
+class Mail(StrEnum):
+    """The mails about jobs."""
+
+    FINISHED = "finished"
+    FIRST_FAILURE = "first_failure"
+    UNVERIFIED = "unverified"
+
 
 # Rows are written through Django's own connection, inside a worker too, so that they belong to
 # the transaction of the change that caused them.
@@ -46,6 +66,40 @@ def defer_task(task_id: int, priority: int) -> int:
     return _defer(RUN_TASK, DICOM_QUEUE, priority, task_id=task_id)
 
 
-def defer_job_mail(job_id: int) -> int:
-    """Queue the mail on the end of a job within the current transaction."""
-    return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id)
+def defer_mail(mail: Mail, job_id: int) -> int:
+    """Queue a mail about a job within the current transaction: it is sent after the commit."""
+    return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id, mail=mail.value)
+
+
+_WITHDRAW = "DELETE FROM procrastinate_jobs WHERE id = ANY(%s) AND status = 'todo'"
+_WEIGH = """
+UPDATE procrastinate_jobs SET priority = %s
+WHERE id = %s AND status = 'todo' AND priority <> %s
+"""
+
+
+def withdraw(tasks: QuerySet[DicomTask]) -> None:
+    """Take the rows of tasks out of the queue again that no worker has begun with.
+
+    What a worker has begun with finds that the task is not to be run, and does nothing.
+    """
+    rows = [pk for pk in tasks.values_list("queue_job_id", flat=True) if pk is not None]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_WITHDRAW, [rows])
+
+
+def weigh(queue_job_id: int, priority: int) -> None:
+    """Give a waiting row of the queue another priority."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WEIGH, [priority, queue_job_id, priority])
+
+
+def defer_archive(job_id: int) -> int:
+    """Queue the assembly of a job's archive: with the tasks, whose workers see the folders."""
+    return _defer(RUN_ARCHIVE, DICOM_QUEUE, job_id=job_id)
+
+
+def defer_folder_mail(folder_id: int) -> int:
+    """Queue the mail on a folder that has passed its warn size."""
+    return _defer(SEND_FOLDER_MAIL, DEFAULT_QUEUE, folder_id=folder_id)

@@ -1,15 +1,21 @@
 """The nouns of the system, one a file."""
 
+from adit.core.models.archives import JobArchive
+from adit.core.models.commitment_reports import CommitmentReport
 from adit.core.models.events import TaskEvent
 from adit.core.models.jobs import DicomJob
 from adit.core.models.ledger import SeriesTransfer
+from adit.core.models.limits import JobKindSettings, ServerHours, ServerPace
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
-from adit.core.models.received_instances import ReceivedInstance, Receiver
+from adit.core.models.received_instances import ReceivedInstance
+from adit.core.models.receivers import Receiver, RefusedSender
+from adit.core.models.routes import DirectMoveRoute
 from adit.core.models.tasks import DicomTask, TaskResult
 from adit.core.models.transfers import TransferJob, TransferTask
 
 __all__ = [
+    "CommitmentReport",
     "DeidProfile",
     "DicomFolder",
     "DicomJob",
@@ -17,9 +23,15 @@ __all__ = [
     "DicomNodeGroupAccess",
     "DicomServer",
     "DicomTask",
+    "JobKindSettings",
+    "DirectMoveRoute",
+    "JobArchive",
     "ReceivedInstance",
     "Receiver",
+    "RefusedSender",
     "SeriesTransfer",
+    "ServerHours",
+    "ServerPace",
     "TaskEvent",
     "TaskResult",
     "TransferJob",

@@ -43,6 +43,8 @@ class DicomJob(models.Model):
     message = models.CharField(max_length=500, blank=True)
     urgent = models.BooleanField(default=False)
     send_finished_mail = models.BooleanField(default=False)
+    # The owner is told of the first failure only, once in the life of the job.
+    failure_mailed = models.BooleanField(default=False, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     start = models.DateTimeField(null=True, blank=True)
     end = models.DateTimeField(null=True, blank=True)

@@ -44,6 +44,8 @@ class SeriesTransfer(models.Model):
     # What the de-identification did to the instances sent: numbers of elements by action, and of
     # attributes nobody knows. Never values.
     deid_counts = models.JSONField(default=dict, blank=True)
+    # What was made of the series where it was converted: `[{"name", "size", "sha256"}]`.
+    files = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["task", "series_number", "id"]

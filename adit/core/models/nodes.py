@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
@@ -26,6 +28,12 @@ ae_title_validator = RegexValidator(
     r"^(?! +$)[^\\\x00-\x1f\x7f-\uffff]{1,16}$",
     "An AE title has 1 to 16 printable ASCII characters and no backslash.",
 )
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise where there is no such time zone."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"There is no time zone {name}.")
 
 
 class DicomNodeQuerySet(models.QuerySet["DicomNode"]):
@@ -110,11 +118,40 @@ class DicomServer(DicomNode):
         help_text="How many tasks may read from this server at the same time, over all workers.",
     )
     max_associations = models.PositiveSmallIntegerField(
-        "associations of a search",
+        "associations at once",
         default=4,
         validators=[MinValueValidator(1)],
-        help_text="With 1 a search is read to its end before more is asked about its results. "
-        "What all tasks open together is bounded by the tasks at once.",
+        help_text="How many associations all tasks together may have open with this server, as "
+        "their source or destination. A search opens no more than so many, either.",
+    )
+    max_instances_per_second = models.PositiveIntegerField(
+        "instances per second",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many instances all tasks together may take from this server, or bring to "
+        "it, in a second. Empty: as fast as it goes.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text="In which the hours are meant, for instance Europe/Berlin. Empty: the one of "
+        "the whole system.",
+    )
+    urgent_ignores_hours = models.BooleanField("urgent jobs ignore the hours", default=False)
+    task_attempts = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How often a task with this source is tried. Empty: as everywhere.",
+    )
+    task_retry_waits = models.CharField(
+        "waits between attempts",
+        max_length=64,
+        blank=True,
+        validators=[RegexValidator(r"^\d{1,6}( *, *\d{1,6})*$", "Seconds, separated by commas.")],
+        help_text="Seconds, separated by commas; the last counts on. Empty: as everywhere.",
     )
     is_suspended = models.BooleanField(
         "suspended", default=False, help_text="Running tasks finish, nothing new starts."
@@ -186,6 +223,24 @@ class DicomFolder(DicomNode):
 
     path = models.CharField(max_length=255, help_text="Absolute, or below MOUNT_DIR.")
     series_folders = models.BooleanField("one folder per series", default=True)
+    quota = models.BigIntegerField(
+        "quota in bytes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="No transfer fills the folder beyond it. Empty: no limit but the disk.",
+    )
+    warn_size = models.BigIntegerField(
+        "warn size in bytes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Staff gets one mail when the folder grows beyond it.",
+    )
+    # Kept up to date while a quota or a warn size is set, see adit.core.transfer.quota.
+    used_bytes = models.BigIntegerField("bytes in use", default=0, editable=False)
+    measured = models.DateTimeField(null=True, blank=True, editable=False)
+    warned = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = "DICOM folder"

@@ -1,19 +1,6 @@
-"""What receivers hold for workers, and the receivers themselves."""
+"""What receivers hold for workers."""
 
 from django.db import models
-
-
-class Receiver(models.Model):
-    """A receiver process: a C-STORE SCP with a spool, and the address where workers fetch from."""
-
-    name = models.CharField(max_length=64, unique=True)
-    file_transmit_host = models.CharField(max_length=255)
-    file_transmit_port = models.PositiveIntegerField()
-    spool_path = models.CharField(max_length=255)
-    heartbeat = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class ReceivedInstance(models.Model):
@@ -26,7 +13,7 @@ class ReceivedInstance(models.Model):
     study_instance_uid = models.CharField(max_length=64, blank=True, db_index=True)
     series_instance_uid = models.CharField(max_length=64, blank=True)
     transfer_syntax_uid = models.CharField(max_length=64)
-    calling_ae_title = models.CharField(max_length=16)
+    calling_ae_title = models.CharField("sender", max_length=16)
     called_ae_title = models.CharField(max_length=16)
     move_originator_ae_title = models.CharField(max_length=16, blank=True)
     move_originator_message_id = models.PositiveIntegerField(null=True, blank=True)
@@ -36,10 +23,19 @@ class ReceivedInstance(models.Model):
     claimed_by = models.UUIDField(null=True, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
+    # The same SOP Instance UID came twice with different content: no task gets the second one.
+    conflicting = models.BooleanField(default=False)
+    # The receiver deletes the file, then the row; only it can.
+    discarded = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["receiver", "path"], name="one_row_per_spool_file")
+        ]
+        indexes = [
+            models.Index(
+                fields=["receiver"], condition=models.Q(discarded=True), name="discarded_instances"
+            )
         ]
 
     def __str__(self) -> str:

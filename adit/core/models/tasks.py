@@ -52,6 +52,8 @@ class DicomTask(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     crashes = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
+    # Why it waits until `not_before`, where that is not the next attempt.
+    waits_for = models.CharField(max_length=128, blank=True)
     queued = models.DateTimeField(null=True, blank=True)
     queue_job_id = models.BigIntegerField(null=True, blank=True)
     lease = models.UUIDField(null=True, blank=True)
@@ -82,6 +84,24 @@ class DicomTask(models.Model):
         ordering = ["job", "line", "id"]
         indexes = [
             models.Index(fields=["job", "state"]),
+            models.Index(fields=["job", "line", "id"]),
+            # What the dispatcher looks at: the first waiting tasks of each job at each source.
+            models.Index(
+                fields=["job", "source", "id"],
+                name="task_waiting",
+                condition=models.Q(state="PENDING"),
+            ),
+            models.Index(
+                fields=["lease"], name="task_lease", condition=models.Q(lease__isnull=False)
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="task_lease_until",
+                condition=models.Q(lease__isnull=False),
+            ),
+            models.Index(
+                fields=["queued"], name="task_queued", condition=models.Q(queued__isnull=False)
+            ),
             models.Index(
                 fields=["source", "state"],
                 name="task_open_by_source",

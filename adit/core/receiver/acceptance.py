@@ -11,9 +11,10 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.service_class import ServiceClass, StorageServiceClass, VerificationServiceClass
+from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
 from adit.core.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -21,12 +22,20 @@ from adit.core.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_V
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPTED, _ABSTRACT_SYNTAX_REFUSED = 0x00, 0x03
 
-# Result, source, reason (PS3.8 Table 9-21).
-NO_REASON = (1, 1, 1)
-CALLING_AE_TITLE_UNKNOWN = (1, 1, 3)
-CALLED_AE_TITLE_UNKNOWN = (1, 1, 7)
-TEMPORARY_CONGESTION = (2, 3, 1)
-LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
+Rejection = tuple[int, int, int]
+"""Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
+
+CALLING_AE_TITLE_UNKNOWN: Rejection = (1, 1, 3)
+CALLED_AE_TITLE_UNKNOWN: Rejection = (1, 1, 7)
+TEMPORARY_CONGESTION: Rejection = (2, 3, 1)
+LOCAL_LIMIT_EXCEEDED: Rejection = (2, 3, 2)
+
+# Source 0 is the service user, 2 the provider; reason 6 an invalid parameter (PS3.8 9.3.8).
+ABORT_BY_USER = struct.pack(">BxLxxBB", 0x07, 4, 0, 0)
+ABORT_INVALID = struct.pack(">BxLxxBB", 0x07, 4, 2, 6)
+
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
+_VERIFICATION = "1.2.840.10008.1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Proposal:
     called_ae_title: str
     peer_maximum: int
     contexts: tuple[tuple[int, str, tuple[str, ...]], ...]
+    # SCU and SCP role of the peer, by abstract syntax (PS3.7 D.3.3.4).
+    roles: dict[str, tuple[bool, bool]]
 
 
 def read_request(body: bytes) -> Proposal:
@@ -49,8 +60,8 @@ def read_request(body: bytes) -> Proposal:
     request.decode(struct.pack(">BxL", 0x01, len(body)) + body)
     primitive = request.to_primitive()
     return Proposal(
-        calling_ae_title=str(primitive.calling_ae_title or "").strip(),
-        called_ae_title=str(primitive.called_ae_title or "").strip(),
+        calling_ae_title=printable(str(primitive.calling_ae_title or "")),
+        called_ae_title=printable(str(primitive.called_ae_title or "")),
         peer_maximum=primitive.maximum_length_received or 0,
         contexts=tuple(
             (
@@ -60,19 +71,30 @@ def read_request(body: bytes) -> Proposal:
             )
             for context in primitive.presentation_context_definition_list
         ),
+        roles={
+            str(item.sop_class_uid): (bool(item.scu_role), bool(item.scp_role))
+            for item in primitive.user_information
+            if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+        },
     )
 
 
-def choose_contexts(proposal: Proposal) -> dict[int, tuple[str, str]]:
+def choose_contexts(proposal: Proposal, *, events_only: bool = False) -> dict[int, tuple[str, str]]:
     """Abstract and transfer syntax of the contexts to accept, by context ID.
 
     Every class is taken that is not known to belong to another service, because vendors store
     private classes and retired ones; and every transfer syntax, because nothing is decoded here.
+
+    Storage commitment is taken from a peer that proposes to be its provider, as it must to report
+    on an association of its own (PS3.4 J.3.3).
+
+    Args:
+        events_only: Nothing but reports and echoes.
     """
     return {
         context_id: (abstract, _choose_syntax(syntaxes))
         for context_id, abstract, syntaxes in proposal.contexts
-        if syntaxes and _may_be_stored(abstract)
+        if _are_uids((abstract, *syntaxes)) and _is_served(abstract, proposal, events_only)
     }
 
 
@@ -100,7 +122,19 @@ def encode_accept(proposal: Proposal, accepted: dict[int, tuple[str, str]], maxi
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     answer.user_information = [length, implementation, version]
+    abstracts = {abstract for abstract, _ in accepted.values()}
+    if STORAGE_COMMITMENT in abstracts and STORAGE_COMMITMENT in proposal.roles:
+        role = SCP_SCU_RoleSelectionNegotiation()
+        role.sop_class_uid = UID(STORAGE_COMMITMENT)
+        role.scu_role, role.scp_role = False, True
+        answer.user_information.append(role)
     return AssociateAccept(answer).encode()
+
+
+def printable(title: str) -> str:
+    """The title; what nobody can write in a configuration is nobody's."""
+    title = title.strip(" \0")
+    return title if title.isascii() and title.isprintable() else ""
 
 
 def encode_reject(rejection: tuple[int, int, int]) -> bytes:
@@ -108,9 +142,19 @@ def encode_reject(rejection: tuple[int, int, int]) -> bytes:
     return struct.pack(">BxLxBBB", 0x03, 4, *rejection)
 
 
-def _may_be_stored(abstract_syntax: str) -> bool:
-    service = uid_to_service_class(abstract_syntax)
-    return service in (StorageServiceClass, VerificationServiceClass, ServiceClass)
+def _are_uids(uids: tuple[str, ...]) -> bool:
+    return len(uids) > 1 and all(
+        0 < len(uid) <= 64 and uid.isascii() and uid.isprintable() for uid in uids
+    )
+
+
+def _is_served(abstract_syntax: str, proposal: Proposal, events_only: bool) -> bool:
+    if abstract_syntax == STORAGE_COMMITMENT:
+        # Some providers forget to propose their role, and report all the same.
+        return proposal.roles.get(STORAGE_COMMITMENT, (False, True))[1]
+    if abstract_syntax == _VERIFICATION or events_only:
+        return abstract_syntax == _VERIFICATION
+    return uid_to_service_class(abstract_syntax) in (StorageServiceClass, ServiceClass)
 
 
 def _choose_syntax(syntaxes: tuple[str, ...]) -> str:

@@ -1,19 +1,29 @@
 """Carrying spooled files to a worker: by the shared path, else over FileTransmit."""
 
-import logging
 import os
 import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
-from adit.core.dicom import DicomInstance, FileSlice, TransientDicomError
+from adit.core.dicom import DicomInstance, FileSlice
 
-from .claims import Claimed, ReceiverAddress
+from .addresses import TOKEN_FILE, ReceiverAddress
+from .claims import Claimed
 from .client import FileMissing, FileTransmitClient, TransmitError
+from .tls import WorkerTls
 
-logger = logging.getLogger(__name__)
+# Preamble and file meta information before the data set.
+_LARGEST_HEAD = 64 * 1024
+_TRIES = 2
+
+
+class Unreachable(Exception):
+    """The receiver does not hand out its files now."""
+
+
+class Corrupt(Exception):
+    """What the receiver has is not what it received."""
 
 
 class Carrier:
@@ -27,6 +37,7 @@ class Carrier:
         spill_folder: Path | None,
         spill_threshold: int,
         shared: bool,
+        ca: Path | None = None,
     ) -> None:
         """Prepare to carry.
 
@@ -35,12 +46,15 @@ class Carrier:
             key: The key of FileTransmit.
             spill_folder: Where instances above the threshold go; None keeps all in memory.
             shared: Whether to look under the receiver's own path first.
+            ca: Authorities for the certificates of receivers, besides their fingerprints.
         """
         self._find_receiver = find_receiver
         self._key = key
         self._spill_folder = spill_folder
         self._spill_threshold = spill_threshold
         self._shared = shared
+        self._ca = ca
+        self._folders: dict[str, Path | None] = {}
         self._receivers: dict[str, ReceiverAddress] = {}
         self._clients: dict[str, FileTransmitClient] = {}
 
@@ -49,77 +63,111 @@ class Carrier:
 
         Raises:
             FileNotFoundError: The receiver does not have the file.
-            TransientDicomError: The receiver does not hand it out.
+            Corrupt: What it has is not what it received.
+            Unreachable: The receiver does not hand it out now.
         """
-        spills = self._spill_folder is not None and row.size > self._spill_threshold
-        path = self._local_path(row)
         try:
-            if not spills:
-                data = path.read_bytes() if path else self._transmit_to_memory(row)
-                return data[len(data) - row.size :]
-            target = self._spill_path()
-            if path:
-                _link_or_copy(path, target)
-            else:
-                with target.open("xb") as file:
-                    self._transmit(row, file)
-        except TransmitError as error:
-            raise TransientDicomError(
-                "The receiver does not hand out what it has received.", code="receiver"
-            ) from error
-        instance = FileSlice(target, target.stat().st_size - row.size, row.size)
-        if not path:
-            self._check(row, DicomInstance("", "", row.transfer_syntax_uid, instance))
-        return instance
+            path = self._local_path(row)
+            if path is None:
+                return self._transmitted(row)
+            return self._local(row, path)
+        except FileMissing as error:
+            raise FileNotFoundError(row.path) from error
+        except (TransmitError, LookupError) as error:
+            raise Unreachable(row.receiver) from error
 
-    def discard(self, row: Claimed) -> None:
-        """Delete the file in the spool, or tell the receiver to; swept later where that fails."""
-        path = self._local_path(row)
+    def discard(self, row: Claimed) -> bool:
+        """Delete the file in the spool, or tell the receiver to; whether it is gone."""
         try:
-            if path:
+            if path := self._local_path(row):
                 path.unlink(missing_ok=True)
             else:
                 self._client(row.receiver).acknowledge(row.path)
-        except (OSError, TransmitError):
-            logger.warning("A file that was taken over stays in the spool until it is swept.")
+        except (OSError, TransmitError, LookupError):
+            return False
+        return True
 
     def close(self) -> None:
         """Close the connections to receivers."""
         for client in self._clients.values():
             client.close()
 
+    def forget(self, name: str) -> None:
+        """Look up anew where a receiver is, when it is needed again."""
+        self._receivers.pop(name, None)
+        self._folders.pop(name, None)
+        if client := self._clients.pop(name, None):
+            client.close()
+
+    def _spills(self, row: Claimed) -> bool:
+        return self._spill_folder is not None and row.size > self._spill_threshold
+
+    def _local(self, row: Claimed, path: Path) -> bytes | FileSlice:
+        if not self._spills(row):
+            data = path.read_bytes()
+            if len(data) < row.size:
+                raise Corrupt(row.receiver)
+            return data[len(data) - row.size :]
+        target = self._spill_path()
+        _link_or_copy(path, target)
+        size = target.stat().st_size
+        if size < row.size:
+            target.unlink()
+            raise Corrupt(row.receiver)
+        return FileSlice(target, size - row.size, row.size)
+
+    def _transmitted(self, row: Claimed) -> bytes | FileSlice:
+        """Fetched by TCP and compared with the hash of what arrived; tried anew if it differs."""
+        for _ in range(_TRIES):
+            instance = self._transmit(row)
+            if instance.size == row.size and instance.sha256() == row.sha256:
+                return instance.data
+            instance.discard()
+        raise Corrupt(row.receiver)
+
+    def _transmit(self, row: Claimed) -> DicomInstance:
+        client, largest = self._client(row.receiver), row.size + _LARGEST_HEAD
+        data: bytes | FileSlice
+        if not self._spills(row):
+            gathered = bytearray()
+            client.fetch(row.path, gathered.extend, largest=largest)
+            data = bytes(memoryview(gathered)[max(0, len(gathered) - row.size) :])
+        else:
+            target = self._spill_path()
+            try:
+                with target.open("xb") as file:
+                    size = client.fetch(row.path, file.write, largest=largest)
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+            data = FileSlice(target, max(0, size - row.size), min(size, row.size))
+        return DicomInstance("", "", row.transfer_syntax_uid, data)
+
     def _local_path(self, row: Claimed) -> Path | None:
+        """Where the file is, if this host sees the receiver's spool; None if not."""
+        folder = self._folder(row.receiver)
+        path = folder / row.path if folder else None
+        return path if path and os.access(path, os.R_OK) else None
+
+    def _folder(self, name: str) -> Path | None:
+        """The spool, if the receiver's token lies in it: an equal path of another host does not
+        count, nor does a folder in which we may not delete."""
         if not self._shared:
             return None
-        path = Path(self._receiver(row.receiver).spool_path) / row.path
-        return path if os.access(path, os.R_OK) else None
+        if name not in self._folders:
+            receiver = self._receiver(name)
+            folder = Path(receiver.spool_path)
+            try:
+                token = (folder / TOKEN_FILE).read_text()
+            except (OSError, ValueError):
+                token = ""
+            is_same = bool(token) and token == receiver.spool_token
+            self._folders[name] = folder if is_same and os.access(folder, os.W_OK) else None
+        return self._folders[name]
 
     def _spill_path(self) -> Path:
         assert self._spill_folder is not None
         return self._spill_folder / f"{uuid.uuid4().hex}.received"
-
-    def _transmit_to_memory(self, row: Claimed) -> bytes:
-        data = bytearray()
-        try:
-            self._client(row.receiver).fetch(row.path, data.extend)
-        except FileMissing as error:
-            raise FileNotFoundError(row.path) from error
-        received = bytes(data)
-        instance = DicomInstance("", "", "", received[len(received) - row.size :])
-        self._check(row, instance)
-        return received
-
-    def _transmit(self, row: Claimed, file: BinaryIO) -> None:
-        try:
-            self._client(row.receiver).fetch(row.path, file.write)
-        except FileMissing as error:
-            raise FileNotFoundError(row.path) from error
-
-    def _check(self, row: Claimed, instance: DicomInstance) -> None:
-        if instance.sha256() != row.sha256:
-            raise TransientDicomError(
-                "What the receiver handed out is not what it has received.", code="checksum"
-            )
 
     def _receiver(self, name: str) -> ReceiverAddress:
         if name not in self._receivers:
@@ -129,7 +177,11 @@ class Carrier:
     def _client(self, name: str) -> FileTransmitClient:
         if name not in self._clients:
             receiver = self._receiver(name)
-            self._clients[name] = FileTransmitClient(receiver.host, receiver.port, self._key)
+            tls = None
+            if receiver.fingerprint:
+                tls = WorkerTls(fingerprint=receiver.fingerprint, ca=self._ca)
+            client = FileTransmitClient(receiver.host, receiver.port, self._key, tls=tls)
+            self._clients[name] = client
         return self._clients[name]
 
 

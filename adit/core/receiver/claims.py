@@ -1,7 +1,7 @@
 """Claiming rows of arrived instances, so that no two tasks ever take the same one."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,22 +9,23 @@ from django.db import connections
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from adit.core.models import ReceivedInstance, Receiver
+from adit.core.models import ReceivedInstance
 
+from .addresses import ReceiverAddress, find_destination, find_receiver
 from .registry import CHANNEL
 
 OTHERS_GRACE_SECONDS = 3
 """So long an instance whose Move Originator is another C-MOVE is left to that one's task."""
 
 _TABLE = ReceivedInstance._meta.db_table
-_RECEIVER = f"""
-SELECT spool_path, file_transmit_host AS host, file_transmit_port AS port
-FROM {Receiver._meta.db_table} WHERE name = %s
-""".encode()
 
+# Held by the owner of claims as long as its connection lives, so that the claims of a dead worker
+# are known at once. Made of the first half of its UUID, as `OWNER_LOCK` makes it in PostgreSQL.
+_LOCK = b"SELECT pg_advisory_lock(%s)"
+OWNER_LOCK = "('x' || left(replace(claimed_by::text, '-', ''), 16))::bit(64)::bigint"
 _PREPARE = b"""
 CREATE TEMPORARY TABLE expected_uids (uid text PRIMARY KEY);
-CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY);
+CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY, sha256 text);
 SET synchronous_commit TO off;
 """
 
@@ -34,7 +35,8 @@ _MINE = """coalesce(move_originator_message_id = %(message_id)s
 _CLAIM = f"""
 WITH picked AS (
     SELECT id FROM {_TABLE}
-    WHERE claimed_by IS NULL
+    WHERE claimed_by IS NULL AND NOT discarded AND NOT conflicting
+      AND receiver <> ALL(%(avoided)s)
       AND (study_instance_uid = %(study)s OR (study_instance_uid = '' AND %(listed)s))
       AND (%(series)s::text[] IS NULL OR series_instance_uid = ''
            OR series_instance_uid = ANY(%(series)s))
@@ -68,15 +70,6 @@ class Claimed:
     mine: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiverAddress:
-    """Where a receiver's files are: its spool, and the address to fetch them from."""
-
-    spool_path: str
-    host: str
-    port: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What one C-MOVE is to bring. None stands for all."""
@@ -104,6 +97,7 @@ class ClaimDesk:
         # A crash of PostgreSQL may undo claims and removals of the last moment. That is harmless:
         # the files are gone then, and rows without file are swept.
         self._connection.execute(_PREPARE)
+        self._connection.execute(_LOCK, [_lock_key(self._owner)])
         self._execute(f"LISTEN {CHANNEL}")
         if expectation.sop_instance_uids:
             with (
@@ -117,14 +111,15 @@ class ClaimDesk:
         """Give back what was claimed and not removed, and close the connection."""
         try:
             self._execute(
-                f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_at = NULL WHERE claimed_by = %s",
+                f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_at = NULL"
+                " WHERE claimed_by = %s AND NOT discarded",
                 [self._owner],
             )
         finally:
             self._wrapper.close()
 
-    def claim(self, limit: int) -> list[Claimed]:
-        """Claim up to `limit` rows of what is expected and has arrived.
+    def claim(self, limit: int, avoided: Collection[str] = ()) -> list[Claimed]:
+        """Claim up to `limit` rows of what is expected and has arrived, but at some receivers.
 
         Doubles of what was taken already are claimed only where they are certainly ours; others
         are left to whom they may belong.
@@ -143,16 +138,21 @@ class ClaimDesk:
                     "calling_ae_title": expected.calling_ae_title,
                     "owner": self._owner,
                     "limit": limit,
+                    "avoided": list(avoided),
                 },
             )
             return sorted(cursor.fetchall(), key=lambda row: row.id)
 
-    def take(self, sop_instance_uid: str) -> bool:
-        """Note that we have the instance; False where we had it already."""
+    def take(self, sop_instance_uid: str, sha256: str) -> str:
+        """Note that we have the instance; returns the hash of what we had before, or ""."""
         cursor = self._execute(
-            "INSERT INTO taken_uids VALUES (%s) ON CONFLICT DO NOTHING", [sop_instance_uid]
+            "INSERT INTO taken_uids VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [sop_instance_uid, sha256],
         )
-        return cursor.rowcount == 1
+        if cursor.rowcount == 1:
+            return ""
+        query = "SELECT sha256 FROM taken_uids WHERE uid = %s"
+        return self._execute(query, [sop_instance_uid]).fetchone()[0]
 
     def forget(self, sop_instance_uid: str) -> None:
         """Note that we do not have the instance after all."""
@@ -164,11 +164,11 @@ class ClaimDesk:
         Raises:
             LookupError: There is none.
         """
-        with self._connection.cursor(row_factory=class_row(ReceiverAddress)) as cursor:
-            cursor.execute(_RECEIVER, [name])
-            if (found := cursor.fetchone()) is None:
-                raise LookupError(f"There is no receiver {name}.")
-            return found
+        return find_receiver(self._connection, name)
+
+    def destination(self) -> str:
+        """The AE title of a living receiver; "" where none is known."""
+        return find_destination(self._connection)
 
     def release(self, row: Claimed) -> None:
         """Give a claimed row back to others."""
@@ -178,13 +178,27 @@ class ClaimDesk:
             [row.id, self._owner],
         )
 
-    def remove(self, rows: Iterable[Claimed]) -> None:
-        """Delete rows that we have taken over."""
-        ids = [row.id for row in rows]
-        if ids:
-            self._execute(
-                f"DELETE FROM {_TABLE} WHERE id = ANY(%s) AND claimed_by = %s", [ids, self._owner]
-            )
+    def set_aside(self, row: Claimed) -> None:
+        """Quarantine a row that no task must get; an administrator decides."""
+        self._execute(
+            f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_at = NULL, conflicting = true,"
+            " quarantined_at = now() WHERE id = %s AND claimed_by = %s",
+            [row.id, self._owner],
+        )
+
+    def hand_back(self, rows: Collection[Claimed]) -> None:
+        """Let the receivers delete what we have taken over, should we fail to."""
+        self._with_ids(
+            "UPDATE {} SET discarded = true WHERE id = ANY(%s) AND claimed_by = %s", rows
+        )
+
+    def remove(self, rows: Collection[Claimed]) -> None:
+        """Delete rows whose files are gone."""
+        self._with_ids("DELETE FROM {} WHERE id = ANY(%s) AND claimed_by = %s", rows)
+
+    def _with_ids(self, query: str, rows: Collection[Claimed]) -> None:
+        if rows:
+            self._execute(query.format(_TABLE), [[row.id for row in rows], self._owner])
 
     def refresh(self, row: Claimed) -> bool:
         """Whether the row is still ours; it then stays so for a new while."""
@@ -203,3 +217,7 @@ class ClaimDesk:
 
     def _execute(self, query: str, parameters: list[Any] | None = None) -> Any:
         return self._connection.execute(query.encode(), parameters)
+
+
+def _lock_key(owner: uuid.UUID) -> int:
+    return int.from_bytes(owner.bytes[:8], "big", signed=True)

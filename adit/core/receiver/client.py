@@ -5,13 +5,15 @@ import ssl
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from .protocol import CHUNK, AuthenticationError, Channel, TransmitBroken, TransmitError
+from .tls import WorkerTls, WrongCertificate
 
 _CONNECT_TIMEOUT = 10.0
 _NETWORK_TIMEOUT = 60.0
 _WAITS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+_TRIES_TO_BEGIN = 3
 
 
 class FileMissing(TransmitError):
@@ -21,12 +23,10 @@ class FileMissing(TransmitError):
 class FileTransmitClient:
     """A connection to one receiver, made when it is needed and again after a break."""
 
-    def __init__(
-        self, host: str, port: int, key: str, *, ssl_context: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, host: str, port: int, key: str, *, tls: WorkerTls | None = None) -> None:
         self._address = (host, port)
         self._key = key
-        self._ssl_context = ssl_context
+        self._tls = tls
         self._channel: Channel | None = None
 
     def __enter__(self) -> Self:
@@ -40,8 +40,13 @@ class FileTransmitClient:
     ) -> None:
         self.close()
 
-    def fetch(self, name: str, write: Callable[[bytes], object]) -> int:
+    def fetch(
+        self, name: str, write: Callable[[bytes], object], *, largest: int | None = None
+    ) -> int:
         """Fetch a file and hand its bytes to `write`, each once, also over several connections.
+
+        Args:
+            largest: A file of more bytes is refused.
 
         Returns:
             The size of the file.
@@ -60,7 +65,7 @@ class FileTransmitClient:
                 answer = channel.receive()
                 if answer.get("error") == "missing":
                     raise FileMissing("The receiver does not have the file.")
-                size = answer["size"]
+                size = _checked_size(answer, size, largest)
                 left = channel.receive_count()
                 if position + left != size:
                     raise TransmitError("The receiver announced two different sizes.")
@@ -72,7 +77,8 @@ class FileTransmitClient:
             except TransmitBroken:
                 self.close()
                 failures = 0 if position > before else failures + 1
-                self._pause(failures)
+                # What has not begun can be asked for again later; meanwhile others may be served.
+                self._pause(failures, len(_WAITS) if position else _TRIES_TO_BEGIN)
             except BaseException:
                 self.close()
                 raise
@@ -95,7 +101,7 @@ class FileTransmitClient:
             except TransmitBroken:
                 self.close()
                 failures += 1
-                self._pause(failures)
+                self._pause(failures, _TRIES_TO_BEGIN)
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
@@ -109,9 +115,10 @@ class FileTransmitClient:
                 sock = socket.create_connection(self._address, _CONNECT_TIMEOUT)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.settimeout(_NETWORK_TIMEOUT)
-                if self._ssl_context is not None:
-                    host = self._address[0]
-                    sock = self._ssl_context.wrap_socket(sock, server_hostname=host)
+                if self._tls is not None:
+                    sock = self._shake_hands(sock, self._tls)
+            except ssl.SSLCertVerificationError as error:
+                raise AuthenticationError("The receiver's certificate is not trusted.") from error
             except OSError as error:
                 raise TransmitBroken("The receiver cannot be reached.") from error
             try:
@@ -120,6 +127,19 @@ class FileTransmitClient:
                 sock.close()
                 raise
         return self._channel
+
+    def _shake_hands(self, plain: socket.socket, tls: WorkerTls) -> ssl.SSLSocket:
+        try:
+            sock = tls.ssl_context().wrap_socket(plain, server_hostname=self._address[0])
+        except BaseException:
+            plain.close()
+            raise
+        try:
+            tls.check(sock)
+        except WrongCertificate as error:
+            sock.close()
+            raise AuthenticationError("The receiver shows another certificate.") from error
+        return sock
 
     def _piece(self, channel: Channel, most: int) -> bytes:
         try:
@@ -130,11 +150,20 @@ class FileTransmitClient:
             raise TransmitBroken("The connection was closed.")
         return piece
 
-    def _pause(self, failures: int) -> None:
-        if failures > len(_WAITS):
+    def _pause(self, failures: int, most: int) -> None:
+        if failures > most:
             raise TransmitError("The receiver cannot be reached.")
         if failures:
             time.sleep(_WAITS[failures - 1])
+
+
+def _checked_size(answer: dict[str, Any], before: int, largest: int | None) -> int:
+    size = answer.get("size")
+    if type(size) is not int or size < 0 or before not in (-1, size):
+        raise TransmitError("The receiver announced no sensible size.")
+    if largest is not None and size > largest:
+        raise TransmitError("The file is larger than what was received.")
+    return size
 
 
 __all__ = ["AuthenticationError", "FileMissing", "FileTransmitClient", "TransmitError"]

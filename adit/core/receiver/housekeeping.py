@@ -12,22 +12,39 @@ What was answered with success has a file and a row, both durable. After a crash
 import logging
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models.functions import Now
 
-from adit.core.models import ReceivedInstance, Receiver
+from adit.core.models import CommitmentReport, ReceivedInstance, Receiver, RefusedSender
 
+from .claims import OWNER_LOCK
 from .spool import Spool
 
 CLAIM_LIFETIME = timedelta(hours=1)
-"""A claim that old belongs to a worker that died; a living one refreshes its claims."""
+"""A claim that old is void whoever holds it; who works refreshes its claims."""
 
-_SETTLED_SECONDS = 300
+SETTLED_SECONDS = 300
 _BATCH = 500
+_MOST_AT_ONCE = 10_000
+_RECORD_LIFETIME = timedelta(days=30)
+
+_TABLE = ReceivedInstance._meta.db_table
+_RELEASE = f"""
+UPDATE {_TABLE} SET claimed_by = NULL, claimed_at = NULL
+WHERE claimed_by IS NOT NULL AND NOT discarded AND (
+    claimed_at < now() - %s * interval '1 second' OR NOT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND ((classid::bigint << 32) | objid::bigint) = {OWNER_LOCK}
+    )
+)
+"""
 
 logger = logging.getLogger(__name__)
 
 
-def sweep(receiver: str, spool: Spool, *, settled_seconds: float = _SETTLED_SECONDS) -> None:
+def sweep(receiver: str, spool: Spool, *, settled_seconds: float = SETTLED_SECONDS) -> None:
     """Delete files without row and rows without file.
 
     Args:
@@ -50,16 +67,36 @@ def sweep(receiver: str, spool: Spool, *, settled_seconds: float = _SETTLED_SECO
 
 
 def release_lapsed_claims() -> int:
-    """Free what dead workers had claimed."""
-    return ReceivedInstance.objects.filter(claimed_at__lt=Now() - CLAIM_LIFETIME).update(
-        claimed_by=None, claimed_at=None
-    )
+    """Free what dead workers had claimed.
+
+    The connection of a worker holds a lock; without it the worker is gone, or has lost its
+    connection and with it the work that the claims were for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE, [CLAIM_LIFETIME.total_seconds()])
+        return cursor.rowcount
+
+
+def delete_discarded(receiver: str, spool: Spool) -> int:
+    """Delete what tasks or administrators have given up: the file first, then the row."""
+    rows = ReceivedInstance.objects.filter(receiver=receiver, discarded=True)
+    found = list(rows.values_list("pk", "path")[:_MOST_AT_ONCE])
+    for _, path in found:
+        spool.remove(path)
+    rows.filter(pk__in=[pk for pk, _ in found]).delete()
+    return len(found)
+
+
+def forget_old_records() -> None:
+    """Delete counted refusals and unread reports that interest nobody any more."""
+    RefusedSender.objects.filter(last__lt=Now() - _RECORD_LIFETIME).delete()
+    CommitmentReport.objects.filter(received_at__lt=Now() - _RECORD_LIFETIME).delete()
 
 
 def quarantine(after: timedelta) -> int:
     """Mark what nobody has claimed for so long; it is counted and kept."""
     count = ReceivedInstance.objects.filter(
-        claimed_by=None, quarantined_at=None, received_at__lt=Now() - after
+        claimed_by=None, quarantined_at=None, discarded=False, received_at__lt=Now() - after
     ).update(quarantined_at=Now())
     if count:
         logger.warning("%s instances that nobody expected went into quarantine.", count)
@@ -79,12 +116,32 @@ def delete_quarantined(receiver: str, spool: Spool, after: timedelta) -> int:
     return count
 
 
-def heartbeat(name: str, *, host: str, port: int, spool: Spool) -> None:
-    """Say that the receiver lives, and where workers reach it."""
+def heartbeat(
+    name: str,
+    *,
+    host: str,
+    port: int,
+    spool: Spool,
+    ae_title: str = "",
+    fingerprint: str = "",
+    token: str = "",
+    takes: bool = True,
+) -> None:
+    """Say that the receiver lives, by what it is called, and where workers reach it."""
     values = {
+        "ae_title": ae_title,
         "file_transmit_host": host,
         "file_transmit_port": port,
+        "file_transmit_fingerprint": fingerprint,
         "spool_path": str(spool.folder.resolve()),
+        "spool_token": token,
+        "free_bytes": spool.free_bytes(),
+        "takes": takes,
         "heartbeat": Now(),
     }
     Receiver.objects.update_or_create(name=name, defaults=values)
+
+
+def stopped(name: str) -> None:
+    """Say that the receiver takes nothing more."""
+    Receiver.objects.filter(name=name).update(takes=False)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from adit.core.dicom import DicomInstance
+from adit.core.dicom import DicomInstance, FileSlice
 
-from .carrier import Carrier
+from .carrier import Carrier, Corrupt, Unreachable
 from .claims import ClaimDesk, Claimed, Expectation
 
 SPILL_THRESHOLD = 8 * 1024 * 1024
@@ -19,6 +19,7 @@ _CLAIM_AT_ONCE = 32
 _REFRESH_AFTER_SECONDS = 600
 # Only a safety net: notifications announce what arrives, but not what others give back.
 _LOOK_AGAIN_SECONDS = 1.0
+_AVOID_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class ReceiverInbox:
                 spill_folder=self._spill_folder,
                 spill_threshold=self._spill_threshold,
                 shared=self._shared_spool,
+                ca=Path(ca) if (ca := settings.FILE_TRANSMIT_TLS_CA) else None,
             )
             stack.enter_context(contextlib.closing(carrier))
             yield stack.enter_context(contextlib.closing(ReceivedStream(desk, carrier)))
@@ -85,20 +87,24 @@ class ReceivedStream:
         self._claimed: deque[Claimed] = deque()
         self._claimed_at = 0.0
         self._taken: list[Claimed] = []
+        self._avoided: dict[str, float] = {}
+
+    def destination(self) -> str:
+        """The AE title of the receiver that the C-MOVE should name; "" where none is known.
+
+        Chosen for each C-MOVE anew, so that a dead receiver is passed over.
+        """
+        return self._desk.destination()
 
     def take(self, timeout: float) -> DicomInstance | None:
-        """Wait for the next instance and take it over; None after so many seconds.
-
-        Raises:
-            TransientDicomError: The receiver does not hand out what it has.
-        """
+        """Wait for the next instance and take it over; None after so many seconds."""
         deadline = time.monotonic() + timeout
         while True:
             while self._claimed:
                 if instance := self._take_over(self._claimed.popleft()):
                     return instance
             self._acknowledge()
-            self._claimed.extend(self._desk.claim(_CLAIM_AT_ONCE))
+            self._claimed.extend(self._desk.claim(_CLAIM_AT_ONCE, self._avoid()))
             self._claimed_at = time.monotonic()
             if self._claimed:
                 continue
@@ -111,23 +117,24 @@ class ReceivedStream:
         """Acknowledge what was taken; what is only claimed goes back to the receiver."""
         self._acknowledge()
 
+    def _avoid(self) -> list[str]:
+        """Receivers that could not be reached a moment ago."""
+        now = time.monotonic()
+        self._avoided = {name: until for name, until in self._avoided.items() if until > now}
+        return list(self._avoided)
+
     def _take_over(self, row: Claimed) -> DicomInstance | None:
+        if row.receiver in self._avoided:
+            self._desk.release(row)
+            return None
         if time.monotonic() - self._claimed_at > _REFRESH_AFTER_SECONDS and (
             not self._desk.refresh(row)
         ):
             return None
-        if not self._desk.take(row.sop_instance_uid):
-            if row.mine:
-                self._taken.append(row)  # sent twice for us: once is enough
-            else:
-                self._desk.release(row)
+        if before := self._desk.take(row.sop_instance_uid, row.sha256):
+            self._give_away_double(row, before)
             return None
-        try:
-            data = self._carrier.fetch(row)
-        except FileNotFoundError:
-            logger.error("A received instance has lost its file; it is asked for again.")
-            self._desk.remove([row])
-            self._desk.forget(row.sop_instance_uid)
+        if (data := self._fetch(row)) is None:
             return None
         self._taken.append(row)
         return DicomInstance(
@@ -137,9 +144,39 @@ class ReceivedStream:
             data=data,
         )
 
+    def _give_away_double(self, row: Claimed, before: str) -> None:
+        if not row.mine:
+            self._desk.release(row)
+        elif row.sha256 == before:
+            self._taken.append(row)  # sent twice for us: once is enough
+        else:
+            logger.warning(
+                "One SOP Instance UID came twice with different content; see quarantine."
+            )
+            self._desk.set_aside(row)
+
+    def _fetch(self, row: Claimed) -> bytes | FileSlice | None:
+        """What arrived; None where it has to be asked for again."""
+        try:
+            return self._carrier.fetch(row)
+        except FileNotFoundError:
+            logger.error("A received instance has lost its file; it is asked for again.")
+            self._desk.remove([row])
+        except Corrupt:
+            logger.error("A received instance is damaged; it is quarantined and asked for again.")
+            self._desk.set_aside(row)
+        except Unreachable:
+            # It is served when the receiver is back. Others go on, and what stays missing is
+            # asked for again through one that lives.
+            logger.warning("The receiver %s cannot be reached.", row.receiver)
+            self._avoided[row.receiver] = time.monotonic() + _AVOID_SECONDS
+            self._carrier.forget(row.receiver)
+            self._desk.release(row)
+        self._desk.forget(row.sop_instance_uid)
+        return None
+
     def _acknowledge(self) -> None:
-        """Delete the rows first: a file without row is swept, a row without file would mislead."""
+        """Have the files deleted, then the rows; whatever fails is left to the receivers."""
         taken, self._taken = self._taken, []
-        self._desk.remove(taken)
-        for row in taken:
-            self._carrier.discard(row)
+        self._desk.hand_back(taken)
+        self._desk.remove([row for row in taken if self._carrier.discard(row)])

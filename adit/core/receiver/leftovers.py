@@ -10,7 +10,7 @@ def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
 
     A run that was killed leaves instances in the spool, claimed by nobody who lives. They hold
     identifiers and are not left to quarantine. Nothing is touched while another task fetches the
-    same series. Receivers delete files without a row when they sweep.
+    same series. The receivers delete the files within seconds, or when they are back.
 
     Returns:
         How many instances were given up.
@@ -23,8 +23,9 @@ def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
         return 0
     leftovers = ReceivedInstance.objects.filter(
         study_instance_uid=study_instance_uid,
+        conflicting=False,
         series_instance_uid__in=own,
         # Some PACS do not tell who asked; what another system asked for is not ours.
         move_originator_ae_title__in=["", settings.CALLING_AE_TITLE],
     )
-    return leftovers.delete()[0]
+    return leftovers.filter(discarded=False).update(discarded=True)

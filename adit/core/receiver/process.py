@@ -1,141 +1,245 @@
-"""The receiver process: Storage SCP, FileTransmit server, housekeeping."""
+"""A receiver as a family of processes.
 
+The parent has one thread and no connection to the database: it owns the listening sockets and the
+lock on the spool, and starts anew whatever dies. Its children are some acceptors, which share one
+listening socket (so that no connection waits at a dead one), and a steward.
+"""
+
+import contextlib
 import logging
-import threading
-from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
-from django.db import Error, connection
-
-from . import housekeeping
-from .registry import Entry, Registry
-from .scp import StoreScp
-from .server import FileTransmitServer
-from .session import Arrival
+from .acceptor import Acceptor
+from .associations import AssociationCounter
+from .child import Lifeline, start
+from .configuration import ReceiverConfig
 from .spool import Spool
+from .steward import Steward
 
-HEARTBEAT_SECONDS = 10
-_SWEEP_EVERY = 30  # heartbeats
+# What dies at once is started again more slowly.
+_SHORT_LIFE = 5.0
+_RESTART_PAUSE = 1.0
+# The children of a killed parent end by themselves.
+_LOCK_PATIENCE = 5.0
+# Beyond what acceptors take to let instances arrive.
+_STOP_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass
+class _Post:
+    """A place that one child fills."""
+
+    name: str
+    begin: Callable[[], tuple[int, int]]
+    pid: int = 0
+    started: float = 0.0
+    due: float = 0.0
+    slot: int | None = None
+
+
 class ReceiverProcess:
-    """One receiver. Start it, let it run, stop it."""
+    """One receiver. Start it, let it run; a signal stops it."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        ae_title: str,
-        store_address: tuple[str, int],
-        transmit_address: tuple[str, int],
-        advertised_host: str,
-        key: str,
-        spool_folder: Path,
-        reserve_bytes: int,
-        quarantine_after: timedelta,
-        delete_after: timedelta,
-        max_associations: int = 100,
-        is_caller_allowed: Callable[[str], bool] = lambda _: True,
-    ) -> None:
-        """Put the parts together.
+    def __init__(self, config: ReceiverConfig) -> None:
+        self.config = config
+        self._spool: Spool = config.spool()
+        self._lifeline = Lifeline()
+        self._associations = AssociationCounter(config.processes, config.max_associations)
+        self._store: socket.socket | None = None
+        self._transmit: socket.socket | None = None
+        self._posts: list[_Post] = []
+        self._stopping = False
+        self._wake_reading, self._wake_writing = os.pipe()
+        os.set_blocking(self._wake_writing, False)
+        os.set_blocking(self._wake_reading, False)
 
-        Args:
-            advertised_host: Under which workers of other hosts reach this one.
-            reserve_bytes: Space on the disk below which C-STORE answers A700.
-        """
-        self.name = name
-        self.spool = Spool(spool_folder, reserve_bytes=reserve_bytes)
-        self._advertised_host = advertised_host
-        self._quarantine_after = quarantine_after
-        self._delete_after = delete_after
-        self._stopping = threading.Event()
-        self._registry: Registry | None = None
-        self.transmit = FileTransmitServer(
-            self.spool, key, host=transmit_address[0], port=transmit_address[1]
-        )
-        self.scp = StoreScp(
-            ae_title=ae_title,
-            host=store_address[0],
-            port=store_address[1],
-            spool=self.spool,
-            keep=self._keep,
-            is_caller_allowed=is_caller_allowed,
-            max_associations=max_associations,
-        )
+    @property
+    def store_port(self) -> int:
+        """Where senders call."""
+        assert self._store
+        return self._store.getsockname()[1]
+
+    @property
+    def transmit_port(self) -> int:
+        """Where workers fetch."""
+        assert self._transmit
+        return self._transmit.getsockname()[1]
 
     def start(self) -> None:
         """Put the spool in order, then open the ports.
 
         Raises:
-            SpoolError: Another process uses the spool.
-            OSError: A port is taken.
+            SpoolError: Another receiver uses the spool.
+            OSError: A port is taken, or a certificate cannot be read.
+            RuntimeError: A child ended at once.
         """
-        self.spool.lock()
-        self.spool.sweep_partial_files()
-        housekeeping.sweep(self.name, self.spool, settled_seconds=0)
-        self._registry = Registry(self.spool)
-        self.transmit.start()
-        self._beat()
-        self.scp.start()
+        for tls in (self.config.store_tls, self.config.transmit_tls):
+            if tls is not None:
+                tls.ssl_context()
+        self._spool.lock(_LOCK_PATIENCE)
+        self._store = _bound(self.config.store_address)
+        self._transmit = _bound(self.config.transmit_address)
+        self._spool.sweep_partial_files()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, self._signaled)
+        with self._stopped_on_failure():
+            self._transmit.listen(64)
+            self._fill(_Post("steward", partial(self._begin_steward, first=True)))
+            self._posts[0].begin = partial(self._begin_steward, first=False)
+            self._store.listen(256)
+            for slot in range(self.config.processes):
+                begin = partial(self._begin_acceptor, slot)
+                self._fill(_Post(f"acceptor {slot + 1}", begin, slot=slot))
 
     def run(self) -> None:
-        """Keep house until `request_stop`, then stop."""
-        beats = 0
-        while not self._stopping.wait(HEARTBEAT_SECONDS):
-            beats += 1
-            try:
-                self._beat()
-                if beats % _SWEEP_EVERY == 0:
-                    self._keep_house()
-            except Error:
-                logger.exception("The receiver cannot reach the database.")
-                connection.close()
+        """Watch over the children until a signal comes, then stop."""
+        while not self._stopping:
+            pause = min((post.due for post in self._posts if not post.pid), default=None)
+            wait = None if pause is None else max(0.0, pause - time.monotonic())
+            self._sleep(wait)
+            self._bury()
+            for post in self._posts:
+                if not self._stopping and not post.pid and post.due <= time.monotonic():
+                    self._begin(post)
         self.stop()
 
-    def request_stop(self) -> None:
-        """Let `run` end; safe in a signal handler."""
-        self._stopping.set()
-
     def stop(self) -> None:
-        """Finish what is arriving, close the ports, give the spool free."""
-        self.scp.stop()
-        if self._registry is not None:
-            self._registry.stop()
-        self.transmit.stop()
-        self.spool.unlock()
+        """Let the children finish what is arriving, close the ports, give the spool free."""
+        self._stopping = True
+        acceptors = [post for post in self._posts if post.slot is not None]
+        _shut(self._store)
+        self._end(acceptors, self.config.drain_seconds + _STOP_SECONDS)
+        # Workers may fetch as long as anything arrives.
+        _shut(self._transmit)
+        self._end(self._posts, _STOP_SECONDS)
+        for listener in (self._store, self._transmit):
+            if listener is not None:
+                listener.close()
+        self._lifeline.close()
+        self._spool.sweep_partial_files()
+        self._spool.unlock()
 
-    def _keep(self, arrival: Arrival) -> None:
-        assert self._registry is not None
-        file = arrival.file
-        study, series = self.spool.study_and_series(file, arrival.transfer_syntax_uid)
-        self._registry.enter(
-            Entry(
-                receiver=self.name,
-                path=file.name,
-                sop_class_uid=arrival.sop_class_uid,
-                sop_instance_uid=arrival.sop_instance_uid,
-                study_instance_uid=study,
-                series_instance_uid=series,
-                transfer_syntax_uid=arrival.transfer_syntax_uid,
-                calling_ae_title=arrival.calling_ae_title,
-                called_ae_title=arrival.called_ae_title,
-                move_originator_ae_title=arrival.move_originator_ae_title,
-                move_originator_message_id=arrival.move_originator_message_id,
-                size=file.size,
-                sha256=file.sha256,
-            )
-        )
+    def _fill(self, post: _Post) -> None:
+        """Begin a post for the first time and wait until it is ready."""
+        self._posts.append(post)
+        ready = self._begin(post)
+        while not self._stopping:
+            if (
+                select.select([ready, self._wake_reading], [], [], None)[0]
+                and (select.select([ready], [], [], 0)[0])
+            ):
+                break
+            self._drain()
+        told = self._stopping or os.read(ready, 1)
+        os.close(ready)
+        if not told:
+            raise RuntimeError(f"The {post.name} of the receiver does not start.")
 
-    def _beat(self) -> None:
-        housekeeping.heartbeat(
-            self.name, host=self._advertised_host, port=self.transmit.port, spool=self.spool
-        )
+    def _begin(self, post: _Post) -> int:
+        first = not post.started
+        post.pid, ready = post.begin()
+        post.started = time.monotonic()
+        if not first:
+            os.close(ready)
+            logger.warning("The %s was started again.", post.name)
+        return ready
 
-    def _keep_house(self) -> None:
-        housekeeping.release_lapsed_claims()
-        housekeeping.quarantine(self._quarantine_after)
-        housekeeping.delete_quarantined(self.name, self.spool, self._delete_after)
-        housekeeping.sweep(self.name, self.spool)
+    def _begin_steward(self, *, first: bool) -> tuple[int, int]:
+        assert self._transmit
+        return start(Steward(self.config, self._transmit, first=first).run, self._lifeline)
+
+    def _begin_acceptor(self, slot: int) -> tuple[int, int]:
+        assert self._store
+        acceptor = Acceptor(self.config, slot, self._store, self._associations)
+        return start(acceptor.run, self._lifeline)
+
+    def _bury(self) -> None:
+        """Notice which children have ended, and clean up after them."""
+        for post in self._posts:
+            if not post.pid:
+                continue
+            pid, status = os.waitpid(post.pid, os.WNOHANG)
+            if not pid:
+                continue
+            post.pid = 0
+            lived = time.monotonic() - post.started
+            post.due = time.monotonic() + (_RESTART_PAUSE if lived < _SHORT_LIFE else 0)
+            if post.slot is not None:
+                self._associations.forget(post.slot)
+                self._spool.sweep_partial_files(post.slot)
+            if not self._stopping:
+                code = os.waitstatus_to_exitcode(status)
+                logger.error("The %s ended with %s.", post.name, code)
+
+    def _end(self, posts: list[_Post], seconds: float) -> None:
+        self._bury()
+        for post in posts:
+            if post.pid:
+                os.kill(post.pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while any(post.pid for post in posts):
+            if (left := deadline - time.monotonic()) <= 0:
+                for post in posts:
+                    if post.pid:
+                        os.kill(post.pid, signal.SIGKILL)
+                        os.waitpid(post.pid, 0)
+                        post.pid = 0
+                return
+            self._sleep(min(left, 1.0))
+            self._bury()
+
+    @contextlib.contextmanager
+    def _stopped_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
+
+    def _signaled(self, number: int, _: object) -> None:
+        if number != signal.SIGCHLD:
+            self._stopping = True
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_writing, b".")
+
+    def _sleep(self, seconds: float | None) -> None:
+        """Sleep until a signal comes, or so many seconds."""
+        select.select([self._wake_reading], [], [], seconds)
+        self._drain()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_reading, 4096)
+
+
+def _shut(listener: socket.socket | None) -> None:
+    """Let nobody call any more, in whichever process the socket is listened on."""
+    if listener is not None:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    """A socket that nobody can call yet.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener

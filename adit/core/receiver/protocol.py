@@ -23,6 +23,7 @@ import json
 import secrets
 import socket
 import struct
+import time
 from typing import Any
 
 MAGIC = b"ADITFT1\n"
@@ -31,6 +32,10 @@ LARGEST_MESSAGE = 1 << 16
 _NONCE = 32
 _MAC = 32
 _LENGTH = struct.Struct(">Q")
+HANDSHAKE_SECONDS = 10.0
+"""So long the other side may take to prove itself, all in all."""
+
+_MESSAGE_SECONDS = 30.0
 
 
 class TransmitError(Exception):
@@ -62,9 +67,10 @@ class Channel:
             AuthenticationError: It does not have the key.
             TransmitBroken: It went away.
         """
+        deadline = time.monotonic() + HANDSHAKE_SECONDS
         nonce = secrets.token_bytes(_NONCE)
         send_all(sock, MAGIC + nonce)
-        answer = receive(sock, _NONCE + _MAC)
+        answer = receive(sock, _NONCE + _MAC, deadline)
         nonces = nonce + answer[:_NONCE]
         if not hmac.compare_digest(answer[_NONCE:], _mac(key.encode(), b"worker", nonces)):
             send_all(sock, bytes(_MAC))
@@ -81,13 +87,15 @@ class Channel:
             AuthenticationError: It does not have our key, or does not speak this protocol.
             TransmitBroken: It went away.
         """
-        start = receive(sock, len(MAGIC) + _NONCE)
+        deadline = time.monotonic() + HANDSHAKE_SECONDS
+        start = receive(sock, len(MAGIC) + _NONCE, deadline)
         if not start.startswith(MAGIC):
             raise AuthenticationError("This is no FileTransmit server.")
         own = secrets.token_bytes(_NONCE)
         nonces = start[len(MAGIC) :] + own
         send_all(sock, own + _mac(key.encode(), b"worker", nonces))
-        if not hmac.compare_digest(receive(sock, _MAC), _mac(key.encode(), b"receiver", nonces)):
+        proof = receive(sock, _MAC, deadline)
+        if not hmac.compare_digest(proof, _mac(key.encode(), b"receiver", nonces)):
             raise AuthenticationError("The receiver does not have the key.")
         session = _mac(key.encode(), b"session", nonces)
         return cls(sock, session, sends_as=b"W", hears=b"R")
@@ -103,17 +111,21 @@ class Channel:
         self._sent += 1
         send_all(self.socket, _LENGTH.pack(len(body)) + mac + body)
 
-    def receive(self) -> dict[str, Any]:
-        """Wait for a message.
+    def receive(self, idle_seconds: float = _MESSAGE_SECONDS) -> dict[str, Any]:
+        """Wait for a message, so many seconds until it begins.
 
         Raises:
-            TransmitBroken: The connection is gone.
+            TransmitBroken: The connection is gone, or too slow.
             TransmitError: This is no message of the other side.
         """
-        (length,) = _LENGTH.unpack(receive(self.socket, _LENGTH.size))
+        start = receive(self.socket, 1, time.monotonic() + idle_seconds)
+        deadline = time.monotonic() + _MESSAGE_SECONDS
+        rest = receive(self.socket, _LENGTH.size - 1, deadline)
+        (length,) = _LENGTH.unpack(start + rest)
         if length > LARGEST_MESSAGE:
             raise TransmitError("The message is too long.")
-        mac, body = receive(self.socket, _MAC), receive(self.socket, length)
+        mac = receive(self.socket, _MAC, deadline)
+        body = receive(self.socket, length, deadline)
         expected = _mac(self._key, self._hears, _LENGTH.pack(self._received), body)
         if not hmac.compare_digest(mac, expected):
             raise AuthenticationError("The message is not authentic.")
@@ -132,25 +144,29 @@ class Channel:
 
     def receive_count(self) -> int:
         """How many bytes follow, which the caller then receives."""
-        return _LENGTH.unpack(receive(self.socket, _LENGTH.size))[0]
+        deadline = time.monotonic() + _MESSAGE_SECONDS
+        return _LENGTH.unpack(receive(self.socket, _LENGTH.size, deadline))[0]
 
 
-def receive(sock: socket.socket, count: int) -> bytes:
-    """Receive exactly so many bytes.
+def receive(sock: socket.socket, count: int, deadline: float) -> bytes:
+    """Receive exactly so many bytes before a time of the monotonic clock.
 
     Raises:
-        TransmitBroken: The connection ended before.
+        TransmitBroken: The connection ended before, or was too slow.
     """
+    before = sock.gettimeout()
     data = bytearray(count)
     view, position = memoryview(data), 0
     while position < count:
         try:
+            sock.settimeout(max(0.001, deadline - time.monotonic()))
             received = sock.recv_into(view[position:])
         except OSError as error:
             raise TransmitBroken("The connection broke.") from error
         if not received:
             raise TransmitBroken("The connection was closed.")
         position += received
+    sock.settimeout(before)
     return bytes(data)
 
 

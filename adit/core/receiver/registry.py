@@ -1,22 +1,24 @@
 """Entering arrived instances in PostgreSQL, several in one transaction where several wait."""
 
 import logging
-import queue
 import threading
-from concurrent.futures import Future
+import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from django.db import connections
-from psycopg import Cursor, OperationalError
+from psycopg import Connection, Cursor, DataError, IntegrityError
 from psycopg.types.json import Json
 
 from adit.core.models import ReceivedInstance
 
+from .line import DatabaseLine
+from .refusals import Refusals
 from .spool import Spool
 
 CHANNEL = "adit_received"
-_MOST_AT_ONCE = 128
+_COUNT_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +46,14 @@ _TYPES = {"move_originator_message_id": "integer", "size": "bigint"}
 _COLUMNS = [field.name for field in fields(Entry)]
 _RECORD = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in _COLUMNS)
 
-# One statement whatever the number of rows: it is prepared once, and is a transaction by itself.
+# One statement whatever the number of rows: it is prepared once, and is a transaction by itself. It
+# may come twice, when the connection broke before the answer: the second one then changes nothing.
 _INSERT = f"""
 WITH entered AS (
-    INSERT INTO {ReceivedInstance._meta.db_table} ({", ".join(_COLUMNS)}, received_at)
-    SELECT *, now() FROM json_to_recordset(%s) AS entry({_RECORD})
+    INSERT INTO {ReceivedInstance._meta.db_table}
+        ({", ".join(_COLUMNS)}, received_at, conflicting, discarded)
+    SELECT *, now(), false, false FROM json_to_recordset(%s) AS entry({_RECORD})
+    ON CONFLICT (receiver, path) DO NOTHING
     RETURNING study_instance_uid
 )
 SELECT pg_notify('{CHANNEL}', study_instance_uid)
@@ -56,20 +61,34 @@ FROM (SELECT DISTINCT study_instance_uid FROM entered) AS studies
 """.encode()
 
 
+class _Waiting:
+    """An entry that somebody waits for."""
+
+    __slots__ = ("done", "entry", "error")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.done = False
+        self.error: Exception | None = None
+
+
 class Registry:
     """Enters rows from many threads through one connection, in batches.
 
     A transaction must wait for the disk. What comes in meanwhile shares the next one, so that many
-    senders do not wait in line for one disk.
+    senders do not wait in line for one disk: who gets the connection enters all that wait. No
+    thread of its own is needed for that, and no change of threads for a sender that is alone.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, refusals: Refusals | None = None) -> None:
         self._spool = spool
-        self._wrapper: Any = connections["default"].copy()
-        self._wrapper.inc_thread_sharing()
-        self._queue: queue.SimpleQueue[tuple[Entry, Future[None]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
-        self._thread.start()
+        self._refusals = refusals
+        self._line = DatabaseLine()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._refused = threading.Event()
+        if refusals is not None:
+            threading.Thread(target=self._count, name="refusals", daemon=True).start()
 
     def enter(self, entry: Entry) -> None:
         """Return when the row is committed and the workers are told.
@@ -77,55 +96,79 @@ class Registry:
         Raises:
             Exception: The database or the disk did not take it.
         """
-        done: Future[None] = Future()
-        self._queue.put((entry, done))
-        done.result()
+        own = _Waiting(entry)
+        self._waiting.append(own)
+        with self._lock:
+            if not own.done:
+                batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                self._enter(batch)
+        if own.error is not None:
+            raise own.error
+
+    def call(self, work: Callable[[Connection[Any]], object]) -> None:
+        """Do something else through the same connection; after a break it is done again.
+
+        Raises:
+            Exception: What `work` raised.
+        """
+        with self._lock:
+            self._line.run(work)
+
+    def flush(self) -> None:
+        """Let the refusals be written soon; nobody waits for that."""
+        self._refused.set()
 
     def stop(self) -> None:
-        """Enter what is still waiting, then end."""
-        self._queue.put(None)
-        self._thread.join()
+        """Write what is still to be written, and close the connection."""
+        self._write_refusals()
+        with self._lock:
+            self._line.close()
 
-    def _run(self) -> None:
-        try:
-            while (first := self._queue.get()) is not None:
-                batch, ended = [first], False
-                while len(batch) < _MOST_AT_ONCE and not self._queue.empty():
-                    following = self._queue.get()
-                    if following is None:
-                        ended = True
-                        break
-                    batch.append(following)
-                self._enter_batch(batch)
-                if ended:
-                    return
-        finally:
-            self._wrapper.close()
-
-    def _enter_batch(self, batch: list[tuple[Entry, Future[None]]]) -> None:
+    def _enter(self, batch: list[_Waiting]) -> None:
         try:
             self._spool.sync()
-            self._insert([entry for entry, _ in batch])
+            self._insert(batch)
+        except (DataError, IntegrityError):
+            # One that PostgreSQL cannot hold must not spoil those that came with it.
+            for one in batch:
+                try:
+                    self._insert([one])
+                except Exception as error:
+                    one.error = error
         except Exception as error:
-            logger.error("Arrived instances could not be entered: %s", type(error).__name__)
-            for _, done in batch:
-                done.set_exception(error)
-        else:
-            for _, done in batch:
-                done.set_result(None)
+            logger.error("What arrived could not be entered: %s", type(error).__name__)
+            for one in batch:
+                one.error = error
+        for one in batch:
+            one.done = True
 
-    def _insert(self, entries: list[Entry]) -> None:
-        rows = Json([{column: getattr(entry, column) for column in _COLUMNS} for entry in entries])
+    def _insert(self, batch: list[_Waiting]) -> None:
+        values = [{column: getattr(one.entry, column) for column in _COLUMNS} for one in batch]
+        rows = Json(values)
+
+        def insert(connection: Connection[Any]) -> None:
+            # Django's own cursors put the values into the statement, which then cannot be prepared.
+            with Cursor(connection) as cursor:
+                cursor.execute(_INSERT, [rows], prepare=True)
+
+        self._line.run(insert)
+
+    def _count(self) -> None:
+        while True:
+            self._refused.wait()
+            self._refused.clear()
+            if not self._write_refusals():
+                self._refused.set()
+            time.sleep(_COUNT_SECONDS)
+
+    def _write_refusals(self) -> bool:
+        refusals = self._refusals
+        if refusals is None or not len(refusals):
+            return True
         try:
-            self._execute(rows)
-        except OperationalError:
-            # The server was restarted. Had the first try been committed, the second one would
-            # break the constraint of one row per file.
-            self._wrapper.close()
-            self._execute(rows)
-
-    def _execute(self, rows: Json) -> None:
-        self._wrapper.ensure_connection()
-        # Django's own cursors put the values into the statement, which then cannot be prepared.
-        with Cursor(self._wrapper.connection) as cursor:
-            cursor.execute(_INSERT, [rows], prepare=True)
+            with self._lock:
+                self._line.run(refusals.write, patience=0)
+        except Exception as error:
+            logger.warning("Refusals could not be counted yet: %s", type(error).__name__)
+            return False
+        return True

@@ -2,9 +2,11 @@
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from adit.core.dicom.sockets import tune_socket
 
@@ -12,121 +14,195 @@ from .acceptance import (
     CALLED_AE_TITLE_UNKNOWN,
     CALLING_AE_TITLE_UNKNOWN,
     LOCAL_LIMIT_EXCEEDED,
+    TEMPORARY_CONGESTION,
     Proposal,
+    Rejection,
 )
-from .session import Keeper, Session
+from .allowlist import AllowList, plain_address
+from .associations import AssociationCounter
+from .event_reports import ReportKeeper
+from .refusals import Reason, Refusal
+from .session import HandshakeFailed, Keeper, Session
 from .spool import Spool
 
 # Out of file descriptors: wait until some are free again.
 _ACCEPT_PAUSE = 0.05
+# Connections that have not said yet who they are. Beyond that the oldest has to go, so that those
+# who only connect keep nobody out.
+_MOST_STRANGERS = 128
+_DRAIN_PAUSE = 0.02
 
 logger = logging.getLogger(__name__)
 
+_REJECTIONS = {
+    Reason.CALLED: CALLED_AE_TITLE_UNKNOWN,
+    Reason.CALLING: CALLING_AE_TITLE_UNKNOWN,
+    Reason.ADDRESS: CALLING_AE_TITLE_UNKNOWN,
+    Reason.LIMIT: LOCAL_LIMIT_EXCEEDED,
+    Reason.UNREADY: TEMPORARY_CONGESTION,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorkeeping:
+    """Who is let in.
+
+    Attributes:
+        ae_title: The receiver's own.
+        event_titles: Other titles under which reports of storage commitment come.
+        allowed: Gives the allow-list as it is now; None while there is none.
+        check_caller: Whether the calling AE title must be on it.
+        check_address: Whether the title must call from its own address.
+    """
+
+    ae_title: str
+    event_titles: frozenset[str]
+    allowed: Callable[[], AllowList | None]
+    check_caller: bool = True
+    check_address: bool = True
+
+    def refuse(self, proposal: Proposal, address: str) -> "Reason | None":
+        """Why the association is refused, if it is."""
+        if proposal.called_ae_title not in {self.ae_title, *self.event_titles}:
+            return Reason.CALLED
+        if not self.check_caller:
+            return None
+        allowed = self.allowed()
+        if allowed is None:
+            return Reason.UNREADY
+        title = proposal.calling_ae_title
+        if not title or not allowed.knows(title):
+            return Reason.CALLING
+        if self.check_address and not allowed.allows(title, address):
+            return Reason.ADDRESS
+        return None
+
 
 class StoreScp:
-    """Listens for senders."""
+    """Takes connections from a listening socket, which other processes may share."""
 
     def __init__(
         self,
+        listener: socket.socket,
         *,
-        ae_title: str,
-        host: str,
-        port: int,
         spool: Spool,
         keep: Keeper,
-        is_caller_allowed: Callable[[str], bool] = lambda _: True,
-        max_associations: int = 100,
+        keep_report: ReportKeeper,
+        doorkeeping: Doorkeeping,
+        associations: AssociationCounter,
+        slot: int = 0,
+        refused: Callable[[Refusal], None] = lambda _: None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """Prepare to listen.
+        """Prepare to serve.
 
         Args:
-            ae_title: Only calls for this AE title are accepted.
-            port: 0 takes a free one.
             keep: Makes an arrived instance known.
-            is_caller_allowed: Whether a calling AE title may send.
+            slot: The number of this process among those that share `associations`.
+            refused: Is told of every association that was refused.
         """
-        self.ae_title = ae_title
-        self.host = host
-        self.port = port
+        self._listener = listener
         self._spool = spool
         self._keep = keep
-        self._is_caller_allowed = is_caller_allowed
-        self._max_associations = max_associations
+        self._keep_report = keep_report
+        self._doorkeeping = doorkeeping
+        self._associations = associations
+        self._slot = slot
+        self._refused = refused
+        self._ssl_context = ssl_context
         self._sessions: dict[Session, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = False
-        self._listener: socket.socket | None = None
         self._thread = threading.Thread(target=self._accept, name="store-scp", daemon=True)
 
     def start(self) -> None:
-        """Listen.
-
-        Raises:
-            OSError: The port is taken.
-        """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, self.port), family=family, backlog=128)
-        self.port = self._listener.getsockname()[1]
+        """Take connections."""
         self._thread.start()
 
-    def stop(self, timeout: float = 5) -> None:
-        """Take no more connections; give instances that are arriving so many seconds, then abort
-        the associations."""
-        self._stopping = True
-        listener, self._listener = self._listener, None
-        if listener is None:
-            return
-        listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        listener.close()
-        with self._lock:
-            sessions = dict(self._sessions)
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and any(s.is_receiving for s in sessions):
-            time.sleep(0.02)
-        for session in sessions:
-            session.abort()
-        for thread in sessions.values():
-            thread.join(timeout)
+    def stop(self, drain_seconds: float = 5) -> None:
+        """Give instances that are arriving so many seconds, then abort the associations.
 
-    @property
-    def associations(self) -> int:
-        """How many connections are open."""
-        return len(self._sessions)
+        Whoever owns the listening socket has shut it down before.
+        """
+        self._stopping = True
+        deadline = time.monotonic() + drain_seconds
+        for session in self._open():
+            session.stop()
+        while self._open() and time.monotonic() < deadline:
+            time.sleep(_DRAIN_PAUSE)
+        left = self._open()
+        for session in left:
+            session.stop(at_once=True)
+        for thread in left.values():
+            thread.join(5)
+
+    def _open(self) -> dict[Session, threading.Thread]:
+        with self._lock:
+            return dict(self._sessions)
 
     def _accept(self) -> None:
-        listener = self._listener
-        assert listener is not None
         while not self._stopping:
             try:
-                sock, _ = listener.accept()
-                tune_socket(sock)
+                sock, address = self._listener.accept()
             except OSError:
                 time.sleep(_ACCEPT_PAUSE)
                 continue
-            session = Session(sock, self._spool, self._keep, self._reason_to_reject)
-            thread = threading.Thread(
-                target=self._serve, args=(session,), name="store-session", daemon=True
-            )
-            with self._lock:
-                self._sessions[session] = thread
-            thread.start()
+            try:
+                self._begin(sock, plain_address(str(address[0])))
+            except (OSError, RuntimeError) as error:
+                # The peer is gone again, or there are no threads left.
+                logger.warning("A connection could not be served: %s", type(error).__name__)
+                sock.close()
 
-    def _serve(self, session: Session) -> None:
+    def _begin(self, sock: socket.socket, address: str) -> None:
+        tune_socket(sock)
+        if self._ssl_context is not None:
+            sock = self._ssl_context.wrap_socket(
+                sock, server_side=True, do_handshake_on_connect=False
+            )
+        session = Session(
+            sock,
+            self._spool,
+            self._keep,
+            lambda session, proposal: self._decide(session, proposal, address),
+            self._keep_report,
+            event_titles=self._doorkeeping.event_titles - {self._doorkeeping.ae_title},
+        )
+        thread = threading.Thread(
+            target=self._serve, args=(session, address), name="store-session", daemon=True
+        )
+        with self._lock:
+            self._sessions[session] = thread
+            strangers = [one for one in self._sessions if not one.is_accepted]
+        if len(strangers) > _MOST_STRANGERS:
+            strangers[0].stop(at_once=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._sessions.pop(session, None)
+            raise
+
+    def _serve(self, session: Session, address: str) -> None:
         try:
             session.run()
+        except HandshakeFailed:
+            self._refused(Refusal(Reason.TLS, address))
         except Exception:
             logger.exception("An association ended by an error of the receiver.")
         finally:
             with self._lock:
                 self._sessions.pop(session, None)
+            if session.is_accepted:
+                self._associations.leave(self._slot)
 
-    def _reason_to_reject(self, proposal: Proposal) -> tuple[int, int, int] | None:
-        if proposal.called_ae_title != self.ae_title:
-            return CALLED_AE_TITLE_UNKNOWN
-        if not self._is_caller_allowed(proposal.calling_ae_title):
-            logger.warning("Rejected the unknown AE title %s.", proposal.calling_ae_title)
-            return CALLING_AE_TITLE_UNKNOWN
-        if self._stopping or self.associations > self._max_associations:
-            return LOCAL_LIMIT_EXCEEDED
+    def _decide(self, session: Session, proposal: Proposal, address: str) -> Rejection | None:
+        reason = self._doorkeeping.refuse(proposal, address)
+        if reason is None and (self._stopping or not self._associations.enter(self._slot)):
+            reason = Reason.LIMIT
+        if reason is not None:
+            titles = proposal.calling_ae_title, proposal.called_ae_title
+            self._refused(Refusal(reason.value, address, *titles))
+            return _REJECTIONS[reason]
+        session.is_accepted = True
         return None

@@ -1,13 +1,20 @@
-"""One association with a sender: C-STORE and C-ECHO as provider, in one thread, without polling."""
+"""One association with a sender, as provider, in one thread, without polling.
+
+Served are C-STORE (PS3.4 Annex B), C-ECHO (Annex A) and the reports of storage commitment
+(N-EVENT-REPORT, Annex J).
+"""
 
 import logging
 import socket
+import ssl
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from adit.core.dicom.dimse.commands import (
+    C_CANCEL_RQ,
     C_ECHO_RQ,
     C_STORE_RQ,
     Command,
@@ -19,26 +26,37 @@ from adit.core.dicom.dimse.pdus import (
     A_ABORT,
     A_ASSOCIATE_RQ,
     A_RELEASE_RQ,
-    ABORT_PDU,
     P_DATA_TF,
     RELEASE_RP_PDU,
-    PduReader,
     PduWriter,
     ProtocolError,
     split_values,
 )
 
-from .acceptance import Proposal, choose_contexts, encode_accept, encode_reject, read_request
-from .spool import Spool, SpooledFile, SpoolFull, SpoolWriter
+from .acceptance import (
+    ABORT_BY_USER,
+    ABORT_INVALID,
+    Proposal,
+    Rejection,
+    choose_contexts,
+    encode_accept,
+    encode_reject,
+    printable,
+    read_request,
+)
+from .event_reports import N_EVENT_REPORT_RQ, EventReport, ReportKeeper
+from .spool import Spool, SpooledFile
+from .storing import OUT_OF_RESOURCES, SUCCESS, Store
+from .wire import MAXIMUM_PDU, PduSource, prepare
 
-MAXIMUM_PDU = 131072
-_REQUEST_TIMEOUT = 30.0
-_IDLE_TIMEOUT = 600.0
+REQUEST_SECONDS = 30.0
+"""So long a peer may take for the TLS handshake, and then for its association request."""
+
+_IDLE_SECONDS = 600.0
+_SILENCE_SECONDS = 60.0
+_PDU_SECONDS = 60.0
+_SEND_SECONDS = 30.0
 _LARGEST_COMMAND = 64 * 1024
-
-SUCCESS = 0x0000
-OUT_OF_RESOURCES = 0xA700
-PROCESSING_FAILURE = 0x0110
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +75,10 @@ class Arrival:
     move_originator_message_id: int | None
 
 
+class HandshakeFailed(Exception):
+    """The peer does not speak TLS, or has no certificate that is trusted."""
+
+
 class Keeper(Protocol):
     """Makes an arrival known to the workers."""
 
@@ -70,46 +92,57 @@ class Keeper(Protocol):
 
 
 class Session:
-    """Serves one connection until the peer or `abort` ends it."""
+    """Serves one connection until the peer or `stop` ends it."""
 
     def __init__(
         self,
         sock: socket.socket,
         spool: Spool,
         keep: Keeper,
-        decide: Callable[[Proposal], tuple[int, int, int] | None],
+        decide: Callable[["Session", Proposal], Rejection | None],
+        keep_report: ReportKeeper,
+        *,
+        event_titles: frozenset[str] = frozenset(),
     ) -> None:
         """Prepare to serve.
 
         Args:
-            keep: Called for each complete instance; C-STORE succeeds when it returns.
-            decide: Gives the reason to reject a proposal, None to accept it.
+            decide: Gives the reason to refuse an association, or None.
+            keep_report: Makes a report of storage commitment durable.
+            event_titles: Called under these names, only reports and echoes are served.
         """
         self._socket = sock
         self._spool = spool
         self._keep = keep
         self._decide = decide
-        self._reader = PduReader(sock)
+        self._keep_report = keep_report
+        self._event_titles = event_titles
+        self._source: PduSource | None = None
         self._writer = PduWriter(sock)
         self._contexts: dict[int, tuple[str, str]] = {}
         self._calling = self._called = ""
         self._command = bytearray()
-        self._store: _Store | None = None
+        self._command_context = 0
+        self._store: Store | None = None
+        self._report: EventReport | None = None
+        self._stopping = False
+        self.is_accepted = False
+        self.opened = time.monotonic()
 
     def run(self) -> None:
-        """Serve; returns when the association is over, in whatever way."""
+        """Serve; returns when the association is over, in whatever way.
+
+        Raises:
+            HandshakeFailed: There was no association.
+        """
         try:
-            self._socket.settimeout(_REQUEST_TIMEOUT)
-            if self._negotiate():
-                self._socket.settimeout(_IDLE_TIMEOUT)
-                while self._serve_pdu():
-                    pass
+            self._serve()
         except (ProtocolError, CommandError, struct.error) as error:
-            logger.warning("%s sent what is no DICOM: %s", self._calling or "A peer", error)
-            self._write_last(ABORT_PDU)
-        except TimeoutError:
-            self._write_last(ABORT_PDU)
-        except (OSError, EOFError):
+            logger.warning("A peer sent what is no DICOM: %s", error)
+            self._write_last(ABORT_INVALID)
+        except (TimeoutError, EOFError):
+            self._write_last(ABORT_BY_USER)
+        except OSError:
             pass
         finally:
             if self._store:
@@ -121,39 +154,73 @@ class Session:
         """Whether an instance is arriving right now."""
         return self._store is not None
 
-    def abort(self) -> None:
-        """End the association from another thread: tell the peer and close."""
-        self._write_last(ABORT_PDU)
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
+    def stop(self, *, at_once: bool = False) -> None:
+        """End the association from another thread: after the instance that is arriving, or now.
 
-    def _negotiate(self) -> bool:
-        kind, body = self._reader.read()
+        The peer gets an A-ABORT, from the session's own thread.
+        """
+        self._stopping = True
+        if at_once or not self.is_receiving:
+            try:
+                # Of a TLS socket, too, only the bytes below; its state belongs to its thread.
+                socket.socket.shutdown(self._socket, socket.SHUT_RD)
+            except OSError:
+                return
+
+    def _serve(self) -> None:
+        if isinstance(self._socket, ssl.SSLSocket):
+            self._shake_hands(self._socket)
+        prepare(self._socket, _SEND_SECONDS)
+        self._source = source = PduSource(self._socket)
+        if not self._negotiate(source):
+            return
+        source.negotiated()
+        while not (self._stopping and self._store is None):
+            wait = _SILENCE_SECONDS if self._is_within_message else _IDLE_SECONDS
+            if not self._take_pdu(*source.read(wait, _PDU_SECONDS)):
+                return
+            if self._store is not None and not source.has_pdu():
+                self._store.flush()
+        self._write_last(ABORT_BY_USER)
+
+    def _shake_hands(self, sock: ssl.SSLSocket) -> None:
+        sock.settimeout(REQUEST_SECONDS)
+        try:
+            sock.do_handshake()
+        except ssl.SSLError as error:
+            raise HandshakeFailed("The TLS handshake failed.") from error
+
+    @property
+    def _is_within_message(self) -> bool:
+        return bool(self._store or self._report or self._command)
+
+    def _negotiate(self, source: PduSource) -> bool:
+        deadline = REQUEST_SECONDS
+        kind, body = source.read(deadline, deadline)
         if kind != A_ASSOCIATE_RQ:
             raise ProtocolError("An association request was expected.")
         try:
             proposal = read_request(bytes(body))
         except Exception as error:
             raise ProtocolError("The association request cannot be read.") from error
-        if rejection := self._decide(proposal):
+        if rejection := self._decide(self, proposal):
             self._writer.write(encode_reject(rejection))
             return False
         self._calling, self._called = proposal.calling_ae_title, proposal.called_ae_title
-        self._contexts = choose_contexts(proposal)
+        self._contexts = choose_contexts(
+            proposal, events_only=proposal.called_ae_title in self._event_titles
+        )
         self._writer.write(encode_accept(proposal, self._contexts, MAXIMUM_PDU))
         self._writer.set_peer_maximum(proposal.peer_maximum)
         return True
 
-    def _serve_pdu(self) -> bool:
-        kind, body = self._reader.read()
+    def _take_pdu(self, kind: int, body: memoryview) -> bool:
         if kind == P_DATA_TF:
             for context_id, is_command, is_last, fragment in split_values(body):
                 if is_command:
                     self._take_command(context_id, fragment, is_last)
                 else:
-                    self._take_data(fragment, is_last)
+                    self._take_data(context_id, fragment, is_last)
             return True
         if kind == A_RELEASE_RQ:
             self._writer.write(RELEASE_RP_PDU)
@@ -163,34 +230,50 @@ class Session:
         raise ProtocolError(f"Unexpected PDU {kind:#04x}.")
 
     def _take_command(self, context_id: int, fragment: memoryview, is_last: bool) -> None:
-        if self._store is not None or len(self._command) + len(fragment) > _LARGEST_COMMAND:
+        if self._store is not None or self._report is not None:
             raise ProtocolError("A command was not expected here.")
+        if len(self._command) + len(fragment) > _LARGEST_COMMAND:
+            raise ProtocolError("The command is too long.")
+        if self._command and context_id != self._command_context:
+            raise ProtocolError("A fragment belongs to another presentation context.")
+        self._command_context = context_id
         self._command += fragment
-        if not is_last:
-            return
-        command = Command(self._command)
-        self._command = bytearray()
+        if is_last:
+            command = Command(self._command)
+            self._command = bytearray()
+            self._begin(context_id, command)
+
+    def _begin(self, context_id: int, command: Command) -> None:
         if context_id not in self._contexts:
             raise ProtocolError("The presentation context was not accepted.")
-        if command.field == C_ECHO_RQ:
+        syntax = self._contexts[context_id][1]
+        if command.field == C_ECHO_RQ and not command.has_data_set:
             self._writer.write_message(context_id, echo_response(command))
         elif command.field == C_STORE_RQ and command.has_data_set:
-            self._store = _Store(context_id, command)
-            self._store.begin(self._spool, self._contexts[context_id][1])
-        else:
+            self._store = Store(context_id, command, self._spool, syntax)
+        elif command.field == N_EVENT_REPORT_RQ and command.has_data_set:
+            self._report = EventReport(context_id, command, syntax)
+        elif command.field != C_CANCEL_RQ:
             raise ProtocolError(f"The command {command.field:#06x} is not served here.")
 
-    def _take_data(self, fragment: memoryview, is_last: bool) -> None:
+    def _take_data(self, context_id: int, fragment: memoryview, is_last: bool) -> None:
+        if (report := self._report) is not None:
+            report.add(context_id, fragment)
+            if is_last:
+                self._report = None
+                answer = report.keep(self._keep_report, self._calling)
+                self._writer.write_message(context_id, answer)
+            return
         store = self._store
         if store is None:
             raise ProtocolError("A data set was not expected here.")
-        store.write(fragment)
+        store.add(context_id, fragment)
         if is_last:
             status = self._finish(store)
             self._store = None
             self._writer.write_message(store.context_id, store_response(store.command, status))
 
-    def _finish(self, store: "_Store") -> int:
+    def _finish(self, store: Store) -> int:
         file = store.finish()
         if file is None:
             return store.status
@@ -204,12 +287,12 @@ class Session:
                     transfer_syntax_uid=self._contexts[store.context_id][1],
                     calling_ae_title=self._calling,
                     called_ae_title=self._called,
-                    move_originator_ae_title=command.move_originator_ae_title,
+                    move_originator_ae_title=printable(command.move_originator_ae_title)[:16],
                     move_originator_message_id=command.move_originator_message_id,
                 )
             )
-        except Exception:
-            logger.exception("An instance from %s could not be kept.", self._calling)
+        except Exception as error:
+            logger.error("An instance could not be kept: %s", type(error).__name__)
             self._spool.remove(file.name)
             return OUT_OF_RESOURCES
         return SUCCESS
@@ -218,66 +301,5 @@ class Session:
         try:
             self._socket.settimeout(1)
             self._socket.sendall(pdu)
-        except OSError:
+        except (OSError, ValueError):
             return
-
-
-def _is_uid(text: str) -> bool:
-    """Whether it can stand for a UID; what PACS make of PS3.5 9.1 beyond that is not judged."""
-    return 0 < len(text) <= 64 and text.isascii() and text.isprintable()
-
-
-class _Store:
-    """A C-STORE request whose data set is arriving.
-
-    After a failure the rest of the data set is read and dropped, because the answer may only
-    follow the whole request.
-    """
-
-    def __init__(self, context_id: int, command: Command) -> None:
-        self.context_id = context_id
-        self.command = command
-        self.status = SUCCESS
-        self._writer: SpoolWriter | None = None
-
-    def begin(self, spool: Spool, transfer_syntax_uid: str) -> None:
-        """Open the file."""
-        command = self.command
-        if not (_is_uid(command.sop_class_uid) and _is_uid(command.sop_instance_uid)):
-            self.status = PROCESSING_FAILURE
-            return
-        try:
-            self._writer = spool.writer(
-                command.sop_class_uid, command.sop_instance_uid, transfer_syntax_uid
-            )
-        except (SpoolFull, OSError) as error:
-            self._fail(error)
-
-    def write(self, piece: memoryview) -> None:
-        """Append a piece."""
-        if self._writer is not None:
-            try:
-                self._writer.write(piece)
-            except OSError as error:
-                self._fail(error)
-
-    def finish(self) -> SpooledFile | None:
-        """Make the file durable; None where that failed, and `status` says how."""
-        if self._writer is None:
-            return None
-        try:
-            return self._writer.finish()
-        except OSError as error:
-            self._fail(error)
-            return None
-
-    def discard(self) -> None:
-        """Drop what has arrived."""
-        if self._writer is not None:
-            self._writer.discard()
-            self._writer = None
-
-    def _fail(self, error: Exception) -> None:
-        logger.error("The spool takes nothing more: %s", error)
-        self.status = OUT_OF_RESOURCES
-        self.discard()

@@ -1,8 +1,8 @@
 """The spool: where arrived instances lie, durably, until a worker has taken them over.
 
-A file gathers as `*.part`, is fsynced, and gets its final name by a rename, so that a final name
-always means a complete file. Files are Part 10 files (PS3.10 7.1): what lies in quarantine can be
-looked at with any DICOM tool.
+A file gathers as `*.part`, gets its final name by a rename, and is fsynced; only then comes its
+row, so that a row always means a complete and durable file. Files are Part 10 files (PS3.10 7.1):
+what lies in quarantine can be looked at with any DICOM tool.
 """
 
 import contextlib
@@ -13,19 +13,23 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from adit.core.dicom import DicomInstance, FileSlice
 from adit.core.dicom.file_meta import encode_head
-from adit.core.dicom.header import MalformedDataSet, read_identifiers
+from adit.core.dicom.header import read_identifiers
 
 _NAME = re.compile(r"[0-9a-f]{32}\.dcm")
 _SPACE_CHECK_SECONDS = 0.5
 # Study and series stand before the pixel data; few headers are longer.
 _START = 32 * 1024
+# The space on the disk is looked at once for a small instance and again and again for a large one.
+_CHECKED_ON_THE_WAY = 4 * 1024 * 1024
+_MOST_PIECES = 512  # IOV_MAX is 1024 on Linux
+_LOCK_PAUSE = 0.1
 
 
 class SpoolError(Exception):
@@ -38,42 +42,55 @@ class SpoolFull(SpoolError):
 
 @dataclass(frozen=True, slots=True)
 class SpooledFile:
-    """A complete file in the spool; size and hash are those of its encoded data set."""
+    """A complete file in the spool; size, hash and start are those of its encoded data set."""
 
     name: str
     offset: int
     size: int
     sha256: str
+    start: bytes = field(default=b"", repr=False)
 
 
 class Spool:
-    """A folder of arrived instances. One process owns it."""
+    """A folder of arrived instances. One receiver owns it."""
 
-    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0, slot: int = 0) -> None:
         """Use the folder, which is made where it is missing.
 
         Args:
             reserve_bytes: Space on the disk below which nothing more is taken.
+            slot: Which of the receiver's processes writes.
         """
         self.folder = folder
+        self.slot = slot
         self._reserve = reserve_bytes
         self._checked_at = 0.0
         self._has_space = True
         self._lock: BinaryIO | None = None
+        self._descriptor = -1
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def lock(self) -> None:
-        """Make this process the spool's only owner, for as long as it lives.
+    def lock(self, patience: float = 0) -> None:
+        """Make this process and its children the spool's only owners, for as long as they live.
+
+        Args:
+            patience: So many seconds the children of a killed receiver may take to end.
 
         Raises:
-            SpoolError: Another process owns it.
+            SpoolError: Another receiver owns it.
         """
         lock = (self.folder / "owner.lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise SpoolError(f"{self.folder} is in use by another receiver.") from error
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    lock.close()
+                    message = f"{self.folder} is in use by another receiver."
+                    raise SpoolError(message) from error
+                time.sleep(_LOCK_PAUSE)
         self._lock = lock
 
     def unlock(self) -> None:
@@ -86,9 +103,13 @@ class Spool:
         """Whether the disk is above the reserve; looks at the disk twice a second at most."""
         now = time.monotonic()
         if now - self._checked_at > _SPACE_CHECK_SECONDS:
-            self._has_space = shutil.disk_usage(self.folder).free > self._reserve
+            self._has_space = self.free_bytes() > self._reserve
             self._checked_at = now
         return self._has_space
+
+    def free_bytes(self) -> int:
+        """Space on the disk that is free."""
+        return shutil.disk_usage(self.folder).free
 
     def writer(
         self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
@@ -102,7 +123,7 @@ class Spool:
         if not self.has_space():
             raise SpoolFull("The disk is below the reserve.")
         head = encode_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        return SpoolWriter(self.folder, head)
+        return SpoolWriter(self, head)
 
     def path(self, name: str) -> Path:
         """Where the file of that name is.
@@ -121,24 +142,22 @@ class Spool:
             for entry in entries:
                 if _NAME.fullmatch(entry.name):
                     with contextlib.suppress(FileNotFoundError):
-                        if not older_than or entry.stat().st_mtime < limit:
+                        if not older_than or entry.stat().st_ctime < limit:
                             yield entry.name
 
     def study_and_series(self, file: SpooledFile, transfer_syntax_uid: str) -> tuple[str, str]:
         """The Study and Series Instance UID of a file; "" where there is none to be found."""
-        path = self.folder / file.name
-        with path.open("rb", buffering=0) as reader:
-            reader.seek(file.offset)
-            start = reader.read(_START)
+        path, start = self.folder / file.name, file.start
+        # Whatever it is that somebody sent, it is kept: what is no data set has no identifiers.
         try:
             found = read_identifiers(start, transfer_syntax_uid)
-        except MalformedDataSet:
+        except Exception:
             found = None  # as a rule just cut off
         if (found is None or not found.series_instance_uid) and file.size > len(start):
             piece = FileSlice(path, file.offset, file.size)
             try:
                 found = DicomInstance("", "", transfer_syntax_uid, piece).identifiers()
-            except MalformedDataSet:
+            except Exception:
                 found = None
         if found is None:
             return "", ""
@@ -148,21 +167,19 @@ class Spool:
         """Delete a file; it is no error if it is gone already."""
         self.path(name).unlink(missing_ok=True)
 
-    def sweep_partial_files(self) -> int:
-        """Delete what never became complete; only the owner may, before it takes anything."""
+    def sweep_partial_files(self, slot: int | None = None) -> int:
+        """Delete what never became complete, of one process or of all; they must have ended."""
         count = 0
-        for path in self.folder.glob("*.part"):
+        for path in self.folder.glob("*.part" if slot is None else f"{slot}-*.part"):
             path.unlink(missing_ok=True)
             count += 1
         return count
 
     def sync(self) -> None:
         """Make renames durable."""
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._descriptor < 0:
+            self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(self._descriptor)
 
 
 def _fitting(uid: str) -> str:
@@ -173,26 +190,36 @@ def _fitting(uid: str) -> str:
 class SpoolWriter:
     """A file that gathers. Every writer must be finished or discarded."""
 
-    def __init__(self, folder: Path, head: bytes) -> None:
+    def __init__(self, spool: "Spool", head: bytes) -> None:
+        self._spool = spool
         self._name = f"{uuid.uuid4().hex}.dcm"
-        self._path = f"{folder}/{self._name}"
-        self._part = f"{self._path}.part"
+        self._path = f"{spool.folder}/{self._name}"
+        self._part = f"{spool.folder}/{spool.slot}-{self._name}.part"
         self._digest = hashlib.sha256()
         self._size = 0
+        self._head: bytes | None = head
         self._offset = len(head)
+        self._start = bytearray()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(self._part, flags, 0o600)
-        self._write(head)
 
-    def write(self, piece: bytes | memoryview) -> None:
-        """Append a piece of the encoded data set.
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Append pieces of the encoded data set.
 
         Raises:
+            SpoolFull: The disk fell below the reserve meanwhile.
             OSError: The disk is full or broken.
         """
-        self._digest.update(piece)
-        self._size += len(piece)
-        self._write(piece)
+        size = 0
+        for piece in pieces:
+            self._digest.update(piece)
+            size += len(piece)
+            if len(self._start) < _START:
+                self._start += piece[: _START - len(self._start)]
+        self._size += size
+        if self._size > _CHECKED_ON_THE_WAY and not self._spool.has_space():
+            raise SpoolFull("The disk is below the reserve.")
+        self._write(pieces)
 
     def finish(self) -> SpooledFile:
         """Make the content durable and give the file its final name.
@@ -202,18 +229,33 @@ class SpoolWriter:
         Raises:
             OSError: The disk is full or broken.
         """
+        if self._head is not None:
+            self._write(())
+        # Renamed first, so that the file's own sync takes the name to the disk as well where the
+        # file system can; what a crash leaves of it has no row, and is swept.
+        os.rename(self._part, self._path)  # noqa: PTH104
+        self._part = self._path
         os.fsync(self._file)
         os.close(self._file)
-        os.rename(self._part, self._path)  # noqa: PTH104
-        return SpooledFile(self._name, self._offset, self._size, self._digest.hexdigest())
+        self._file = -1
+        sha256 = self._digest.hexdigest()
+        return SpooledFile(self._name, self._offset, self._size, sha256, bytes(self._start))
 
     def discard(self) -> None:
         """Drop the file."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._file)
+            self._file = -1
         Path(self._part).unlink(missing_ok=True)
 
-    def _write(self, piece: bytes | memoryview) -> None:
-        written = os.write(self._file, piece)
-        while written < len(piece):
-            written += os.write(self._file, memoryview(piece)[written:])
+    def _write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        if self._head is not None:
+            pieces, self._head = [self._head, *pieces], None
+        for start in range(0, len(pieces), _MOST_PIECES):
+            some = pieces[start : start + _MOST_PIECES]
+            written = os.writev(self._file, some)
+            if written < sum(map(len, some)):
+                rest = memoryview(b"".join(some))
+                while written < len(rest):
+                    written += os.write(self._file, rest[written:])

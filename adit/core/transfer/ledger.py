@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan, PlannedSeries
@@ -22,7 +23,13 @@ _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 
 @dataclass(kw_only=True)
 class SeriesLedger:
-    """One series: its records by source SOP Instance UID."""
+    """One series: its records by source SOP Instance UID.
+
+    Attributes:
+        named: whether the source lists its instances by UID.
+        counted: whether the source tells at least their number.
+        fetched_whole: whether this run fetched all that the source has of it, without an error.
+    """
 
     series_instance_uid: str
     row_id: int | None = None
@@ -31,9 +38,12 @@ class SeriesLedger:
     modality: str = ""
     description: str = ""
     named: bool = True
+    counted: bool = True
+    fetched_whole: bool = False
     expected: int = 0
     reason: str = ""
     bytes_received: int = 0
+    files: list[dict[str, Any]] = field(default_factory=list)
     records: dict[str, InstanceRecord] = field(default_factory=dict)
     deid_counts: DeidCounts = field(default_factory=DeidCounts)
     dirty: bool = True
@@ -51,7 +61,7 @@ class SeriesLedger:
 class Totals:
     """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
     were neither sent nor settled otherwise; `sent` were sent but not confirmed; `discarded` are
-    those of the excluded ones that staff discarded."""
+    those of the excluded ones that staff discarded. `done` is what progress is measured by."""
 
     expected: int
     waiting: int
@@ -62,6 +72,7 @@ class Totals:
     failed: int
     bytes_sent: int
     discarded: int = 0
+    done: int = 0
 
     @property
     def wanted(self) -> int:
@@ -81,6 +92,7 @@ class Ledger:
         self._series = {s.series_instance_uid: s for s in series}
         # Of instances on their way, by source SOP Instance UID.
         self._deid_counts: dict[str, DeidCounts] = {}
+        self._reported = 0
 
     # What is expected
 
@@ -100,6 +112,7 @@ class Ledger:
         series.description = planned.description
         series.reason = planned.excluded
         series.named = planned.instance_uids is not None
+        series.counted = planned.counted
         series.dirty = True
         state = S.EXCLUDED if planned.excluded else S.EXPECTED
         for uid in planned.instance_uids or ():
@@ -135,7 +148,9 @@ class Ledger:
                     and not (record.state is S.FAILED and not record.retry)
                 }
                 settled = len(series.records) - len(left)
-                if not series.named and settled < series.expected:
+                if not series.named and (
+                    settled < series.expected if series.counted else not series.fetched_whole
+                ):
                     wanted[uid] = None
                 elif left:
                     wanted[uid] = left
@@ -195,6 +210,13 @@ class Ledger:
             self._settle(source_uid, S.HELD, reason, retry=False)
             self._find(source_uid)[1].findings = tuple(sorted(set(findings)))
 
+    def converted(self, source_series_uid: str, files: list[dict[str, Any]]) -> None:
+        """Enter the files (`name`, `size`, `sha256`) that were made of a series."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            series.files = files
+            series.dirty = True
+
     def excluded(self, source_uid: str, reason: str) -> None:
         self._settle(source_uid, S.EXCLUDED, reason, retry=False)
 
@@ -214,6 +236,17 @@ class Ledger:
             if record is not None:
                 return series, record
         raise KeyError(source_uid)
+
+    def fetched(self, asked: Mapping[str, object]) -> None:
+        """Note that a fetch of all of these series ended without an error."""
+        with self._lock:
+            for uid, names in asked.items():
+                self._series[uid].fetched_whole |= names is None
+
+    def reported(self, number: int) -> None:
+        """So many instances, says the source, went straight to the destination: progress only."""
+        with self._lock:
+            self._reported = number
 
     # What is proven
 
@@ -237,6 +270,17 @@ class Ledger:
                         record.state = S.CONFIRMED
                         series.dirty = True
 
+    def found_unchanged(self, series_uid: str, uids: Iterable[str]) -> None:
+        """Mark instances that the destination holds although they did not pass through here."""
+        with self._lock:
+            series = self._series[series_uid]
+            for uid in uids:
+                record = series.records.get(uid)
+                if record is not None and record.state is S.EXPECTED:
+                    record.state, record.new_uid, record.reason = S.CONFIRMED, uid, ""
+                    series.new_series_instance_uid = series_uid
+                    series.dirty = True
+
     def unconfirmed_are_missing(self, reason: str) -> None:
         """What was sent but cannot be shown at the destination is to be sent again."""
         with self._lock:
@@ -245,6 +289,46 @@ class Ledger:
                     if record.state is S.SENT:
                         record.state, record.reason = S.EXPECTED, reason
                         series.dirty = True
+
+    def files_of(self, new_series_uid: str) -> list[dict[str, Any]]:
+        """What was made of a series, by its UID at the destination."""
+        with self._lock:
+            for series in self._series.values():
+                if series.new_series_instance_uid == new_series_uid:
+                    return list(series.files)
+            return []
+
+    def absent(self, source_series_uid: str, there: set[str]) -> tuple[int, int]:
+        """How many instances of a series are neither among those that are `there` (by source
+        UID) nor excluded, and how many of these will not come any more."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            out = [r for r in series.records.values() if r.source_uid not in there]
+            lost = sum(r.state is S.HELD or (r.state is S.FAILED and not r.retry) for r in out)
+            excluded = sum(r.state is S.EXCLUDED for r in out)
+            unnamed = max(0, series.expected - len(series.records))
+            return len(out) - excluded + unnamed, lost
+
+    def start_broken_series_anew(self) -> None:
+        """Let a series of which anything is missing be fetched as a whole."""
+        with self._lock:
+            missing = self.missing()
+            for uid in missing:
+                series = self._series[uid]
+                series.files, series.dirty = [], True
+                for record in series.records.values():
+                    if record.state in (S.SENT, S.CONFIRMED):
+                        record.state = S.EXPECTED
+
+    def confirmed_uids(self) -> set[str]:
+        """The SOP Instance UIDs at the destination of all that is proven."""
+        with self._lock:
+            return {
+                record.new_uid
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.CONFIRMED
+            }
 
     # Sums
 
@@ -260,6 +344,7 @@ class Ledger:
                 sent_bytes += sum(r.size for r in series.records.values())
             excluded += counts[S.EXCLUDED]
             settled = counts[S.CONFIRMED] + counts[S.SENT] + counts[S.HELD] + counts[S.FAILED]
+            done = counts[S.CONFIRMED] + counts[S.SENT]
             return Totals(
                 expected=expected,
                 waiting=expected - excluded - settled,
@@ -272,6 +357,7 @@ class Ledger:
                 discarded=sum(
                     r.discarded for s in self._series.values() for r in s.records.values()
                 ),
+                done=min(max(done, self._reported), expected - excluded),
             )
 
     def reasons(self) -> Counter[str]:
@@ -283,6 +369,27 @@ class Ledger:
                 for record in series.records.values()
                 if record.state not in (S.CONFIRMED, S.EXCLUDED)
             )
+
+    def notes(self) -> Counter[str]:
+        """What the destination remarked on instances that it took."""
+        with self._lock:
+            return Counter(
+                record.reason
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.reason and record.state is S.CONFIRMED
+            )
+
+    def exclusions(self) -> list[str]:
+        """Why instances were excluded, each reason once."""
+        with self._lock:
+            found = {
+                record.reason
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.EXCLUDED
+            } | {series.reason for series in self._series.values()}
+            return sorted(reason.rstrip(".") for reason in found if reason)
 
     def take_dirty(self) -> list[SeriesLedger]:
         """The series that changed since the last call. The caller holds `lock` while it reads."""

@@ -32,6 +32,7 @@ def load_series(row: SeriesTransfer) -> SeriesLedger:
         expected=row.expected,
         reason=row.reason,
         bytes_received=row.bytes_received,
+        files=row.files,
         records={record.source_uid: record for record in decode_records(row.instances)},
         deid_counts=DeidCounts.from_json(row.deid_counts),
         dirty=False,
@@ -59,6 +60,7 @@ def fill_row(row: SeriesTransfer, series: SeriesLedger) -> None:
     row.received = sum(1 for record in series.records.values() if record.sha256_received)
     row.bytes_received = series.bytes_received
     row.bytes_sent = sum(record.size for record in series.records.values())
+    row.files = series.files
     row.state = _state_of(row)
     row.released = sum(1 for record in series.records.values() if record.accepted)
     row.discarded = sum(1 for record in series.records.values() if record.discarded)
@@ -68,7 +70,7 @@ def fill_row(row: SeriesTransfer, series: SeriesLedger) -> None:
 
 def _state_of(row: SeriesTransfer) -> str:
     state = SeriesTransfer.State
-    if row.expected and row.excluded == row.expected:
+    if row.excluded == row.expected and (row.expected or row.reason):
         return state.EXCLUDED
     if row.expected and row.confirmed + row.excluded == row.expected:
         return state.SUCCESS
@@ -166,7 +168,7 @@ class LedgerWriter:
             self._run.guard()
             SeriesTransfer.objects.bulk_create([row for row in rows if row.pk is None])
             SeriesTransfer.objects.bulk_update([row for row in rows if row.pk], _COLUMNS)
-            done = totals.sent + totals.confirmed
+            done = totals.done
             self._run.progress(
                 now=True,
                 instances_expected=totals.wanted,

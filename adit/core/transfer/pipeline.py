@@ -8,7 +8,7 @@ bounded by the queues and not by the study.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adit.core.deid import Pseudonymizer
@@ -22,9 +22,11 @@ from adit.core.dicom import (
     buffered,
 )
 from adit.core.transfer.destination import Destination
+from adit.core.transfer.direct import DirectRoute
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
-from adit.core.transfer.plan import Plan, make_plan
+from adit.core.transfer.plan import Plan, find_growth, make_plan
+from adit.core.transfer.reconnect import Reconnect
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.transform import check_in, pseudonymize
@@ -37,12 +39,9 @@ _QUEUE_BYTES = 64 * 1024 * 1024
 _FAILURES_IN_A_ROW = 3
 
 
-class DestinationAway(Exception):
-    """The destination does not take anything now; another protocol at the source is no help."""
-
-    def __init__(self, cause: DicomError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
+# A study that is still being filled is followed so often.
+_GROWTH_ROUNDS = 3
+STILL_GROWING = "The study is still growing at the source; what came last was left there."
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,25 @@ class Ending:
     method: str
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """How one try to move what is missing ended: what went wrong on either side."""
+
+    source: DicomError | None = None
+    destination: DicomError | None = None
+
+    @property
+    def error(self) -> DicomError | None:
+        return self.destination or self.source
+
+
 class Pipeline:
-    """Moves one study (or some of its series) and proves it."""
+    """Moves one study (or some of its series) and proves it.
+
+    Args:
+        direct: the way straight from source to destination, where there is one.
+        waits: seconds to wait before trying again within the run, when a peer is away.
+    """
 
     def __init__(
         self,
@@ -71,14 +87,20 @@ class Pipeline:
         pseudonymizer: Pseudonymizer | None,
         ledger: Ledger,
         run: Run,
+        *,
+        direct: DirectRoute | None = None,
+        waits: Sequence[float] = (),
     ) -> None:
+        assert direct is None or pseudonymizer is None
         self._request = request
         self._source = source
         self._destination = destination
         self._pseudonymizer = pseudonymizer
         self._ledger = ledger
         self._run = run
-        self._method = ""
+        self._direct = direct
+        self._waits = waits
+        self._methods: dict[str, None] = {}
 
     def transfer(self, plan: Plan) -> Ending:
         """Do what `plan` expects and the ledger does not show as done.
@@ -89,14 +111,45 @@ class Pipeline:
         self._ledger.expect(plan)
         self._confirm(wait=False)
         self._ledger.unconfirmed_are_missing("not found at the destination; sent again")
+        if self._direct is not None:
+            uid = self._request.study_instance_uid
+            method = self._direct.transfer(plan, uid, self._ledger, self._run)
+            if method:
+                self._methods[f"sent directly and {method}"] = None
         error = self._move_missing(plan)
+        if error is None:
+            error = self._follow_growth(plan)
         self._run.progress(now=True, phase="confirming")
         if self._confirm(wait=True):
             self._ledger.unconfirmed_are_missing("sent, but not found at the destination")
         if not self._ledger.totals().missing:
             self._destination.complete()
             error = None
-        return Ending(error, tuple(plan.warnings), self._method)
+        return Ending(error, tuple(plan.warnings), "; ".join(self._methods))
+
+    def _follow_growth(self, plan: Plan) -> DicomError | None:
+        """Move also what was added at the source since the study was listed."""
+        for number in range(_GROWTH_ROUNDS + 1):
+            try:
+                grown = find_growth(self._source, self._request, plan)
+            except DicomError as error:
+                self._run.event(f"Whether the study has grown is unknown: {error}", "warning")
+                return None
+            if not grown:
+                return None
+            if number == _GROWTH_ROUNDS:
+                plan.warnings.append(STILL_GROWING)
+                return None
+            uids = {series.series_instance_uid for series in grown}
+            plan.series = [s for s in plan.series if s.series_instance_uid not in uids] + grown
+            before = self._ledger.totals().expected
+            self._ledger.expect(plan)
+            added = self._ledger.totals().expected - before
+            self._run.event(f"The study has grown by {added} instances at the source.")
+            error = self._move_missing(plan)
+            if error is not None:
+                return error
+        return None
 
     def _move_missing(self, plan: Plan) -> DicomError | None:
         """Fetch, transform and deliver what is missing, protocol after protocol.
@@ -104,6 +157,8 @@ class Pipeline:
         Returns what kept instances back: of several errors the first that may pass, for it is
         the reason to try again.
         """
+        if not self._ledger.missing():
+            return None
         protocols = self._source.retrieve_protocols()
         if not protocols:
             return PermanentDicomError(f"{self._source.server.name} offers no way to retrieve.")
@@ -111,39 +166,67 @@ class Pipeline:
         for protocol in protocols:
             if not self._ledger.missing():
                 break
-            self._run.progress(now=True, phase="transferring", protocol=str(protocol))
             self._run.event(f"Fetching from {self._source.server.name} by {protocol}.")
-            try:
-                error = self._move(plan, protocol)
-            except DestinationAway as err:
-                return err.cause
-            if error is not None:
-                self._run.event(f"{protocol}: {error}", "warning")
-                errors.append(error)
+            result = self._move_by(plan, protocol)
+            if result.destination is not None:
+                # Another protocol at the source is no help.
+                return result.destination
+            if result.source is not None:
+                errors.append(result.source)
         errors.sort(key=lambda error: not isinstance(error, TransientDicomError))
         return errors[0] if errors else None
 
-    def _move(self, plan: Plan, protocol: RetrieveProtocol) -> DicomError | None:
+    def _move_by(self, plan: Plan, protocol: RetrieveProtocol) -> _Pass:
+        """Move what is missing by one protocol, again and again while that helps."""
+        reconnect = Reconnect(self._waits)
+        while True:
+            self._run.progress(now=True, phase="transferring", protocol=str(protocol))
+            before = self._ledger.totals()
+            result = self._move(plan, protocol)
+            if result.error is None:
+                return result
+            self._run.event(f"{protocol}: {result.error}", "warning")
+            if not self._ledger.missing():
+                return result
+            after = self._ledger.totals()
+            progressed = (after.sent, after.held) > (before.sent, before.held)
+            wait = reconnect.wait_after(result.error, progressed=progressed)
+            if wait is None:
+                return result
+            self._run.progress(now=True, phase="waiting to try again")
+            self._run.cancel.wait(wait)
+
+    def _move(self, plan: Plan, protocol: RetrieveProtocol) -> _Pass:
+        asked = self._ledger.missing()
         fetched = self._source.fetch(
             patient_id=plan.patient_id,
             study_instance_uid=self._request.study_instance_uid,
-            series=self._ledger.missing(),
+            series=asked,
             protocol=protocol,
         )
+        # What was entered last ends first: the transformation may be waiting for the fetch.
         with (
-            contextlib.closing(fetched),
             buffered(
                 self._transform(fetched),
                 max_items=_QUEUE_ITEMS,
                 max_bytes=_QUEUE_BYTES,
                 size=lambda item: item.size,
             ) as outgoing,
+            contextlib.closing(fetched),
         ):
             try:
-                self._enter(self._destination.deliver(outgoing))
+                refused = self._enter(self._destination.deliver(outgoing))
             except DicomError as error:
-                return error
-        return None
+                return _Pass(source=error)
+        if refused is not None:
+            return _Pass(destination=refused)
+        self._ledger.fetched(asked)
+        if not self._ledger.missing():
+            return _Pass()
+        name = self._source.server.name
+        return _Pass(
+            TransientDicomError(f"{name} sent fewer instances than it has.", code="incomplete")
+        )
 
     def _transform(self, fetched: Iterable[DicomInstance]) -> Iterator[Outgoing]:
         arrivals = check_in(fetched, self._ledger, self._run)
@@ -151,13 +234,20 @@ class Pipeline:
             return arrivals
         return pseudonymize(arrivals, self._pseudonymizer, self._ledger, self._run.folder)
 
-    def _enter(self, answers: Iterable[Delivered]) -> None:
-        """Enter the destination's answers in the ledger."""
+    def _enter(self, answers: Iterable[Delivered]) -> DicomError | None:
+        """Enter the destination's answers in the ledger.
+
+        Returns why it did not take some of the instances for the moment, or, after several in a
+        row, any more.
+        """
         failures = 0
+        refused: DicomError | None = None
         for answer in answers:
             self._run.cancel.check()
             item, error = answer.outgoing, answer.error
-            if error is None:
+            if answer.excluded:
+                self._ledger.excluded(item.source_uid, answer.excluded)
+            elif error is None:
                 failures = 0
                 self._ledger.sent(
                     item.source_uid,
@@ -170,10 +260,12 @@ class Pipeline:
             else:
                 transient = isinstance(error, TransientDicomError)
                 self._ledger.failed(item.source_uid, str(error), retry=transient)
-                failures = failures + 1 if transient else 0
+                if transient:
+                    failures, refused = failures + 1, error
             item.discard()
-            if error is not None and failures >= _FAILURES_IN_A_ROW:
-                raise DestinationAway(error)
+            if failures >= _FAILURES_IN_A_ROW:
+                break
+        return refused
 
     def _confirm(self, *, wait: bool) -> bool:
         """Ask the destination for what was sent; False where nothing waits to be shown."""
@@ -185,14 +277,32 @@ class Pipeline:
             study_uid = self._pseudonymizer.map_uid(study_uid)
         proof = self._destination.prove(study_uid, sent, wait=wait)
         self._ledger.confirmed(proof.uids)
-        self._method = proof.method
+        if proof.method:
+            self._methods[proof.method] = None
         return True
 
 
-def plan_transfer(source: DicomOperator, request: TransferRequest, run: Run) -> Plan:
-    """Plan, and say in the task's history what is expected."""
-    run.progress(now=True, phase="planning")
-    plan = make_plan(source, request)
+def plan_transfer(
+    source: DicomOperator, request: TransferRequest, run: Run, waits: Sequence[float] = ()
+) -> Plan:
+    """Plan, and say in the task's history what is expected.
+
+    Raises:
+        DicomError: as `make_plan`; a source that is away is tried again after each of `waits`.
+    """
+    reconnect = Reconnect(waits)
+    while True:
+        run.progress(now=True, phase="planning")
+        try:
+            plan = make_plan(source, request)
+            break
+        except DicomError as error:
+            wait = reconnect.wait_after(error, progressed=False)
+            if wait is None:
+                raise
+            run.event(f"{error}", "warning")
+        run.progress(now=True, phase="waiting to try again")
+        run.cancel.wait(wait)
     expected = sum(series.expected for series in plan.series if not series.excluded)
     run.event(f"Expecting {expected} instances in {len(plan.series)} series.")
     for warning in plan.warnings:

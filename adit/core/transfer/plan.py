@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from adit.core.dicom import DicomOperator, PermanentDicomError, Query, SeriesResult
+from adit.core.dicom import (
+    DicomError,
+    DicomOperator,
+    PermanentDicomError,
+    Query,
+    SeriesResult,
+    StudyResult,
+)
 from adit.core.transfer.request import TransferRequest
+
+EMPTY = "The source has no instances in this series."
+UNCOUNTED = "The source tells neither names nor number of the instances of {} of its series."
+# Modalities whose instances hold no pixel data (PS3.3 C.7.3.1.1.1).
+WITHOUT_PIXELS = frozenset(
+    ("SR", "KO", "PR", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "PLAN", "REG")
+    + ("RESP", "RTINTENT", "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SMR")
+    + ("ANN", "ASMT", "KER", "LEN", "OAM", "SRF", "STAIN", "TEXTUREMAP", "VA", "M3D", "POS")
+)
 
 
 @dataclass(kw_only=True)
@@ -16,6 +33,7 @@ class PlannedSeries:
         instance_uids: the SOP Instance UIDs that the source lists; None where it tells no more
             than their number.
         expected: how many instances there should be.
+        counted: False where the source tells not even a number: what it sends is all there is.
         excluded: why the series stays behind, or "".
     """
 
@@ -25,6 +43,7 @@ class PlannedSeries:
     description: str = ""
     instance_uids: list[str] | None = None
     expected: int = 0
+    counted: bool = True
     excluded: str = ""
 
 
@@ -44,31 +63,59 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
         PermanentDicomError: no such study, several of them, or a wanted series is not there.
         TransientDicomError: the source does not answer.
     """
-    patient_id, warnings = _find_study(source, request)
-    plan = Plan(patient_id, [], warnings)
-    query = Query(patient_id=patient_id, study_instance_uid=request.study_instance_uid)
-    found = list(source.find_series(query))
+    study, warnings = _find_study(source, request)
+    plan = Plan(study.patient_id or "", [], warnings)
+    found = list(_series(source, request, plan.patient_id))
     wanted = set(request.series_instance_uids)
     missing = wanted - {series.series_instance_uid for series in found}
     if missing:
         raise PermanentDicomError(
             f"{len(missing)} of {len(wanted)} wanted series are not at {source.server.name}."
         )
-    for series in found:
-        if not wanted or series.series_instance_uid in wanted:
-            plan.series.append(_plan_series(source, request, patient_id, series))
+    plan.series = [_plan_series(source, request, plan.patient_id, one) for one in found]
+    if not wanted:
+        plan.warnings += _contradictions(source, study, plan)
+    uncounted = sum(not series.counted for series in plan.series)
+    if uncounted:
+        plan.warnings.append(UNCOUNTED.format(uncounted))
     return plan
 
 
-def _find_study(source: DicomOperator, request: TransferRequest) -> tuple[str, list[str]]:
-    """The patient id under which the study is filed now, and warnings."""
+def find_growth(source: DicomOperator, request: TransferRequest, plan: Plan) -> list[PlannedSeries]:
+    """Series that the source has more of now than `plan` says: the study has grown meanwhile.
+
+    Raises:
+        DicomError: the source does not answer.
+    """
+    planned = {series.series_instance_uid: series for series in plan.series}
+    grown = []
+    for found in _series(source, request, plan.patient_id):
+        old = planned.get(found.series_instance_uid)
+        if old is not None and (
+            not old.counted or found.number_of_instances == old.expected or _stays_behind(old)
+        ):
+            continue
+        new = _plan_series(source, request, plan.patient_id, found)
+        if old is None or new.expected > old.expected or _has_more(new, old):
+            grown.append(new)
+    return grown
+
+
+def _stays_behind(series: PlannedSeries) -> bool:
+    return series.excluded not in ("", EMPTY)
+
+
+def _has_more(new: PlannedSeries, old: PlannedSeries) -> bool:
+    return bool(set(new.instance_uids or ()) - set(old.instance_uids or new.instance_uids or ()))
+
+
+def _find_study(source: DicomOperator, request: TransferRequest) -> tuple[StudyResult, list[str]]:
+    """The study as it is filed now, and warnings."""
     uid = request.study_instance_uid
-    studies = list(
-        source.find_studies(Query(patient_id=request.patient_id, study_instance_uid=uid))
-    )
+    studies = _distinct(source, Query(patient_id=request.patient_id, study_instance_uid=uid))
     warnings = []
-    if not studies:
-        studies = list(source.find_studies(Query(study_instance_uid=uid)))
+    if not studies and request.patient_id:
+        studies = _distinct(source, Query(study_instance_uid=uid))
         if studies:
             warnings.append("The study is filed under another patient ID now.")
     if not studies:
@@ -77,7 +124,36 @@ def _find_study(source: DicomOperator, request: TransferRequest) -> tuple[str, l
         raise PermanentDicomError(
             f"{source.server.name} has {len(studies)} studies with this Study Instance UID."
         )
-    return studies[0].patient_id or "", warnings
+    return studies[0], warnings
+
+
+def _distinct(source: DicomOperator, query: Query) -> list[StudyResult]:
+    """The studies found; the same one told twice is one."""
+    return list({study.patient_id: study for study in source.find_studies(query)}.values())
+
+
+def _series(
+    source: DicomOperator, request: TransferRequest, patient_id: str
+) -> Iterator[SeriesResult]:
+    """The wanted series of the study, each once."""
+    query = Query(patient_id=patient_id, study_instance_uid=request.study_instance_uid)
+    wanted, seen = set(request.series_instance_uids), set()
+    for series in source.find_series(query):
+        uid = series.series_instance_uid
+        if uid and uid not in seen and (not wanted or uid in wanted):
+            seen.add(uid)
+            yield series
+
+
+def _contradictions(source: DicomOperator, study: StudyResult, plan: Plan) -> list[str]:
+    """Where the source counts more at study level than it lists below: its lists are cut."""
+    name = source.server.name
+    if (study.number_of_series or 0) > len(plan.series):
+        return [f"{name} counts {study.number_of_series} series but lists {len(plan.series)}."]
+    listed = sum(series.expected for series in plan.series)
+    if all(series.counted for series in plan.series) and (study.number_of_instances or 0) > listed:
+        return [f"{name} counts {study.number_of_instances} instances but lists {listed}."]
+    return []
 
 
 def _plan_series(
@@ -91,22 +167,44 @@ def _plan_series(
     )
     if request.pseudonymize and planned.modality in request.excluded_modalities:
         planned.excluded = f"Modality {planned.modality} is excluded when pseudonymising."
-    uids = [
-        instance.sop_instance_uid
-        for instance in source.find_instances(
-            Query(
-                patient_id=patient_id,
-                study_instance_uid=request.study_instance_uid,
-                series_instance_uid=series.series_instance_uid,
-            )
-        )
-        if instance.sop_instance_uid
-    ]
+    elif request.convert_to_nifti and planned.modality in WITHOUT_PIXELS:
+        planned.excluded = f"Modality {planned.modality} has no pixels to convert to NIfTI."
+    uids = _list_instances(source, request, patient_id, series.series_instance_uid)
     # A source that answers nothing at IMAGE level, or less than it counts, is not believed.
-    counted = series.number_of_instances or 0
-    if uids and len(uids) >= counted:
-        planned.instance_uids = list(dict.fromkeys(uids))
-        planned.expected = len(planned.instance_uids)
+    counted = series.number_of_instances
+    if uids and len(uids) >= (counted or 0):
+        planned.instance_uids = uids
+        planned.expected = len(uids)
     else:
-        planned.expected = max(counted, len(uids))
+        planned.expected = max(counted or 0, len(uids or ()))
+        planned.counted = bool(planned.expected) or counted == 0
+    if counted == 0 and uids == [] and not planned.excluded:
+        planned.excluded = EMPTY
     return planned
+
+
+def _list_instances(
+    source: DicomOperator, request: TransferRequest, patient_id: str, series_uid: str
+) -> list[str] | None:
+    """The SOP Instance UIDs that the source lists, each once; None where it cannot list them.
+
+    Raises:
+        TransientDicomError: the source does not answer now.
+    """
+    answers = source.find_instances(
+        Query(
+            patient_id=patient_id,
+            study_instance_uid=request.study_instance_uid,
+            series_instance_uid=series_uid,
+        )
+    )
+    try:
+        uids = [answer.sop_instance_uid for answer in answers if answer.sop_instance_uid]
+    except PermanentDicomError:
+        return None
+    except DicomError as error:
+        # PS3.4 C.4.1.1.4: "unable to process" is what some servers say to a level they lack.
+        if len(error.code) == 4 and error.code.startswith("C"):
+            return None
+        raise
+    return list(dict.fromkeys(uids)) if not answers.truncated else None

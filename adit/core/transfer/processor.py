@@ -3,47 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
 from adit.core.deid import Assignment, Pseudonymizer
 from adit.core.dicom import (
+    AssociationGate,
+    CancelToken,
     DicomError,
     DicomOperator,
     LocalConfig,
     PermanentDicomError,
 )
 from adit.core.models import (
-    DicomFolder,
     DicomNode,
     DicomServer,
     DicomTask,
+    DirectMoveRoute,
     TaskResult,
     TransferJob,
     TransferTask,
 )
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.core.receiver.leftovers import discard_leftovers
+from adit.core.transfer.association_slots import AssociationSlots
+from adit.core.transfer.confirmation import Inquiry, QueryWay, Way
 from adit.core.transfer.destination import Destination
-from adit.core.transfer.folder_destination import FolderDestination, StudyFolder
+from adit.core.transfer.direct import DirectRoute
+from adit.core.transfer.folder_places import file_destination
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.ledger_store import LedgerWriter, load_ledger, mark_unfinished_series
-from adit.core.transfer.names import safe_name
 from adit.core.transfer.pipeline import Ending, Pipeline, plan_transfer
 from adit.core.transfer.plan import Plan
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.server_destination import ServerDestination
+from adit.core.transfer.server_pace import ServerPace
 from adit.core.transfer.verdict import judge
 
 
-def local_config() -> LocalConfig:
+def local_config(gate: AssociationGate | None = None) -> LocalConfig:
     """Who we are in DICOM."""
     return LocalConfig(
+        association_gate=gate,
         calling_ae_title=settings.CALLING_AE_TITLE,
         receiver_ae_title=settings.RECEIVER_AE_TITLE,
         progress_timeout=settings.DICOM_PROGRESS_TIMEOUT,
@@ -51,12 +55,18 @@ def local_config() -> LocalConfig:
 
 
 class TransferWork:
-    """One run of one transfer task."""
+    """One run of one transfer task.
+
+    The limits of the servers hold over all workers: the associations at once of source and
+    destination (the run waits for one at each before it begins), and the instances per second of
+    both. How many tasks run at once is limited at the source alone, by the dispatcher.
+    """
 
     def __init__(self, task: TransferTask, job: TransferJob, run: Run) -> None:
         self._task = task
         self._job = job
         self._run = run
+        self._gate: AssociationSlots | None = None
 
     def do(self) -> TaskResult:
         """Transfer, prove, and judge by the ledger.
@@ -78,12 +88,23 @@ class TransferWork:
     def _transfer(self, ledger: Ledger) -> Ending:
         with contextlib.ExitStack() as stack:
             try:
+                self._gate = stack.enter_context(self._reserve_associations())
                 source = stack.enter_context(self._operator(self._source_server(), receives=True))
                 request = self._request()
-                plan = plan_transfer(source, request, self._run)
+                waits = settings.TRANSFER_RECONNECT_WAITS
+                plan = plan_transfer(source, request, self._run, waits)
                 pseudonymizer = self._pseudonymizer()
-                destination = self._destination(stack, plan, pseudonymizer)
-                pipeline = Pipeline(request, source, destination, pseudonymizer, ledger, self._run)
+                destination = self._destination(stack, plan, pseudonymizer, ledger)
+                pipeline = Pipeline(
+                    request,
+                    source,
+                    destination,
+                    pseudonymizer,
+                    ledger,
+                    self._run,
+                    direct=self._direct_route(stack, destination),
+                    waits=waits,
+                )
                 ledger.expect(plan)
                 with LedgerWriter(ledger, self._run, self._task.pk):
                     ending = pipeline.transfer(plan)
@@ -114,15 +135,38 @@ class TransferWork:
     def _source_server(self) -> DicomServer:
         return DicomServer.objects.get(pk=self._task.source_id)
 
-    def _operator(self, server: DicomServer, *, receives: bool = False) -> DicomOperator:
+    def _reserve_associations(self) -> AssociationSlots:
+        servers = [self._source_server()]
+        if self._task.destination.kind == DicomNode.Kind.SERVER:
+            servers.append(DicomServer.objects.get(pk=self._task.destination.pk))
+        slots = AssociationSlots([s for s in servers if s.host and s.port], self._run.cancel)
+        try:
+            slots.reserve(self._say_waiting)
+        except BaseException:
+            slots.close()
+            raise
+        return slots
+
+    def _say_waiting(self, server: str) -> None:
+        self._run.progress(now=True, phase="waiting")
+        self._run.event(f"Waits for an association with {server}: all are in use.")
+
+    def _operator(
+        self, server: DicomServer, *, receives: bool = False, cancel: CancelToken | None = None
+    ) -> DicomOperator:
         run = self._run
         inbox = ReceiverInbox(spill_folder=run.folder) if receives else None
+        config = server.to_config()
+        if receives:
+            # The plan's questions follow each other: the run has one slot at its source.
+            config = replace(config, max_associations=1)
         return DicomOperator(
-            server.to_config(),
-            local_config(),
-            cancel=run.cancel,
+            config,
+            local_config(self._gate),
+            cancel=cancel or run.cancel,
             incoming=inbox,
             spill_folder=run.folder,
+            pace=ServerPace(server, run.cancel) if server.max_instances_per_second else None,
         )
 
     def _request(self) -> TransferRequest:
@@ -133,6 +177,7 @@ class TransferWork:
             series_instance_uids=tuple(task.series_instance_uids),
             excluded_modalities=frozenset(profile.excluded_modalities if profile else ()),
             pseudonymize=bool(profile),
+            convert_to_nifti=self._job.convert_to_nifti,
         )
 
     def _pseudonymizer(self) -> Pseudonymizer | None:
@@ -150,43 +195,50 @@ class TransferWork:
         )
 
     def _destination(
-        self, stack: contextlib.ExitStack, plan: Plan, pseudonymizer: Pseudonymizer | None
+        self,
+        stack: contextlib.ExitStack,
+        plan: Plan,
+        pseudonymizer: Pseudonymizer | None,
+        ledger: Ledger,
     ) -> Destination:
         node = self._task.destination
         if node.kind == DicomNode.Kind.SERVER:
-            operator = stack.enter_context(self._operator(DicomServer.objects.get(pk=node.pk)))
+            server = DicomServer.objects.get(pk=node.pk)
             return ServerDestination(
-                operator,
-                self._run.cancel,
-                settings.CONFIRM_PATIENCE_SECONDS,
-                self._task.pseudonym if pseudonymizer else "",
+                stack.enter_context(self._operator(server)),
+                self._inquiry(stack, server, self._task.pseudonym if pseudonymizer else ""),
             )
-        folder = DicomFolder.objects.get(pk=node.pk)
-        place = self._study_folder(folder, plan, pseudonymizer)
-        return FolderDestination(
-            node.name,
-            folder.root(),
-            place,
-            lambda final: self._remember(destination_path=final),
-        )
+        study_uid = self._task.study_instance_uid
+        if pseudonymizer:
+            study_uid = pseudonymizer.map_uid(study_uid)
+        return file_destination(self._task, self._job, plan, study_uid, ledger, self._run)
 
-    def _study_folder(
-        self, folder: DicomFolder, plan: Plan, pseudonymizer: Pseudonymizer | None
-    ) -> StudyFolder:
-        job, task = self._job, self._task
-        day = timezone.localtime(job.created).strftime("%Y%m%d")
-        job_name = safe_name(f"adit_{job.kind}_{job.pk}_{day}_{job.owner.username}")
-        uid = task.study_instance_uid
-        transferred = [series for series in plan.series if not series.excluded]
-        numbers = Counter(series.series_number for series in plan.series)
-        return StudyFolder(
-            parent=Path(job_name) / safe_name(task.pseudonym or task.patient_id),
-            study_uid=pseudonymizer.map_uid(uid) if pseudonymizer else uid,
-            modalities=[series.modality for series in transferred],
-            series_folders=folder.series_folders,
-            shared_numbers=frozenset(n for n, times in numbers.items() if times > 1),
-            final=task.destination_path,
-        )
+    def _inquiry(self, stack: contextlib.ExitStack, server: DicomServer, pseudonym: str) -> Inquiry:
+        """All ways to ask the server what it holds, the preferred one first."""
+        ways: list[Way] = []
+        for protocol in stack.enter_context(self._operator(server)).query_protocols():
+            server.preferred_query = protocol
+            ways.append(QueryWay(stack.enter_context(self._operator(server)), pseudonym))
+        return Inquiry(ways, self._run.cancel, settings.CONFIRM_PATIENCE_SECONDS)
+
+    def _direct_route(
+        self, stack: contextlib.ExitStack, destination: Destination
+    ) -> DirectRoute | None:
+        """The way straight from server to server, where it is set up and nothing is to change."""
+        if self._job.profile is not None or not isinstance(destination, ServerDestination):
+            return None
+        route = DirectMoveRoute.objects.filter(
+            source=self._task.source_id, destination=self._task.destination.pk, is_active=True
+        ).first()
+        if route is None or not destination.can_be_asked:
+            return None
+        source = self._source_server()
+        if not (source.study_root_move_support or source.patient_root_move_support):
+            return None
+        stop = CancelToken()
+        stack.enter_context(self._run.cancel.on_cancel(stop.cancel))
+        operator = stack.enter_context(self._operator(source, cancel=stop))
+        return DirectRoute(operator, destination, route.destination_ae_title, stop)
 
     def _remember(self, **columns: str) -> None:
         """Write columns of this kind's own table."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from adit.core.dicom import CancelToken, DicomOperator, Query, TransientDicomError
+from adit.core.dicom import DicomOperator
+from adit.core.transfer.confirmation import Inquiry
 from adit.core.transfer.destination import Proof
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.records import InstanceRecord
-
-# Pauses between two questions to a server that indexes late, in seconds; the last goes on.
-_PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 
 
 class ServerDestination:
@@ -20,22 +16,12 @@ class ServerDestination:
 
     Args:
         operator: the door to the server.
-        patience: seconds without a newly found instance after which it is believed to be missing.
-        pseudonym: where it is given, only what is filed under this patient ID counts as there;
-            equal UIDs under another patient are no proof.
+        inquiry: asks the server what it holds.
     """
 
-    def __init__(
-        self,
-        operator: DicomOperator,
-        cancel: CancelToken,
-        patience: float,
-        pseudonym: str = "",
-    ) -> None:
+    def __init__(self, operator: DicomOperator, inquiry: Inquiry) -> None:
         self._operator = operator
-        self._cancel = cancel
-        self._patience = patience
-        self._pseudonym = pseudonym
+        self._inquiry = inquiry
         self.name = operator.server.name
 
     def deliver(self, items: Iterable[Outgoing]) -> Iterator[Delivered]:
@@ -46,49 +32,42 @@ class ServerDestination:
                 waiting[id(item.instance)] = item
                 yield item.instance
 
-        for outcome in self._operator.store(instances()):
-            item = waiting.pop(id(outcome.instance))
-            yield Delivered(item, outcome.error, outcome.warning)
+        try:
+            for outcome in self._operator.store(instances()):
+                item = waiting.pop(id(outcome.instance))
+                if outcome.accepted:
+                    self._inquiry.accepted(outcome.instance)
+                yield Delivered(item, outcome.error, outcome.warning)
+        finally:
+            for item in waiting.values():
+                item.discard()
 
     def prove(
         self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, wait: bool
     ) -> Proof:
-        if not self._operator.query_protocols():
+        expected = {series: {r.new_uid for r in records} for series, records in sent.items()}
+        found, method = self._inquiry.find(study_uid, expected, None if wait else 0)
+        if not self._inquiry.can_ask:
             # It answered C-STORE or STOW-RS with success and offers no way to ask again.
-            accepted = frozenset(r.new_uid for records in sent.values() for r in records)
-            return Proof(accepted, f"accepted by {self.name}, which offers no query")
-        left = {series: {r.new_uid for r in records} for series, records in sent.items()}
-        proven: set[str] = set()
-        deadline = time.monotonic() + self._patience
-        for attempt in range(10_000):
-            for series_uid in list(left):
-                found = self._held(study_uid, series_uid) & left[series_uid]
-                if found:
-                    deadline = time.monotonic() + self._patience
-                proven |= found
-                left[series_uid] -= found
-                if not left[series_uid]:
-                    del left[series_uid]
-            if not left or not wait or time.monotonic() > deadline:
-                break
-            self._cancel.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
-            self._cancel.check()
-        return Proof(frozenset(proven), f"found at {self.name} by query")
+            accepted = frozenset().union(*expected.values())
+            return Proof(accepted, f"accepted by {self.name}, which offers no query for instances")
+        return Proof(frozenset().union(*found.values()), method)
 
-    def _held(self, study_uid: str, series_uid: str) -> set[str]:
-        """The SOP Instance UIDs that the server lists for a series."""
-        self._cancel.check()
-        study = Query(patient_id=self._pseudonym, study_instance_uid=study_uid)
-        try:
-            # Not every server looks at the patient ID below study level.
-            if self._pseudonym and not list(self._operator.find_studies(study)):
-                return set()
-            answers = list(
-                self._operator.find_instances(replace(study, series_instance_uid=series_uid))
-            )
-        except TransientDicomError:
-            return set()
-        return {answer.sop_instance_uid for answer in answers if answer.sop_instance_uid}
+    def find(
+        self, study_uid: str, expected: Mapping[str, Collection[str]], patience: float | None
+    ) -> tuple[dict[str, set[str]], str]:
+        """Which of the expected instances (by series) are there, and how that was shown.
+
+        Args:
+            patience: seconds to wait for what is not there yet; None: as long as is set, 0: the
+                server is asked once.
+        """
+        return self._inquiry.find(study_uid, expected, patience)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether the server tells which instances it holds."""
+        return self._inquiry.can_ask
 
     def complete(self) -> None:
         """Nothing is left to do: the server has the study."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import uuid
@@ -19,7 +20,12 @@ from adit.core.deid import (
     Finding,
     Pseudonymizer,
 )
-from adit.core.dicom import DicomInstance, FileSlice, MalformedDataSet
+from adit.core.dicom import (
+    DicomInstance,
+    FileSlice,
+    MalformedDataSet,
+    TransientDicomError,
+)
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.items import Outgoing
 from adit.core.transfer.ledger import Ledger
@@ -93,6 +99,15 @@ def reason_for_holding(findings: Iterable[Finding]) -> str:
     return f"Held: identifying values may remain in {shown}."
 
 
+def work_folder_error(error: OSError) -> TransientDicomError:
+    """What a failure of our own disk means to a transfer."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TransientDicomError(
+            "The worker's disk is full.", code="disk", advice="Free some disk space."
+        )
+    return TransientDicomError("The worker's disk failed.", code="disk")
+
+
 def _name_of(tag: int) -> str:
     """`PatientName (0010,0010)`."""
     return f"{keyword_for_tag(tag)} {Tag(tag)}".strip()
@@ -105,8 +120,14 @@ def _pseudonymize_one(
     syntax = instance.transfer_syntax_uid
     if isinstance(instance.data, FileSlice):
         path = folder / f"{uuid.uuid4().hex}.deid"
-        with instance.open() as source, path.open("w+b") as target:
-            result = pseudonymizer.process(source, target, syntax, accepted=accepted)
+        try:
+            with instance.open() as source, path.open("w+b") as target:
+                result = pseudonymizer.process(source, target, syntax, accepted=accepted)
+        except BaseException as error:
+            path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise work_folder_error(error) from error
+            raise
         data: bytes | FileSlice = FileSlice(path, 0, path.stat().st_size)
     else:
         buffer = io.BytesIO()

@@ -16,6 +16,9 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
         proven += f", {totals.excluded} excluded"
     if totals.discarded:
         proven += f" ({totals.discarded} discarded by staff)"
+    noted = [f"{number}: {note.rstrip('.')}" for note, number in ledger.notes().most_common(2)]
+    if noted:
+        proven += f" ({'; '.join(noted)})"
     if totals.confirmed and not totals.missing and ending.error is None:
         state = "WARNING" if ending.warnings else "SUCCESS"
         return TaskResult(state, ". ".join([proven, *ending.warnings]).rstrip(".") + ".")
@@ -23,9 +26,7 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     if not totals.expected:
         why = str(ending.error) if ending.error else "The study has no instances."
     elif not totals.wanted:
-        who = "the de-identification profile or staff" if totals.discarded else ""
-        who = who or "the de-identification profile"
-        why = f"Everything in this study is excluded by {who}."
+        why = "Everything in this study is excluded: " + "; ".join(ledger.exclusions()) + "."
     elif ending.error is not None:
         why = str(ending.error)
     else:

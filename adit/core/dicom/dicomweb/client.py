@@ -22,6 +22,8 @@ class DicomWebClient:
 
     def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
         self.server = server
+        local = local.for_server(server)
+        self._gate = local.association_gate
         self._cancel = cancel
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         headers = {"Accept-Encoding": "identity"}
@@ -69,8 +71,10 @@ class DicomWebClient:
             Canceled: If the token is set.
         """
         self._cancel.check()
+        place = self._gate(self.server.name, self._cancel, wait=True) if self._gate else None
         try:
             with (
+                place or contextlib.nullcontext(),
                 self._cancel.on_cancel(self._shut_down),
                 self._client.stream(
                     method,

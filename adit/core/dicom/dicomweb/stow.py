@@ -11,12 +11,15 @@ from ..attributes import Attributes, from_json
 from ..config import StoreProtocol
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, failed, from_status
+from ..outcomes import StoreOutcome, failed, from_status, transcoded
+from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .client import DicomWebClient
 
 MAXIMUM_INSTANCES = 50
 MAXIMUM_BYTES = 16 * 1024 * 1024
 _STOW = StoreProtocol.STOW_RS
+# PS3.18 Table I.2-2: Referenced Transfer Syntax not supported.
+_SYNTAX_NOT_SUPPORTED = 0xC122
 _ACCEPT = "application/dicom+json"
 _ANSWERS = frozenset({200, 202, 409})
 # The request was refused for its content, which one of its instances may be the reason for.
@@ -44,6 +47,9 @@ def _send(client: DicomWebClient, batch: list[DicomInstance]) -> Iterator[StoreO
     try:
         answer = _post(client, batch)
     except PermanentDicomError as error:
+        if len(batch) == 1 and error.code == "HTTP 415":
+            yield _otherwise(client, batch[0]) or failed(batch[0], _STOW, error)
+            return
         if len(batch) == 1 or error.code not in _SPOILED:
             for instance in batch:
                 yield failed(instance, _STOW, error)
@@ -57,7 +63,23 @@ def _send(client: DicomWebClient, batch: list[DicomInstance]) -> Iterator[StoreO
             yield failed(instance, _STOW, error)
         return
     for instance in batch:
-        yield _outcome(client.server.name, instance, answer)
+        outcome = _outcome(client.server.name, instance, answer)
+        if outcome.status == _SYNTAX_NOT_SUPPORTED:
+            outcome = _otherwise(client, instance) or outcome
+        yield outcome
+
+
+def _otherwise(client: DicomWebClient, instance: DicomInstance) -> StoreOutcome | None:
+    """Sends what was refused for its transfer syntax in a plain one, where that loses nothing."""
+    for syntax in plain_syntaxes(instance.transfer_syntax_uid):
+        try:
+            answer = _post(client, [transcode(instance, syntax)])
+        except (DicomError, NotTranscodable):
+            continue
+        outcome = _outcome(client.server.name, instance, answer)
+        if outcome.accepted:
+            return transcoded(outcome, syntax)
+    return None
 
 
 class _Answer:

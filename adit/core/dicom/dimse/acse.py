@@ -39,12 +39,14 @@ class Agreement:
     Attributes:
         accepted: The accepted contexts by their ID.
         rejected: Result/reason (PS3.8 Table 9-18) of each other one that was proposed.
+        scp_classes: The classes that the peer lets us be the provider of (PS3.7 D.3.3.4).
         peer_maximum: Maximum Length of the peer; 0 means no limit.
     """
 
     accepted: dict[int, AcceptedContext] = field(default_factory=dict)
     rejected: dict[Context, int] = field(default_factory=dict)
     peer_maximum: int = 0
+    scp_classes: set[str] = field(default_factory=set)
     by_pair: dict[tuple[str, str], AcceptedContext] = field(default_factory=dict)
     by_class: dict[str, AcceptedContext] = field(default_factory=dict)
 
@@ -108,10 +110,16 @@ def decode_accept(pdu: bytes, contexts: Sequence[Context]) -> Agreement:
             agreement.rejected[context] = 3 if item is None else int(item.result or 0)
             continue
         syntax = str(item.transfer_syntax or "").strip(" \0")
+        if syntax not in context.transfer_syntaxes:
+            # Accepted with a syntax that was not proposed (PS3.8 9.3.3.2): not to be trusted.
+            agreement.rejected[context] = 4
+            continue
         accepted = AcceptedContext(2 * index + 1, context.abstract_syntax, syntax)
         agreement.accepted[accepted.context_id] = accepted
         agreement.by_pair.setdefault((accepted.abstract_syntax, syntax), accepted)
         agreement.by_class.setdefault(accepted.abstract_syntax, accepted)
     if accept.user_information is not None:
         agreement.peer_maximum = accept.user_information.maximum_length or 0
+        roles = accept.user_information.role_selection
+        agreement.scp_classes = {str(uid) for uid, item in roles.items() if item.scp_role}
     return agreement

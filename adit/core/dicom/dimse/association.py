@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn, Protocol
 
@@ -35,6 +37,8 @@ from .pdus import (
     P_DATA_TF,
     RELEASE_RP_PDU,
     RELEASE_RQ_PDU,
+    SLOWEST_RATE,
+    UNEXPECTED_ABORT_PDU,
     PduReader,
     PduWriter,
     ProtocolError,
@@ -42,6 +46,9 @@ from .pdus import (
 )
 
 _RELEASE_TIMEOUT = 5.0
+_END_TIMEOUT = 0.5
+_LARGEST_COMMAND = 64 * 1024
+_LARGEST_IN_MEMORY = 16 * 1024 * 1024
 _FAILURES = (OSError, EOFError, ProtocolError, CommandError, struct.error)
 
 
@@ -77,6 +84,8 @@ class Association:
         self._writer = PduWriter(sock)
         self._killed = False
         self._message_id = 0
+        self._deadline = 0.0
+        self._values: Iterator[tuple[int, bool, bool, memoryview]] = iter(())
         self._registration = contextlib.ExitStack()
 
     @classmethod
@@ -86,26 +95,39 @@ class Association:
         local: LocalConfig,
         contexts: Sequence[Context],
         cancel: CancelToken,
+        *,
+        wait: bool = True,
     ) -> Association:
-        """Connects and negotiates `contexts`.
+        """Connects and negotiates `contexts`, once the gate has room.
+
+        Args:
+            server: The peer.
+            local: Our own side.
+            contexts: At most 128.
+            cancel: Ends whatever waits.
+            wait: Whether to wait for a place at the association gate.
 
         Raises:
-            DicomError: If the peer cannot be reached or does not want us.
+            DicomError: If the peer cannot be reached or does not want us, or there is no place.
             Canceled: If `cancel` is set.
         """
-        try:
-            sock = connect(
-                server.host,
-                server.port,
-                timeout=local.connect_timeout,
-                ssl_context=server.tls.ssl_context() if server.tls else None,
-                cancel=cancel,
-            )
-        except OSError as error:
-            cancel.check()
-            raise from_exception(server.name, error) from error
-        association = cls(server, local, cancel, sock)
-        association._registration.enter_context(cancel.on_cancel(association.kill))
+        with contextlib.ExitStack() as stack:
+            if local.association_gate is not None:
+                stack.enter_context(local.association_gate(server.name, cancel, wait=wait))
+            try:
+                sock = connect(
+                    server.host,
+                    server.port,
+                    timeout=local.connect_timeout,
+                    ssl_context=server.tls.ssl_context() if server.tls else None,
+                    cancel=cancel,
+                )
+            except (OSError, ValueError) as error:
+                cancel.check()
+                raise from_exception(server.name, error) from error
+            association = cls(server, local, cancel, sock)
+            association._registration.enter_context(cancel.on_cancel(association.kill))
+            association._registration.push(stack.pop_all())
         try:
             association._negotiate(contexts)
         except BaseException:
@@ -121,16 +143,17 @@ class Association:
             maximum_pdu=self.local.maximum_pdu,
         )
         self._socket.settimeout(self.local.acse_timeout)
+        self._reader.expect(self.local.acse_timeout)
         try:
             self._writer.write(request)
             kind, body = self._reader.read()
             answer = bytes(body)
+            if kind != A_ASSOCIATE_AC and (kind != A_ASSOCIATE_RJ or len(answer) < 4):
+                self._unexpected(kind, body)
         except _FAILURES as error:
             self._fail(error)
-        if kind == A_ASSOCIATE_RJ and len(answer) >= 4:
+        if kind == A_ASSOCIATE_RJ:
             raise from_rejection(self.server.name, *answer[1:4])
-        if kind != A_ASSOCIATE_AC:
-            self._unexpected(kind)
         try:
             pdu = struct.pack(">BxL", kind, len(answer)) + answer
             self.agreement = decode_accept(pdu, contexts)
@@ -138,6 +161,7 @@ class Association:
             raise PermanentDicomError(
                 f"{self.server.name} answered the association request unreadably.",
                 code="protocol",
+                advice="Check that host and port are those of a DICOM server.",
             ) from error
         self._writer.set_peer_maximum(self.agreement.peer_maximum)
 
@@ -193,8 +217,10 @@ class Association:
             DicomError: If the association broke or nothing came; it cannot be used any more.
             Canceled: If the token was set.
         """
+        self._deadline = time.monotonic() + timeout
         try:
             self._socket.settimeout(timeout)
+            self._reader.expect(timeout)
             while True:
                 message = self._read_message(sink_for)
                 if message.command.field != C_ECHO_RQ:
@@ -207,50 +233,77 @@ class Association:
 
     def wait(self, timeout: float) -> bool:
         """Waits for the peer to send something; returns whether it did within `timeout` seconds."""
+        value = next(self._values, None)
+        if value is not None:
+            self._values = itertools.chain([value], self._values)
+            return True
         if self._reader.pending() or (
             isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
         ):
             return True
         try:
-            readable, _, _ = select.select([self._socket], [], [], max(0.0, timeout))
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            return bool(poll.poll(max(0.0, timeout) * 1000))
         except (OSError, ValueError):
             return True  # the following read says what is wrong
-        return bool(readable)
 
     def _read_message(
         self, sink_for: Callable[[Command, AcceptedContext], Sink | None] | None
     ) -> Message:
+        """Puts a message together (PS3.7 6.3.1, PS3.8 Annex E): its command set, its data set.
+
+        One PDU may hold the end of a message and the start of the next.
+        """
         encoded_command = bytearray()
         command: Command | None = None
         context: AcceptedContext | None = None
         data: bytearray | Sink | None = None
         while True:
+            context_id, is_command, is_last, fragment = self._next_value()
+            if context is None:
+                context = self.agreement.accepted.get(context_id)
+            if context is None or context.context_id != context_id:
+                raise ProtocolError("A fragment came in a context that is not that of a message.")
+            if is_command != (command is None):
+                raise ProtocolError("A command set and a data set are mixed up.")
+            if command is None:
+                encoded_command += fragment
+                if len(encoded_command) > _LARGEST_COMMAND:
+                    raise ProtocolError("The command set does not end.")
+                if not is_last:
+                    continue
+                command = Command(encoded_command)
+                if not command.has_data_set:
+                    return Message(context, command, None)
+                data = sink_for(command, context) if sink_for else None
+                if data is None:
+                    data = bytearray()
+                continue
+            assert data is not None
+            if isinstance(data, bytearray):
+                data += fragment
+                if len(data) > _LARGEST_IN_MEMORY:
+                    raise ProtocolError("The data set of an answer does not end.")
+            else:
+                data.write(fragment)
+            if is_last:
+                return Message(context, command, data)
+
+    def _next_value(self) -> tuple[int, bool, bool, memoryview]:
+        """The next presentation data value; PDUs are read as needed."""
+        while True:
+            value = next(self._values, None)
+            if value is not None:
+                # What carries nothing gives no more time.
+                self._deadline += len(value[3]) / SLOWEST_RATE
+                return value
+            if time.monotonic() > self._deadline:
+                raise TimeoutError("The peer sends nothing of substance.")
             kind, body = self._reader.read()
             if kind != P_DATA_TF:
                 self._unexpected(kind, body)
-            for context_id, is_command, is_last, fragment in split_values(body):
-                if is_command:
-                    encoded_command += fragment
-                    if not is_last:
-                        continue
-                    command = Command(encoded_command)
-                    context = self.agreement.accepted.get(context_id)
-                    if context is None:
-                        raise ProtocolError("A message came in a context that was not accepted.")
-                    if not command.has_data_set:
-                        return Message(context, command, None)
-                    data = sink_for(command, context) if sink_for else None
-                    if data is None:
-                        data = bytearray()
-                    continue
-                if command is None or context is None or data is None:
-                    raise ProtocolError("A data set came without its command set.")
-                if isinstance(data, bytearray):
-                    data += fragment
-                else:
-                    data.write(fragment)
-                if is_last:
-                    return Message(context, command, data)
+            self._values = split_values(body)
 
     def _unexpected(self, kind: int, body: memoryview | None = None) -> NoReturn:
         self._check_canceled()
@@ -276,11 +329,13 @@ class Association:
             # The peer may have said why before it closed.
             with contextlib.suppress(OSError, EOFError, ProtocolError):
                 self._socket.settimeout(1)
+                self._reader.expect(1)
                 kind, body = self._reader.read()
                 self._unexpected(kind, body)
-        self.abort()
+        malformed = isinstance(error, (ProtocolError, CommandError, struct.error))
+        self.abort(UNEXPECTED_ABORT_PDU if malformed else ABORT_PDU)
         self._check_canceled()
-        if isinstance(error, (ProtocolError, CommandError, struct.error)):
+        if malformed:
             raise TransientDicomError(
                 f"{self.server.name} sent something that is not DICOM.", code="protocol"
             ) from error
@@ -296,38 +351,41 @@ class Association:
     @property
     def stale(self) -> bool:
         """Whether an idle association was ended by the peer: then there is something to read."""
-        if self.closed or self._killed or self._reader.pending():
-            return True
-        try:
-            readable, _, _ = select.select([self._socket], [], [], 0)
-        except (OSError, ValueError):
-            return True
-        return bool(readable)
+        return self.closed or self._killed or self.wait(0)
 
     def release(self) -> None:
         """Ends the association in order (PS3.8 7.2); aborts where the peer does not answer."""
         if self.closed:
             return
+        timeout = min(_RELEASE_TIMEOUT, self.local.acse_timeout)
+        deadline = time.monotonic() + timeout
         try:
-            self._socket.settimeout(min(_RELEASE_TIMEOUT, self.local.acse_timeout))
+            self._socket.settimeout(timeout)
+            self._reader.expect(timeout)
             self._writer.write(RELEASE_RQ_PDU)
-            while True:
+            while time.monotonic() < deadline:
                 kind, _ = self._reader.read()
-                if kind in (A_RELEASE_RP, A_RELEASE_RQ, A_ABORT):
+                if kind == A_RELEASE_RQ:
+                    # Both want to end at once (PS3.8 7.2.2.7): the requestor answers first.
+                    self._writer.write(RELEASE_RP_PDU)
+                elif kind in (A_RELEASE_RP, A_ABORT):
+                    return
+                elif kind != P_DATA_TF:
                     break
+            self.abort()
         except _FAILURES:
             self.abort()
         finally:
             self.close()
 
-    def abort(self) -> None:
+    def abort(self, pdu: bytes = ABORT_PDU) -> None:
         """Ends the association at once (PS3.8 7.3)."""
         if self.closed:
             return
         if not self._killed:
             with contextlib.suppress(OSError):
                 self._socket.settimeout(1)
-                self._socket.sendall(ABORT_PDU)
+                self._socket.sendall(pdu)
         self.close()
 
     def kill(self) -> None:
@@ -342,6 +400,17 @@ class Association:
     def close(self) -> None:
         """Closes the connection without a word."""
         self.closed = True
-        self._registration.close()
+        if self.local.association_gate is not None:
+            self._await_end()
         with contextlib.suppress(OSError):
             self._socket.close()
+        self._registration.close()
+
+    def _await_end(self) -> None:
+        """Lets the peer see the end, so that it does not count this one beside the next."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+            self._socket.settimeout(_END_TIMEOUT)
+            deadline = time.monotonic() + _END_TIMEOUT
+            while self._socket.recv(65536) and time.monotonic() < deadline:
+                pass

@@ -11,8 +11,11 @@ C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
 C_MOVE_RQ, C_MOVE_RSP = 0x0021, 0x8021
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
 C_CANCEL_RQ = 0x0FFF
+N_EVENT_REPORT_RQ, N_EVENT_REPORT_RSP = 0x0100, 0x8100
+N_ACTION_RQ, N_ACTION_RSP = 0x0130, 0x8130
 
 _AFFECTED_SOP_CLASS_UID = 0x0002
+_REQUESTED_SOP_CLASS_UID = 0x0003
 _COMMAND_FIELD = 0x0100
 _MESSAGE_ID = 0x0110
 _MESSAGE_ID_RESPONDED_TO = 0x0120
@@ -22,6 +25,9 @@ _DATA_SET_TYPE = 0x0800
 _STATUS = 0x0900
 _ERROR_COMMENT = 0x0902
 _AFFECTED_SOP_INSTANCE_UID = 0x1000
+_REQUESTED_SOP_INSTANCE_UID = 0x1001
+_EVENT_TYPE_ID = 0x1002
+_ACTION_TYPE_ID = 0x1008
 _REMAINING = 0x1020
 _COMPLETED = 0x1021
 _FAILED = 0x1022
@@ -54,6 +60,8 @@ class Command:
             while position < len(encoded):
                 group, element, length = struct.unpack_from("<HHL", encoded, position)
                 position += 8
+                if position + length > len(encoded):
+                    raise CommandError("An element is longer than the command set.")
                 if group == 0x0000:
                     values[element] = bytes(encoded[position : position + length])
                 position += length
@@ -115,6 +123,11 @@ class Command:
     def move_originator_message_id(self) -> int | None:
         """The Message ID of that C-MOVE."""
         return self._optional(_MOVE_ORIGINATOR_MESSAGE_ID)
+
+    @property
+    def event_type(self) -> int:
+        """Event Type ID of an N-EVENT-REPORT; 0 where it is missing."""
+        return self._optional(_EVENT_TYPE_ID) or 0
 
     @property
     def remaining(self) -> int | None:
@@ -224,5 +237,36 @@ def echo_response(request: Command) -> bytes:
             (_MESSAGE_ID_RESPONDED_TO, _us(request.message_id)),
             (_DATA_SET_TYPE, _us(_NO_DATA_SET)),
             (_STATUS, _us(STATUS_SUCCESS)),
+        )
+    )
+
+
+def action_request(
+    message_id: int, sop_class_uid: str, sop_instance_uid: str, action_type: int
+) -> bytes:
+    """N-ACTION-RQ (PS3.7 10.3.4.1); the action information follows."""
+    return _encode(
+        (
+            (_REQUESTED_SOP_CLASS_UID, _ui(sop_class_uid)),
+            (_COMMAND_FIELD, _us(N_ACTION_RQ)),
+            (_MESSAGE_ID, _us(message_id)),
+            (_DATA_SET_TYPE, _us(_HAS_DATA_SET)),
+            (_REQUESTED_SOP_INSTANCE_UID, _ui(sop_instance_uid)),
+            (_ACTION_TYPE_ID, _us(action_type)),
+        )
+    )
+
+
+def event_report_response(request: Command, status: int) -> bytes:
+    """N-EVENT-REPORT-RSP (PS3.7 10.3.1.2) without an event reply."""
+    return _encode(
+        (
+            (_AFFECTED_SOP_CLASS_UID, _ui(request.sop_class_uid)),
+            (_COMMAND_FIELD, _us(N_EVENT_REPORT_RSP)),
+            (_MESSAGE_ID_RESPONDED_TO, _us(request.message_id)),
+            (_DATA_SET_TYPE, _us(_NO_DATA_SET)),
+            (_STATUS, _us(status)),
+            (_AFFECTED_SOP_INSTANCE_UID, _ui(request.sop_instance_uid)),
+            (_EVENT_TYPE_ID, _us(request.event_type)),
         )
     )

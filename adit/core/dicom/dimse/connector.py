@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..attributes import Attributes
 from ..cancel import CancelToken
+from ..commitment import STORAGE_COMMITMENT_CLASS, CommitmentReport, ReportStream
 from ..config import LocalConfig, ServerConfig
 from ..contexts import Context, get_context_batches, query_contexts
 from ..errors import PermanentDicomError
 from ..instance import DicomInstance
 from ..outcomes import StoreOutcome
 from ..query import Level, Query, request_keys
+from .commitment import commit
 from .find import VERIFICATION, echo, find
 from .get import get
 from .move import move
@@ -64,7 +66,7 @@ class DimseConnector:
         spill_folder: Path | None = None,
     ) -> None:
         self.server = server
-        self.local = local
+        self.local = local = local.for_server(server)
         self._spill_folder = spill_folder
         self._pool = AssociationPool(server, local, cancel)
 
@@ -145,7 +147,19 @@ class DimseConnector:
 
     def store(self, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
         """Sends with C-STORE; see `sending.Sender`."""
-        return Sender(self._pool, self.server.name).send_all(instances)
+        most = min(self.local.store_associations, self.server.max_associations)
+        return Sender(self._pool, self.server.name, most).send_all(instances)
+
+    def commit(
+        self,
+        transaction_uid: str,
+        references: Sequence[tuple[str, str]],
+        reports: ReportStream | None,
+        patience: float,
+    ) -> CommitmentReport | None:
+        """Asks for storage commitment; see `commitment.commit`."""
+        with self._pool.lend(query_contexts([STORAGE_COMMITMENT_CLASS])) as association:
+            return commit(association, transaction_uid, references, reports, patience)
 
     def _get_model(self) -> str:
         if self.server.study_root_get_support:

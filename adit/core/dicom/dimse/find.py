@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ..attributes import Attributes, from_data_set
 from ..cancel import Canceled
-from ..errors import DicomError, from_dimse_status
+from ..errors import DicomError, TransientDicomError, from_dimse_status
 from . import commands
 from .acse import AcceptedContext
 from .association import Association
@@ -15,6 +15,16 @@ from .identifiers import encode_identifier
 VERIFICATION = "1.2.840.10008.1.1"
 _DRAIN_LIMIT = 1000
 _DRAIN_TIMEOUT = 5.0
+# Equal answers in a row, after which a server is believed to answer "pending" for ever.
+_MOST_REPETITIONS = 500
+
+
+def _stray(association: Association, service: str) -> DicomError:
+    association.abort()
+    return TransientDicomError(
+        f"{association.server.name} sent a message that does not belong to a {service}.",
+        code="protocol",
+    )
 
 
 def echo(association: Association) -> None:
@@ -26,7 +36,10 @@ def echo(association: Association) -> None:
     context = association.context_for(VERIFICATION)
     message_id = association.next_message_id()
     association.send(context, commands.echo_request(message_id, VERIFICATION))
-    status = association.receive(association.local.network_timeout).command.status
+    command = association.receive(association.local.network_timeout).command
+    if command.field != commands.C_ECHO_RSP:
+        raise _stray(association, "C-ECHO")
+    status = command.status
     if status != commands.STATUS_SUCCESS:
         raise from_dimse_status(association.server.name, "C-ECHO", status)
 
@@ -59,12 +72,24 @@ def find(
         context, commands.query_request(commands.C_FIND_RQ, message_id, model_uid), identifier
     )
     ended = False
+    previous: bytearray | None = None
+    repeated = 0
     try:
         while True:
             message = association.receive(association.local.network_timeout)
             command = message.command
+            if command.field != commands.C_FIND_RSP:
+                raise _stray(association, "C-FIND")
             if command.pending:
                 if isinstance(message.data, bytearray):
+                    repeated = repeated + 1 if message.data == previous else 0
+                    if repeated >= _MOST_REPETITIONS:
+                        raise TransientDicomError(
+                            f"{association.server.name} repeats the same answer without end.",
+                            code="no progress",
+                            advice="Ask the administrator of the server.",
+                        )
+                    previous = message.data
                     yield from_data_set(bytes(message.data), context.transfer_syntax, fallback)
                 continue
             ended = True

@@ -34,12 +34,20 @@ class _SpillSink:
                 self.error = error
                 self._buffer.discard()
 
-    def instance(self, command: Command, context: AcceptedContext) -> DicomInstance:
+    def instance(self, command: Command, context: AcceptedContext) -> DicomInstance | None:
+        """What came, or None where the disk did not take it."""
+        if self.error is not None:
+            return None
+        try:
+            data = self._buffer.finish()
+        except DicomError as error:
+            self.error = error
+            return None
         return DicomInstance(
             sop_class_uid=command.sop_class_uid or context.abstract_syntax,
             sop_instance_uid=command.sop_instance_uid,
             transfer_syntax_uid=context.transfer_syntax,
-            data=self._buffer.finish(),
+            data=data,
         )
 
     def discard(self) -> None:
@@ -55,8 +63,8 @@ def get(
 ) -> Iterator[DicomInstance]:
     """Sends C-GET and yields the instances as they come, undecoded.
 
-    The peer gets its answer to an instance when the consumer asks for the next one: a consumer
-    that is busy holds the peer back. A consumer that stops early aborts the association.
+    The next instance is read when the consumer asks for it: a consumer that is busy holds the peer
+    back. A consumer that stops early aborts the association.
 
     Args:
         association: With a context for `model_uid` and contexts for the instances.
@@ -103,19 +111,19 @@ def get(
                         f"{server} sent an instance without a data set.", code="protocol"
                     )
                 arrived, sink = sink, None
-                status = commands.STATUS_SUCCESS
-                if arrived.error is not None:
-                    status = _OUT_OF_RESOURCES
-                    report.error = arrived.error
-                else:
-                    report.received += 1
-                    since = time.monotonic()
-                    instance = arrived.instance(message.command, message.context)
-                    del arrived
-                    yield instance
-                    del instance
-                    clock.pause(since)
+                instance = arrived.instance(message.command, message.context)
+                status = commands.STATUS_SUCCESS if instance else _OUT_OF_RESOURCES
+                # The peer prepares the next one while this one is looked at.
                 association.send(message.context, commands.store_response(message.command, status))
+                if instance is None:
+                    report.error = arrived.error
+                    continue
+                report.received += 1
+                since = time.monotonic()
+                del arrived, message
+                yield instance
+                del instance
+                clock.pause(since)
                 continue
             finished = _take_response(message, report, clock, server)
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -20,13 +21,18 @@ RELEASE_RQ_PDU = struct.pack(">BxL4x", A_RELEASE_RQ, 4)
 RELEASE_RP_PDU = struct.pack(">BxL4x", A_RELEASE_RP, 4)
 # Source 0: the service user aborts (PS3.8 9.3.8).
 ABORT_PDU = struct.pack(">BxL4x", A_ABORT, 4)
+# Source 2, reason 2: the service provider met an unexpected PDU.
+UNEXPECTED_ABORT_PDU = struct.pack(">BxL2xBB", A_ABORT, 4, 2, 2)
 
 _HEADER = struct.Struct(">BxL")
 _PDV_HEADER = struct.Struct(">BxLLBB")  # a PDU that holds one presentation data value
 _COMMAND, _LAST = 0x01, 0x02
 
 _BUFFER_SIZE = 512 * 1024
-_LARGEST_PDU = 64 * 1024 * 1024
+# Some peers do not keep to the Maximum Length that they were told. Memory is bounded all the same.
+_LARGEST_PDU = 16 * 1024 * 1024
+# Slower than this, in bytes a second, is taken for a peer that has stopped.
+SLOWEST_RATE = 1024
 _UNLIMITED_FRAGMENT = 128 * 1024
 _SMALLEST_FRAGMENT = 1024
 _GATHER_BYTES = 1024 * 1024
@@ -45,13 +51,22 @@ class PduReader:
         self._buffer = bytearray(_BUFFER_SIZE)
         self._start = 0
         self._end = 0
+        self._deadline = float("inf")
+
+    def expect(self, timeout: float) -> None:
+        """From now on `timeout` seconds may pass, and more for what comes at a decent rate.
+
+        The time-out of the socket alone would let a peer go on for ever that sends a byte now and
+        then.
+        """
+        self._deadline = time.monotonic() + timeout
 
     def read(self) -> tuple[int, memoryview]:
         """Returns type and body of the next PDU; the body is valid until the next call.
 
         Raises:
             EOFError: If the peer closed the connection.
-            OSError: If the connection broke; `TimeoutError` if nothing came in time.
+            OSError: If the connection broke; `TimeoutError` if nothing came in time, or too slowly.
             ProtocolError: If this is no PDU.
         """
         self._fill(_HEADER.size)
@@ -83,6 +98,9 @@ class PduReader:
             if not received:
                 raise EOFError("The peer closed the connection.")
             self._end += received
+            self._deadline += received / SLOWEST_RATE
+            if self._end - self._start < count and time.monotonic() > self._deadline:
+                raise TimeoutError("The peer sends too slowly.")
 
 
 def split_values(body: memoryview) -> Iterator[tuple[int, bool, bool, memoryview]]:

@@ -46,8 +46,11 @@ class AssociationPool:
             raise
         self.give_back(contexts, association)
 
-    def take(self, contexts: Sequence[Context]) -> Association:
-        """Takes an association; the caller gives it back or drops it."""
+    def take(self, contexts: Sequence[Context], *, wait: bool = True) -> Association:
+        """Takes an association; the caller gives it back, releases or drops it.
+
+        Without `wait` there is one attempt to open it, and no wait for a place at the gate.
+        """
         self._cancel.check()
         wanted = tuple(contexts)
         while (association := self._take_idle(wanted)) is not None:
@@ -55,7 +58,7 @@ class AssociationPool:
                 return association
             self.drop(association)
         self.release_idle()
-        association = self._open(wanted)
+        association = self._open(wanted, wait)
         with self._lock:
             self._lent.add(association)
         return association
@@ -66,6 +69,12 @@ class AssociationPool:
             self._lent.discard(association)
             if not association.closed:
                 self._idle.append((tuple(contexts), association))
+
+    def release(self, association: Association) -> None:
+        """Ends an association, which no message is under way on, in order."""
+        with self._lock:
+            self._lent.discard(association)
+        association.release()
 
     def drop(self, association: Association) -> None:
         """Aborts an association."""
@@ -100,10 +109,12 @@ class AssociationPool:
                     return association
         return None
 
-    def _open(self, contexts: tuple[Context, ...]) -> Association:
-        for pause in (*_PAUSES, None):
+    def _open(self, contexts: tuple[Context, ...], wait: bool) -> Association:
+        for pause in (*(_PAUSES if wait else ()), None):
             try:
-                return Association.open(self._server, self._local, contexts, self._cancel)
+                return Association.open(
+                    self._server, self._local, contexts, self._cancel, wait=wait
+                )
             except DicomError as error:
                 if pause is None or not _worth_waiting(error):
                     raise

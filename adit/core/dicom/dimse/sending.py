@@ -1,118 +1,262 @@
-"""Storing many instances over one association that is reopened as needed."""
+"""Storing many instances over a few associations that are reopened as needed."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from ..config import StoreProtocol
 from ..contexts import MAXIMUM_CONTEXTS, storage_contexts
 from ..errors import DicomError, PermanentDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, context_rejected, failed, from_status
+from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded
+from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .association import Association
 from .pool import AssociationPool
-from .store import store
+from .store import receive_status, send_store
 
 _C_STORE = StoreProtocol.C_STORE
 # After so many breaks in a row without a success between them the rest is not tried any more.
 _BREAKS_BEFORE_GIVING_UP = 5
 _REFUSALS_BEFORE_GIVING_UP = 2
+# Another association is opened only after so many instances more: a small study needs none.
+_INSTANCES_PER_ASSOCIATION = 16
 
 _Pair = tuple[str, str]
 
 
-class Sender:
-    """Sends instances one after the other; each gets exactly one outcome.
+@dataclass(eq=False, slots=True)
+class _Lane:
+    """One association, with the pairs that it was opened for."""
 
-    The association has a context for each pair of SOP class and transfer syntax seen so far; a new
-    pair opens a new one. Where the association breaks, the instance on its way is sent again once
-    over a fresh one (the same UID, so nothing is stored twice).
+    association: Association
+    pairs: tuple[_Pair, ...]
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """One instance on its way: on a lane, or with its outcome."""
+
+    instance: DicomInstance
+    sent: DicomInstance
+    lane: _Lane | None = None
+    message_id: int = 0
+    repeatable: bool = False
+    again: bool = False
+    outcome: StoreOutcome | None = None
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of the peer."""
+
+    pairs: dict[_Pair, None] = field(default_factory=dict)
+    rejected: dict[_Pair, int] = field(default_factory=dict)
+    breaks: int = 0
+    refusals: int = 0
+    gave_up: DicomError | None = None
+
+
+class Sender:
+    """Sends instances; each gets exactly one outcome, in their order.
+
+    An association carries one instance at a time, so that with one association the latency counts
+    once for each instance. When answers are slower than instances come, more are opened, as many
+    as the server permits; one thread serves all: it sends on one while the others are answered.
+
+    An association has a context for each pair of SOP class and transfer syntax seen so far; a new
+    pair opens a new one. Where it breaks, the instance on its way is sent again once over a fresh
+    one (the same UID, so nothing is stored twice). What the peer refuses in its own syntax is sent
+    in a plain one where that loses nothing, and its outcome says so.
     """
 
-    def __init__(self, pool: AssociationPool, server: str) -> None:
+    def __init__(self, pool: AssociationPool, server: str, most: int) -> None:
         self._pool = pool
         self._server = server
-        self._pairs: dict[_Pair, None] = {}
-        self._rejected: dict[_Pair, int] = {}
-        self._association: Association | None = None
-        self._breaks = 0
-        self._refusals = 0
-        self._gave_up: DicomError | None = None
+        self._most = max(1, most)
+        self._lanes: list[_Lane] = []
+        self._jobs: deque[_Job] = deque()
+        self._count = 0
+        self._state = _State()
 
     def send_all(self, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
-        """Yields the outcome of each instance before it takes the next one."""
+        """Yields the outcomes; a few instances may be on their way before the first is answered."""
         try:
             for instance in instances:
-                yield self._send(instance)
+                self._count += 1
+                job = _Job(instance, instance)
+                self._jobs.append(job)
+                self._start(job)
+                if self._allowed() == 1:
+                    self._finish(job)
+                yield from self._done()
+            while self._jobs:
+                self._finish(self._jobs[0])
+                yield from self._done()
         finally:
             self._put_back()
 
-    def _send(self, instance: DicomInstance) -> StoreOutcome:
-        pair = (instance.sop_class_uid, instance.transfer_syntax_uid)
-        while True:
-            if pair in self._rejected:
-                return context_rejected(instance, self._server, self._rejected[pair])
-            if self._gave_up is not None:
-                return failed(instance, _C_STORE, self._gave_up)
+    def _done(self) -> Iterator[StoreOutcome]:
+        """The outcomes that are known, up to the first that is not."""
+        while self._jobs:
+            job = self._jobs[0]
+            lane = job.lane
+            if lane is not None and lane.association.wait(0):
+                self._finish(job)
+            if job.outcome is None:
+                return
+            self._jobs.popleft()
+            yield job.outcome
+
+    def _allowed(self) -> int:
+        return min(self._most, 1 + self._count // _INSTANCES_PER_ASSOCIATION)
+
+    def _start(self, job: _Job) -> None:
+        """Sends the instance, or gives it an outcome."""
+        state = self._state
+        while job.outcome is None:
+            pair = (job.sent.sop_class_uid, job.sent.transfer_syntax_uid)
+            if pair in state.rejected:
+                self._transcode(job, state.rejected[pair])
+                continue
+            if state.gave_up is not None:
+                job.outcome = failed(job.instance, _C_STORE, state.gave_up)
+                return
             try:
-                association = self._association_for(pair)
+                lane = self._lane_for(pair, fresh=job.again)
             except DicomError as error:
-                self._refusals += 1
-                if self._refusals >= _REFUSALS_BEFORE_GIVING_UP or isinstance(
+                state.refusals += 1
+                if state.refusals >= _REFUSALS_BEFORE_GIVING_UP or isinstance(
                     error, PermanentDicomError
                 ):
-                    self._gave_up = error
-                return failed(instance, _C_STORE, error)
-            self._refusals = 0
-            context = association.agreement.by_pair.get(pair)
+                    state.gave_up = error
+                job.outcome = failed(job.instance, _C_STORE, error)
+                return
+            state.refusals = 0
+            context = lane.association.agreement.by_pair.get(pair)
             if context is None:
                 continue
-            was_used = association.used
+            job.repeatable = lane.association.used and not job.again
             try:
-                status = store(association, context, instance)
+                job.message_id = send_store(lane.association, context, job.sent)
             except DicomError as error:
-                self._drop()
-                if was_used and error.code != "timeout":
-                    continue
-                self._breaks += 1
-                if self._breaks >= _BREAKS_BEFORE_GIVING_UP:
-                    self._gave_up = error
-                return failed(instance, _C_STORE, error)
+                self._drop(lane)
+                self._take_break(job, error)
             except OSError as error:
-                return failed(instance, _C_STORE, _unreadable(error))
+                self._drop(lane)
+                job.outcome = failed(job.instance, _C_STORE, _unreadable(error))
             except BaseException:
-                self._drop()
+                self._drop(lane)
                 raise
-            self._breaks = 0
-            return from_status(instance, _C_STORE, self._server, status)
+            else:
+                job.lane = lane
+                return
 
-    def _association_for(self, pair: _Pair) -> Association:
-        """The association at hand if it was opened with `pair`, or a new one."""
-        if self._association is not None and pair in self._pairs:
-            return self._association
-        self._put_back()
-        self._pairs[pair] = None
-        while len(self._pairs) > MAXIMUM_CONTEXTS:
-            del self._pairs[next(iter(self._pairs))]
-        contexts = storage_contexts(self._pairs)
-        association = self._pool.take(contexts)
-        self._association = association
+    def _finish(self, job: _Job) -> None:
+        """Waits for the answer."""
+        while job.outcome is None:
+            lane = job.lane
+            assert lane is not None
+            try:
+                status = receive_status(lane.association, job.message_id)
+            except DicomError as error:
+                job.lane = None
+                self._drop(lane)
+                self._take_break(job, error)
+                self._start(job)
+            except BaseException:
+                job.lane = None
+                self._drop(lane)
+                raise
+            else:
+                job.lane = None
+                self._state.breaks = 0
+                outcome = from_status(job.instance, _C_STORE, self._server, status)
+                if job.sent is not job.instance and outcome.accepted:
+                    outcome = transcoded(outcome, job.sent.transfer_syntax_uid)
+                job.outcome = outcome
+
+    def _take_break(self, job: _Job, error: DicomError) -> None:
+        """Lets the instance be sent again, or gives up on it."""
+        if job.repeatable and error.code != "timeout":
+            job.again = True
+            return
+        self._state.breaks += 1
+        if self._state.breaks >= _BREAKS_BEFORE_GIVING_UP:
+            self._state.gave_up = error
+        job.outcome = failed(job.instance, _C_STORE, error)
+
+    def _transcode(self, job: _Job, reason: int) -> None:
+        """Encodes the instance as the peer may take it; else it is refused."""
+        refused = self._state.rejected
+        sop_class = job.instance.sop_class_uid
+        for syntax in plain_syntaxes(job.instance.transfer_syntax_uid):
+            if (sop_class, syntax) in refused:
+                continue
+            try:
+                job.sent = transcode(job.instance, syntax)
+                return
+            except (NotTranscodable, OSError):
+                break
+        own = (sop_class, job.instance.transfer_syntax_uid)
+        job.outcome = context_rejected(job.instance, self._server, refused.get(own, reason))
+
+    def _lane_for(self, pair: _Pair, *, fresh: bool) -> _Lane:
+        """A lane that is free and was opened with `pair`."""
+        while True:
+            busy = {job.lane for job in self._jobs if job.lane is not None}
+            free = [lane for lane in self._lanes if lane not in busy]
+            for lane in free:
+                if pair in lane.pairs and not fresh:
+                    return lane
+            if free or not self._lanes:
+                if free:
+                    self._give_back(free[0])
+                return self._open(pair, wait=not busy)
+            if len(self._lanes) < self._allowed() and pair in self._state.pairs:
+                try:
+                    return self._open(pair, wait=False)
+                except DicomError:
+                    # The server (or the gate) has no room for more: those at hand must do.
+                    self._most = len(self._lanes)
+            self._finish(next(job for job in self._jobs if job.lane is not None))
+
+    def _open(self, pair: _Pair, *, wait: bool) -> _Lane:
+        state = self._state
+        state.pairs[pair] = None
+        while len(state.pairs) > MAXIMUM_CONTEXTS:
+            del state.pairs[next(iter(state.pairs))]
+        pairs = tuple(state.pairs)
+        association = self._pool.take(storage_contexts(pairs), wait=wait)
+        lane = _Lane(association, pairs)
+        self._lanes.append(lane)
         for context, reason in association.agreement.rejected.items():
-            self._rejected[context.abstract_syntax, context.transfer_syntaxes[0]] = reason
-        if pair not in association.agreement.by_pair and pair not in self._rejected:
+            state.rejected[context.abstract_syntax, context.transfer_syntaxes[0]] = reason
+        if pair not in association.agreement.by_pair and pair not in state.rejected:
             # Accepted with a syntax that was not proposed: not to be trusted.
-            self._rejected[pair] = 4
-        return association
+            state.rejected[pair] = 4
+        return lane
+
+    def _give_back(self, lane: _Lane) -> None:
+        self._lanes.remove(lane)
+        self._pool.give_back(storage_contexts(lane.pairs), lane.association)
+
+    def _drop(self, lane: _Lane) -> None:
+        self._lanes.remove(lane)
+        self._pool.drop(lane.association)
 
     def _put_back(self) -> None:
-        association, self._association = self._association, None
-        if association is not None:
-            self._pool.give_back(storage_contexts(self._pairs), association)
-
-    def _drop(self) -> None:
-        association, self._association = self._association, None
-        if association is not None:
-            self._pool.drop(association)
+        """Keeps one association for the next time; what is under way is aborted."""
+        busy = {job.lane for job in self._jobs if job.lane is not None}
+        for lane in list(self._lanes):
+            if lane in busy:
+                self._drop(lane)
+            elif len(self._lanes) > 1:
+                self._lanes.remove(lane)
+                self._pool.release(lane.association)
+            else:
+                self._give_back(lane)
 
 
 def _unreadable(error: OSError) -> DicomError:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from ..errors import TransientDicomError
 from ..instance import DicomInstance, FileSlice
 from . import commands
 from .acse import AcceptedContext
 from .association import Association
 
+# So many messages that belong to nothing are overlooked while an answer is waited for.
+_STRAY_MESSAGES = 16
 
-def store(association: Association, context: AcceptedContext, instance: DicomInstance) -> int:
-    """Sends one instance in a context of its class and syntax, and returns the peer's status.
+
+def send_store(association: Association, context: AcceptedContext, instance: DicomInstance) -> int:
+    """Sends one instance in a context of its class and syntax, and returns the Message ID.
 
     Raises:
         DicomError: If the association broke.
@@ -23,7 +27,25 @@ def store(association: Association, context: AcceptedContext, instance: DicomIns
             association.send(context, request, file)
     else:
         association.send(context, request, instance.data)
-    while True:
+    return message_id
+
+
+def receive_status(association: Association, message_id: int) -> int:
+    """Waits for the answer to a C-STORE and returns the peer's status.
+
+    Raises:
+        DicomError: If the association broke, or no answer came.
+    """
+    for _ in range(_STRAY_MESSAGES):
         command = association.receive(association.local.network_timeout).command
         if command.field == commands.C_STORE_RSP and command.responded_to in (0, message_id):
             return command.status
+    association.abort()
+    raise TransientDicomError(
+        f"{association.server.name} did not answer what it was asked.", code="protocol"
+    )
+
+
+def store(association: Association, context: AcceptedContext, instance: DicomInstance) -> int:
+    """Sends one instance and returns the peer's status; raises as the two parts do."""
+    return receive_status(association, send_store(association, context, instance))

@@ -15,6 +15,8 @@ from .want import Want
 logger = logging.getLogger(__name__)
 
 _FAILED_SERIES_BEFORE_GIVING_UP = 2
+# So many instances that came before, or that nobody wants, are taken as they come.
+_MOST_USELESS = 10_000
 
 
 def retrieve_checked(
@@ -36,7 +38,7 @@ def retrieve_checked(
     for want in wants:
         received: set[str] = set()
         problem: DicomError | None = None
-        misplaced = 0
+        misplaced = useless = 0
         try:
             for instance in retriever.retrieve(want, received):
                 cancel.check()
@@ -44,7 +46,10 @@ def retrieve_checked(
                     misplaced += 1
                     instance.discard()
                 elif instance.sop_instance_uid in received or not _is_wanted(instance, want):
+                    useless += 1
                     instance.discard()
+                    if useless > _MOST_USELESS + 4 * max(len(received), want.series_size or 0):
+                        raise _without_end(server)
                 else:
                     received.add(instance.sop_instance_uid)
                     yield instance
@@ -103,6 +108,12 @@ def _verdict(
             f"{server} sent nothing although it reported no failure.", code="nothing"
         )
     return problem
+
+
+def _without_end(server: str) -> DicomError:
+    return TransientDicomError(
+        f"{server} sends the same instances again and again.", code="no progress"
+    )
 
 
 def _misplaced(server: str, count: int) -> DicomError:

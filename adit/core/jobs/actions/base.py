@@ -11,7 +11,6 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.queue import defer_job_mail
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 action_done = Signal()
 
 
-_STATES_IN_WORDS = {
+JOB_STATES_IN_WORDS = {
     DicomJob.State.UNVERIFIED: "it is not verified yet",
     DicomJob.State.PENDING: "it is pending",
     DicomJob.State.IN_PROGRESS: "it is in progress",
@@ -36,7 +35,7 @@ _STATES_IN_WORDS = {
 
 
 class Conflict(Exception):
-    """The action does not fit the state of the job; the message says so in words."""
+    """The action does not fit the state of the job or task; the message says so in words."""
 
 
 class NoSuchJob(Exception):
@@ -63,6 +62,8 @@ class JobAction:
     allowed: Callable[[User, DicomJob], bool]
     fits: Callable[[DicomJob], bool]
     effect: Callable[[DicomJob], str]
+    # Where the state alone does not say why the action does not fit.
+    why_not: Callable[[DicomJob], str] = lambda job: ""
 
     def available(self, user: User, job: DicomJob) -> bool:
         """Whether a button for this action makes sense for the user now."""
@@ -83,12 +84,10 @@ class JobAction:
             if not self.allowed(user, job):
                 raise PermissionDenied(f"You may not {self.label.lower()} this job.")
             if not self.fits(job):
-                state = _STATES_IN_WORDS[DicomJob.State(job.state)]
-                raise Conflict(f"Cannot {self.label.lower()} job {job_id}: {state}.")
+                why = self.why_not(job) or JOB_STATES_IN_WORDS[DicomJob.State(job.state)]
+                raise Conflict(f"Cannot {self.label.lower()} job {job_id}: {why}.")
             outcome = self.effect(job)
-            derived = derive_job_state(job_id)
-            if derived and derived.ended_now and job.send_finished_mail:
-                defer_job_mail(job_id)
+            derive_job_state(job_id)
             action_done.send(
                 JobAction, user=user, action=f"job.{self.name}", object=job, outcome=outcome
             )

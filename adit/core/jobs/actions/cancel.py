@@ -3,17 +3,28 @@
 from django.db.models.functions import Now
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.archive_states import cancel_archive
+from adit.core.jobs.notify import notify_revoked
+from adit.core.jobs.queue import withdraw
 from adit.core.models import DicomJob, DicomTask
+
+_FITS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
 
 
 def _cancel(job: DicomJob) -> str:
     tasks = DicomTask.objects.filter(job=job)
+    withdraw(tasks.filter(state=DicomTask.State.PENDING, queued__isnull=False))
     waiting = tasks.filter(state=DicomTask.State.PENDING).update(
         state=DicomTask.State.CANCELED, queued=None, queue_job_id=None, not_before=None, end=Now()
     )
-    running = tasks.filter(state=DicomTask.State.IN_PROGRESS).update(cancel_requested=True)
-    DicomJob.objects.filter(pk=job.pk).update(state=DicomJob.State.CANCELING)
-    return f"Canceled {waiting} waiting tasks; {running} running tasks are stopping."
+    running = tasks.filter(state=DicomTask.State.IN_PROGRESS)
+    stopping = list(running.values_list("pk", flat=True))
+    running.update(cancel_requested=True)
+    for task_id in stopping:
+        notify_revoked(task_id)
+    cancel_archive(job)
+    DicomJob.objects.filter(pk=job.pk, state__in=_FITS).update(state=DicomJob.State.CANCELING)
+    return f"Canceled {waiting} waiting tasks; {len(stopping)} running tasks are stopping."
 
 
 cancel_job = JobAction(
@@ -23,6 +34,6 @@ cancel_job = JobAction(
     confirm="Running transfers stop; what was delivered stays delivered.",
     danger=True,
     allowed=is_owner_or_staff,
-    fits=lambda job: job.state in (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS),
+    fits=lambda job: job.state in _FITS,
     effect=_cancel,
 )

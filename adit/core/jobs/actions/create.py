@@ -9,9 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import Field
 
+from adit.core.jobs.actions.archive import check_options, create_archive
 from adit.core.jobs.actions.base import action_done
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.notify import notify_job
+from adit.core.jobs.queue import Mail, defer_mail
 from adit.core.jobs.registry import JobKind
 from adit.core.models import DicomJob, DicomTask
 
@@ -22,16 +24,26 @@ TaskT = TypeVar("TaskT", bound=DicomTask)
 
 
 def create_job(
-    user: User, kind: JobKind, job: DicomJob, tasks: Sequence[DicomTask], *, verified: bool = True
+    user: User,
+    kind: JobKind,
+    job: DicomJob,
+    tasks: Sequence[DicomTask],
+    *,
+    verified: bool = True,
+    archive_password: str = "",
 ) -> DicomJob:
     """Store `job` for `user` with its `tasks`, in one transaction, and let it start if verified.
 
+    With `archive_password` all that is delivered goes into one archive.
+
     Raises:
+        InvalidJob: what is asked for cannot be done at the destination.
         PermissionDenied: the user may not create jobs of this kind, or not urgent ones, or may not
             use one of the nodes.
     """
     assert tasks, "a job has at least one task"
     _check_rights(user, kind, job, tasks)
+    check_options(job, tasks, archive_password)
     with transaction.atomic():
         job.kind = kind.key
         job.owner = user
@@ -42,7 +54,11 @@ def create_job(
             task.job = job
             task.line = line
         insert_tasks(kind.task_model, tasks)
+        if archive_password:
+            create_archive(job, tasks, archive_password)
         notify_job(job.pk)
+        if not verified:
+            defer_mail(Mail.UNVERIFIED, job.pk)
         action_done.send(
             JobKind, user=user, action="job.create", object=job, outcome=f"{len(tasks)} tasks"
         )

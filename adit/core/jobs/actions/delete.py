@@ -1,6 +1,7 @@
 """Delete: a job of which nothing has started goes, with its tasks."""
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.queue import withdraw
 from adit.core.jobs.registry import concrete_job
 from adit.core.models import DicomJob, DicomTask
 
@@ -15,7 +16,9 @@ def _untouched(job: DicomJob) -> bool:
 
 
 def _delete(job: DicomJob) -> str:
-    number = DicomTask.objects.filter(job=job).count()
+    tasks = DicomTask.objects.filter(job=job)
+    number = tasks.count()
+    withdraw(tasks.filter(queued__isnull=False))
     concrete_job(job).delete()
     return f"Job {job.pk} and its {number} tasks are deleted."
 

@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from adit.core.dicom import (
     DicomOperator,
@@ -19,6 +21,7 @@ from adit.core.dicom import (
 )
 from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE
 from adit.core.dicom.tests.samples import CT, content, make_instance, make_series, real_instances
+from adit.core.dicom.transcoding import LOSSLESS_SYNTAXES
 from adit.stack.ports import accepts_connections, free_port, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.interop]
@@ -74,6 +77,8 @@ def archive(start, tmp_path, receiver_port):
         study_root_get_support=True,
         study_root_move_support=True,
         store_scp_support=True,
+        # Two at once lose entries of its index.
+        max_associations=1,
     )
 
 
@@ -154,13 +159,38 @@ def test_every_real_file_arrives_byte_for_byte(start, tmp_path):
     assert accepted == set()
 
 
-def test_a_destination_without_compression_refuses_the_compressed_only(start, tmp_path):
-    config = storescp(start, tmp_path / "in", "+x=")
-    jpeg = next(i for i in real_instances() if i.transfer_syntax_uid.endswith(".4.70"))
+def test_what_is_compressed_without_loss_is_decompressed_for_a_peer_that_refuses_it(
+    start, tmp_path
+):
+    """Lossy pictures are refused in words; no object changes its UID."""
+    config = storescp(start, tmp_path / "in", "+x=", "-pm")
+    real = {i.sop_instance_uid: i for i in real_instances()}
+    lossless = [i for i in real.values() if i.transfer_syntax_uid in LOSSLESS_SYNTAXES]
+    lossy = [i for i in real.values() if i.transfer_syntax_uid in ("1.2.840.10008.1.2.4.50",)]
+    assert len(lossless) > 5 and lossy
     with DicomOperator(config) as operator:
-        outcomes = list(operator.store([make_instance(), jpeg, make_instance()]))
-    assert [o.accepted for o in outcomes] == [True, False, True]
-    assert "JPEG Lossless" in str(outcomes[1].error)
+        outcomes = list(operator.store([make_instance(), *lossless, *lossy, make_instance()]))
+    accepted = [o for o in outcomes if o.accepted]
+    assert {o.instance.sop_instance_uid for o in accepted} & {
+        i.sop_instance_uid for i in lossy
+    } == set()
+    assert "JPEG Baseline" in str(next(o for o in outcomes if not o.accepted).error)
+    changed = {o.instance.sop_instance_uid: o for o in accepted if o.transcoded_to}
+    assert set(changed) == {i.sop_instance_uid for i in lossless}
+    assert all("without loss" in o.warning for o in changed.values())
+    arrived = {got.sop_instance_uid: got for path in (tmp_path / "in").iterdir()
+               for got in [read_part10(path)]}  # fmt: skip
+    assert len(arrived) == len(accepted)
+    for uid in changed:
+        before, after = data_set(real[uid]), data_set(arrived[uid])
+        assert not after.file_meta.TransferSyntaxUID.is_compressed
+        assert (before.pixel_array == after.pixel_array).all()
+        private = [e.tag for e in before if e.tag.is_private]
+        assert [before[t].value for t in private] == [after[t].value for t in private]
+
+
+def data_set(instance):
+    return dcmread(BytesIO(instance.file_meta() + instance.read()))
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from django.utils import timezone
 from adit.core.jobs import leases
 from adit.core.jobs.actions import cancel_job
 from adit.core.jobs.child import Outcome
-from adit.core.jobs.mails import send_finished_mail
-from adit.core.jobs.runner import conclude
+from adit.core.jobs.conclusion import conclude
+from adit.core.jobs.mails import send_mail_about
+from adit.core.jobs.queue import Mail
 from adit.core.jobs.sweep import sweep
 from adit.core.models import DicomTask, TaskEvent
 
@@ -133,7 +134,7 @@ def test_a_crash_takes_no_attempt_from_a_task(task, settings):
     settings.TASK_RETRY_WAITS = [0]
     lease = leases.claim(task.pk, "worker")
     assert lease
-    conclude(lease, None)
+    conclude(lease, Outcome("crashed", "Its process died."))
     sweep()
     for _ in range(3):
         lease = leases.claim(task.pk, "worker")
@@ -166,12 +167,15 @@ def test_the_end_of_a_job_is_mailed_if_asked(owner, make_job):
     conclude(lease, Outcome("done", "all there", "SUCCESS"))
     from procrastinate.contrib.django.models import ProcrastinateJob
 
-    assert ProcrastinateJob.objects.get(queue_name="default").args == {"job_id": job.pk}
+    assert ProcrastinateJob.objects.get(queue_name="default").args == {
+        "job_id": job.pk,
+        "mail": "finished",
+    }
 
 
 def test_the_mail_holds_the_link_and_no_identifier(owner, make_job):
     job = make_job(owner)
-    send_finished_mail(job.pk)
+    send_mail_about(Mail.FINISHED, job.pk)
     (message,) = mail.outbox
     assert job.get_absolute_url() in message.body
     assert "P0" not in message.body

@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from pydicom import Dataset
 
+from adit.core.receiver.addresses import TOKEN_FILE
 from adit.core.receiver.housekeeping import heartbeat
 from adit.core.receiver.spool import Spool
 from adit.stack.ports import free_port
@@ -44,6 +45,9 @@ class ReceiverUnderTest:
             "FILE_TRANSMIT_KEY": KEY,
             "RECEIVER_AE_TITLE": AE_TITLE,
             "SPOOL_RESERVE_MB": "1",
+            "RECEIVER_PROCESSES": "2",
+            # Senders in tests call themselves as they like.
+            "RECEIVER_EXTRA_SENDERS": "*@127.0.0.1",
             **environment,
         }
         self._log = folder / "receiver.log"
@@ -91,7 +95,14 @@ def receiver(
     spool = Spool(receiver.spool)
     for name in list(spool.names()):
         spool.remove(name)
-    heartbeat("receiver", host="127.0.0.1", port=receiver.transmit_port, spool=spool)
+    heartbeat(
+        "receiver",
+        host="127.0.0.1",
+        port=receiver.transmit_port,
+        spool=spool,
+        ae_title=AE_TITLE,
+        token=(receiver.spool / TOKEN_FILE).read_text(),
+    )
     return receiver
 
 

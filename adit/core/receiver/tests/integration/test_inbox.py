@@ -1,6 +1,7 @@
 """Workers get what was sent for them, each instance once, from near and far."""
 
 import hashlib
+import socket
 import threading
 import time
 import uuid
@@ -16,7 +17,9 @@ from adit.core.dicom import DicomInstance, IncomingStream
 from adit.core.dicom.part10 import read_part10
 from adit.core.models import ReceivedInstance, Receiver
 from adit.core.receiver import housekeeping
+from adit.core.receiver.addresses import TOKEN_FILE
 from adit.core.receiver.inbox import ReceiverInbox
+from adit.core.receiver.server import FileTransmitServer
 from adit.core.receiver.spool import Spool
 from adit.test_pacs import PacsDouble
 
@@ -143,10 +146,12 @@ def rows_of(study: Study, spool: Path, originator: int | None) -> None:
             "file_transmit_host": "127.0.0.1",
             "file_transmit_port": 1,
             "spool_path": str(spool),
+            "spool_token": "by hand",
             "heartbeat": timezone.now(),
         },
     )
     spool.mkdir(parents=True, exist_ok=True)
+    (spool / TOKEN_FILE).write_text("by hand")
     for ds in study.instances:
         instance = read_part10(study.folder / f"{ds.SOPInstanceUID}.dcm")
         name = f"{uuid.uuid4().hex}.dcm"
@@ -208,9 +213,7 @@ def test_a_row_that_lost_its_file_is_asked_for_again(
     assert row
     (tmp_path / row.path).write_bytes(b"")
     (tmp_path / row.path).unlink()
-    from adit.core.receiver.server import FileTransmitServer
-
-    server = FileTransmitServer(Spool(tmp_path), "key", host="127.0.0.1", port=0)
+    server = FileTransmitServer(Spool(tmp_path), "key", socket.create_server(("127.0.0.1", 0)))
     server.start()
     Receiver.objects.update(file_transmit_port=server.port)
     try:
@@ -238,11 +241,29 @@ def test_unclaimed_instances_go_into_quarantine_and_later_away(
     assert list(spool.names()) == []
 
 
-def test_claims_of_dead_workers_lapse(transactional_db, tmp_path: Path, head: Study):
+def test_claims_of_dead_workers_are_freed(transactional_db, tmp_path: Path, head: Study):
     rows_of(head, tmp_path, originator=None)
-    long_ago = timezone.now() - timedelta(hours=2)
-    ReceivedInstance.objects.update(claimed_by=uuid.uuid4(), claimed_at=long_ago)
+    ReceivedInstance.objects.update(claimed_by=uuid.uuid4(), claimed_at=timezone.now())
     assert housekeeping.release_lapsed_claims() == 24
+
+
+def test_claims_of_living_workers_are_kept(transactional_db, tmp_path: Path, head: Study):
+    rows_of(head, tmp_path, originator=None)
+    for _ in range(8):  # the keys of their locks have either sign
+        with expect(ReceiverInbox(), head) as stream:
+            assert stream.take(1)
+            held = ReceivedInstance.objects.exclude(claimed_by=None).count()
+            assert held > 0
+            assert housekeeping.release_lapsed_claims() == 0
+
+
+def test_claims_that_nobody_refreshes_lapse(transactional_db, tmp_path: Path, head: Study):
+    rows_of(head, tmp_path, originator=None)
+    with expect(ReceiverInbox(), head) as stream:
+        assert stream.take(1)
+        long_ago = timezone.now() - timedelta(hours=2)
+        held = ReceivedInstance.objects.exclude(claimed_by=None).update(claimed_at=long_ago)
+        assert housekeeping.release_lapsed_claims() == held
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from adit.core.models import (
     ReceivedInstance,
     SeriesTransfer,
 )
+from adit.core.receiver.housekeeping import delete_discarded
 from adit.core.receiver.leftovers import discard_leftovers
+from adit.core.receiver.spool import Spool
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
 
@@ -42,7 +44,19 @@ def test_second_copies_of_a_complete_task_are_given_up(make_task):
     spooled("a", move_originator_ae_title="ADIT")
     spooled("b", claimed_by="00000000-0000-0000-0000-000000000009")
     assert discard_leftovers(make_task().pk, "1.2") == 2
-    assert not ReceivedInstance.objects.exists()
+    assert ReceivedInstance.objects.filter(discarded=True).count() == 2
+
+
+def test_what_was_given_up_leaves_the_spool(make_task, tmp_path):
+    spool = Spool(tmp_path)
+    names = [f"{number:032x}.dcm" for number in range(2)]
+    for name in names:
+        spool.path(name).write_bytes(b"an instance")
+        spooled(name)
+    ReceivedInstance.objects.filter(path=names[0]).update(discarded=True)
+    assert delete_discarded("leftovers", spool) == 1
+    assert list(spool.names()) == names[1:]
+    assert [row.path for row in ReceivedInstance.objects.all()] == names[1:]
 
 
 def test_what_others_asked_for_or_of_another_study_stays(make_task):

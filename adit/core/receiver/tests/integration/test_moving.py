@@ -23,7 +23,7 @@ from .conftest import AE_TITLE, ReceiverUnderTest, Study
 
 pytestmark = pytest.mark.integration
 
-GIGABYTE = 1 << 30
+LARGE = 300 << 20
 
 
 def server(ae_title: str, port: int) -> ServerConfig:
@@ -75,26 +75,31 @@ def test_a_series_comes_whole_whatever_the_pacs_does(
             assert instance.read() == pacs.archive.get(instance.sop_instance_uid).encoded()
 
 
+def memory(receiver: ReceiverUnderTest) -> int:
+    """Bytes that the receiver's processes hold, each counted for itself."""
+    assert receiver.process
+    parent = psutil.Process(receiver.process.pid)
+    return sum(one.memory_info().rss for one in [parent, *parent.children()])
+
+
 def test_memory_stays_flat_over_a_large_object(receiver: ReceiverUnderTest, tmp_path: Path):
-    if shutil.disk_usage(tmp_path).free < 4 * GIGABYTE:
-        pytest.fail("This test needs 4 GB of disk space.")
+    if shutil.disk_usage(tmp_path).free < 4 * LARGE:
+        pytest.fail("This test needs 1.2 GB of disk space.")
     file = tmp_path / "large"
     with file.open("wb") as target:
         target.write(b"\x08\x00\x16\x00UI\x1a\x001.2.840.10008.5.1.4.1.1.7\x00")
-        target.write(b"\xe0\x7f\x10\x00OW\x00\x00" + GIGABYTE.to_bytes(4, "little"))
-        target.truncate(target.tell() + GIGABYTE)
+        target.write(b"\xe0\x7f\x10\x00OW\x00\x00" + LARGE.to_bytes(4, "little"))
+        target.truncate(target.tell() + LARGE)
     instance = DicomInstance(
         sop_class_uid="1.2.840.10008.5.1.4.1.1.7",
         sop_instance_uid="1.2.3.4",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         data=FileSlice(file, 0, file.stat().st_size),
     )
-    assert receiver.process
-    process = psutil.Process(receiver.process.pid)
-    before = process.memory_info().rss
+    before = memory(receiver)
     with DicomOperator(server(AE_TITLE, receiver.port), LocalConfig()) as operator:
         (outcome,) = operator.store([instance])
     assert outcome.accepted
     assert ReceivedInstance.objects.get().size == file.stat().st_size
-    assert process.memory_info().rss - before < 64 << 20
+    assert memory(receiver) - before < 64 << 20
     os.truncate(file, 0)

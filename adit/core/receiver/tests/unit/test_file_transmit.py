@@ -27,14 +27,14 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 def server(spool: Spool) -> Iterator[FileTransmitServer]:
-    server = FileTransmitServer(spool, KEY, host="127.0.0.1", port=0)
+    server = FileTransmitServer(spool, KEY, socket.create_server(("127.0.0.1", 0)))
     server.start()
     yield server
     server.stop()
 
 
 def client(server: FileTransmitServer, key: str = KEY) -> FileTransmitClient:
-    return FileTransmitClient(server.host, server.port, key)
+    return FileTransmitClient("127.0.0.1", server.port, key)
 
 
 def test_a_file_comes_whole_and_stays_until_it_is_acknowledged(
@@ -138,15 +138,16 @@ def test_a_transfer_resumes_with_a_restarted_receiver(server: FileTransmitServer
             server.stop()
             threading.Thread(target=start_again).start()
 
-    another = FileTransmitServer(spool, KEY, host=server.host, port=server.port)
+    port, others = server.port, []
 
     def start_again() -> None:
         time.sleep(0.3)
-        another.start()
+        others.append(FileTransmitServer(spool, KEY, socket.create_server(("127.0.0.1", port))))
+        others[0].start()
 
     try:
         with client(server) as worker:
             worker.fetch(NAME, write)
     finally:
-        another.stop()
+        others[0].stop()
     assert bytes(got) == content

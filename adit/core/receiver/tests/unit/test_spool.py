@@ -20,7 +20,7 @@ def spool(tmp_path: Path) -> Spool:
 def test_a_finished_file_is_a_dicom_file_with_the_very_bytes(spool: Spool):
     writer = spool.writer(CT, UID, SYNTAX)
     for start in range(0, len(DATA), 999):
-        writer.write(DATA[start : start + 999])
+        writer.write([DATA[start : start + 999]])
     file = writer.finish()
     assert (file.size, file.sha256) == (len(DATA), hashlib.sha256(DATA).hexdigest())
     instance = read_part10(spool.path(file.name))
@@ -30,7 +30,7 @@ def test_a_finished_file_is_a_dicom_file_with_the_very_bytes(spool: Spool):
 
 
 def test_an_unfinished_file_has_no_name_and_is_swept(spool: Spool):
-    spool.writer(CT, UID, SYNTAX).write(DATA)
+    spool.writer(CT, UID, SYNTAX).write([DATA])
     assert list(spool.names()) == []
     assert spool.sweep_partial_files() == 1
     assert list(spool.folder.iterdir()) == []

@@ -44,9 +44,21 @@ def test_a_source_that_lies_never_makes_a_false_success(
         assert f"{delivered} of 40 instances confirmed at ORTHANC2" in result.message
 
 
-def test_after_an_abort_the_rest_comes_with_the_next_attempt(
-    double_source, pacs, destination, make_task, work, holdings, again
+def test_after_an_abort_the_rest_comes_over_the_next_association(
+    double_source, pacs, destination, make_task, work, holdings
 ):
+    pacs.faults.abort_after = 15
+    task = make_task(destination, source=double_source)
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    uids = [ds.SOPInstanceUID for ds in holdings()]
+    assert len(uids) == len(set(uids)) == 40
+
+
+def test_a_source_that_is_away_too_long_is_left_to_the_next_attempt(
+    double_source, pacs, destination, make_task, work, holdings, again, settings
+):
+    settings.TRANSFER_RECONNECT_WAITS = []
     pacs.faults.abort_after = 15
     task = make_task(destination, source=double_source)
     first = work(task)
@@ -72,20 +84,40 @@ def double_destination(transactional_db):
         yield double
 
 
-def test_what_the_destination_refuses_is_sent_again_and_arrives_once(
+def test_what_the_destination_refuses_once_is_sent_again_and_arrives_once(
+    source, double_destination, make_task, work
+):
+    double_destination.faults.refuse_every_nth_store = 10
+    result = work(make_task(taker()))
+    assert result.state == "SUCCESS", result.message
+    uids = [str(instance.sop_instance_uid) for instance in double_destination.archive]
+    assert len(uids) == len(set(uids)) == 40
+    assert len(double_destination.seen.stores) == 44
+
+
+def test_what_the_destination_refuses_for_good_is_named_and_not_sent_again(
     source, double_destination, make_task, work, again
 ):
     double_destination.faults.refuse_every_nth_store = 10
+    double_destination.faults.refuse_store_status = 0xC001
     task = make_task(taker())
     result = work(task)
-    assert result.state in ("SUCCESS", "WARNING")
-    double_destination.faults.clear()
-    if result.state == "WARNING":
-        assert result.retry
-        again(task)
-        assert work(task).state == "SUCCESS"
-    uids = [str(instance.sop_instance_uid) for instance in double_destination.archive]
-    assert len(uids) == len(set(uids)) == 40
+    assert (result.state, result.retry) == ("WARNING", False)
+    assert result.message.startswith("36 of 40 instances confirmed at TAKER")
+    refused = {s.sop_instance_uid for s in double_destination.seen.stores if s.status}
+    named = {r.new_uid or r.source_uid for r in records_of(task) if r.state == "f"}
+    assert len(named) == len(refused) == 4
+    assert all("C001" in r.reason for r in records_of(task) if r.state == "f")
+    assert len(double_destination.seen.stores) == 40
+
+
+def test_remarks_of_the_destination_are_kept_and_shown(source, double_destination, make_task, work):
+    double_destination.faults.warn_every_nth_store = 10
+    task = make_task(taker())
+    result = work(task)
+    assert result.state == "SUCCESS"
+    assert "4: The destination discarded some elements" in result.message
+    assert sum("discarded" in r.reason for r in records_of(task)) == 4
 
 
 def test_what_the_destination_forgets_is_not_confirmed(source, double_destination, make_task, work):

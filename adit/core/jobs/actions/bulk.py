@@ -1,0 +1,26 @@
+"""One action on many selected tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from adit.core.jobs.actions.task_base import BulkOutcome, TaskAction, act_on_selected
+from adit.core.jobs.actions.tasks import delete_task, kill_task, reset_task
+
+if TYPE_CHECKING:
+    from adit.accounts.models import User
+
+TASK_ACTIONS: dict[str, TaskAction] = {
+    action.name: action for action in (reset_task, kill_task, delete_task)
+}
+
+
+def act_on_tasks(user: User, action_name: str, task_ids: Iterable[int]) -> BulkOutcome:
+    """Do one of `TASK_ACTIONS` on the selected tasks.
+
+    Raises:
+        KeyError: there is no such action.
+        PermissionDenied: the user sees the tasks, but may not do this to them.
+    """
+    return act_on_selected(TASK_ACTIONS[action_name], user, task_ids)

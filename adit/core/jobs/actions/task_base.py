@@ -1,0 +1,171 @@
+"""What every action on tasks has in common. An action on one task is one on many with one in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from adit.core.jobs.actions.base import (
+    JOB_STATES_IN_WORDS,
+    Conflict,
+    NoSuchJob,
+    action_done,
+    is_owner_or_staff,
+)
+from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.states import derive_job_state, lock_job
+from adit.core.models import DicomJob, DicomTask
+
+if TYPE_CHECKING:
+    from adit.accounts.models import User
+
+TASK_STATES_IN_WORDS = {
+    DicomTask.State.PENDING: "it is pending",
+    DicomTask.State.IN_PROGRESS: "it is in progress",
+    DicomTask.State.CANCELED: "it is canceled",
+    DicomTask.State.SUCCESS: "it has succeeded",
+    DicomTask.State.WARNING: "it has ended with warnings",
+    DicomTask.State.FAILURE: "it has failed",
+}
+
+
+class NoSuchTask(NoSuchJob):
+    """There is no such task, or the user may not know that there is."""
+
+
+@dataclass(frozen=True)
+class BulkOutcome:
+    """What became of many tasks.
+
+    Attributes:
+        done: ids of the tasks on which the action was done.
+        refused: (task id, reason in words) of the others. The message of a task that the user may
+            not see is the one of a task that does not exist.
+    """
+
+    done: list[int] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskAction:
+    """A change of tasks that a user asks for, the same from page, API and command line.
+
+    Attributes:
+        verb, past: what the action does, and what it did to a task, in words.
+        effect: changes those of the tasks (given by id, all of the locked job) whose state still
+            allows it, and returns the ids of the changed ones.
+        job_fits: says in words why the job's state forbids it, empty where it does not.
+        spared: the tasks that are not changed although their own state allows it, with the reason.
+    """
+
+    name: str
+    label: str
+    icon: str
+    confirm: str = ""
+    danger: bool = False
+    verb: str
+    past: str
+    states: frozenset[str]
+    allowed: Callable[[User, DicomJob], bool]
+    effect: Callable[[DicomJob, Collection[int]], set[int]]
+    job_fits: Callable[[DicomJob], str] = lambda job: ""
+    spared: Callable[[DicomJob, Collection[int]], dict[int, str]] = lambda job, ids: {}
+
+    def fits(self, task: DicomTask) -> bool:
+        """Whether the state of the task, and of its job, allows the action."""
+        return task.state in self.states and not self.job_fits(task.job)
+
+    def available(self, user: User, task: DicomTask) -> bool:
+        """Whether a button for this action makes sense for the user now."""
+        return self.allowed(user, task.job) and self.fits(task)
+
+    def __call__(self, user: User, task_id: int) -> str:
+        """Do it on one task; returns what was done, in words.
+
+        Raises:
+            NoSuchTask: no such task, or not visible to the user.
+            PermissionDenied: visible, but the user may not do this.
+            Conflict: the task's state, or its job's, does not allow it.
+        """
+        job_id = DicomTask.objects.filter(pk=task_id).values_list("job_id", flat=True).first()
+        if job_id is None:
+            raise NoSuchTask(f"There is no task {task_id}.")
+        outcome = BulkOutcome()
+        _act_on_job(self, user, job_id, [task_id], outcome)
+        dispatch()
+        if outcome.refused:
+            raise Conflict(outcome.refused[0][1])
+        return f"Task {task_id} is {self.past}."
+
+
+def act_on_selected(action: TaskAction, user: User, task_ids: Iterable[int]) -> BulkOutcome:
+    """Do `action` on many tasks, in one transaction a job; what does not fit is refused with the
+    reason, and does not keep the others from being done.
+
+    Raises:
+        PermissionDenied: the user may not do this on the tasks of one of the jobs; nothing more
+            was done from that job on.
+    """
+    outcome = BulkOutcome()
+    wanted = list(dict.fromkeys(task_ids))
+    jobs: dict[int, list[int]] = {}
+    rows = DicomTask.objects.filter(pk__in=wanted).order_by("pk").values_list("job_id", "pk")
+    for job_id, task_id in rows:
+        jobs.setdefault(job_id, []).append(task_id)
+    there = {task_id for ids in jobs.values() for task_id in ids}
+    outcome.refused.extend((pk, f"There is no task {pk}.") for pk in wanted if pk not in there)
+    for job_id in sorted(jobs):
+        try:
+            _act_on_job(action, user, job_id, jobs[job_id], outcome)
+        except NoSuchTask:
+            outcome.refused.extend((pk, f"There is no task {pk}.") for pk in jobs[job_id])
+    dispatch()
+    return outcome
+
+
+def _act_on_job(
+    action: TaskAction, user: User, job_id: int, task_ids: list[int], outcome: BulkOutcome
+) -> None:
+    """Do the action on tasks of one job; adds to `outcome` once the transaction has committed."""
+    with transaction.atomic():
+        job = lock_job(job_id)
+        if job is None or not is_owner_or_staff(user, job):
+            raise NoSuchTask(f"There is no task {task_ids[0]}.")
+        if not action.allowed(user, job):
+            raise PermissionDenied(f"You may not {action.verb} tasks of this job.")
+        tasks = DicomTask.objects.filter(job=job).in_bulk(task_ids)
+        obstacle = action.job_fits(job)
+        ready = [pk for pk, task in tasks.items() if task.state in action.states and not obstacle]
+        spared = action.spared(job, ready) if ready else {}
+        ready = [pk for pk in ready if pk not in spared]
+        done = action.effect(job, ready) if ready else set()
+        refused = []
+        for pk in task_ids:
+            if pk in done:
+                action_done.send(
+                    TaskAction,
+                    user=user,
+                    action=f"task.{action.name}",
+                    object=tasks[pk],
+                    outcome=f"Task {pk} of job {job_id} is {action.past}.",
+                )
+            elif pk not in tasks:
+                refused.append((pk, f"There is no task {pk}."))
+            else:
+                state = TASK_STATES_IN_WORDS[DicomTask.State(tasks[pk].state)]
+                why = obstacle or spared.get(pk) or state
+                refused.append((pk, f"Cannot {action.verb} task {pk}: {why}."))
+        if done:
+            derive_job_state(job_id)
+    outcome.done.extend(pk for pk in task_ids if pk in done)
+    outcome.refused.extend(refused)
+
+
+def job_in_words(job: DicomJob) -> str:
+    """`its job is being canceled`."""
+    return "its job " + JOB_STATES_IN_WORDS[DicomJob.State(job.state)].removeprefix("it ")

@@ -1,0 +1,48 @@
+"""Set urgent, unset urgent: waiting tasks change their place at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.models import DicomJob
+
+if TYPE_CHECKING:
+    from adit.accounts.models import User
+
+PERMISSION = "core.can_process_urgently"
+
+
+def _may_hurry(user: User, job: DicomJob) -> bool:
+    return is_owner_or_staff(user, job) and user.has_perm(PERMISSION)
+
+
+def _may_calm(user: User, job: DicomJob) -> bool:
+    return user.is_staff or _may_hurry(user, job)
+
+
+def _set(job: DicomJob, urgent: bool) -> str:
+    """The dispatcher, which every action calls, weighs anew what it had handed to the queue."""
+    DicomJob.objects.filter(pk=job.pk, urgent=not urgent).update(urgent=urgent)
+    return f"Job {job.pk} is {'urgent' if urgent else 'not urgent any more'}."
+
+
+set_urgent_job = JobAction(
+    name="set_urgent",
+    label="Set urgent",
+    icon="lightning-charge",
+    allowed=_may_hurry,
+    fits=lambda job: not job.is_ended and not job.urgent,
+    effect=lambda job: _set(job, True),
+    why_not=lambda job: "it is urgent already" if job.urgent and not job.is_ended else "",
+)
+
+unset_urgent_job = JobAction(
+    name="unset_urgent",
+    label="Unset urgent",
+    icon="lightning",
+    allowed=_may_calm,
+    fits=lambda job: not job.is_ended and job.urgent,
+    effect=lambda job: _set(job, False),
+    why_not=lambda job: "" if job.urgent or job.is_ended else "it is not urgent",
+)

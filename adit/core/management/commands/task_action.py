@@ -1,0 +1,28 @@
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from adit.core.jobs.actions import TASK_ACTIONS, act_on_tasks
+from adit.core.management.acting_user import acting_user, add_user_argument
+
+
+class Command(BaseCommand):
+    help = "Do an action on tasks, as a user would on the page of their job."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=list(TASK_ACTIONS))
+        parser.add_argument("task_ids", type=int, nargs="+")
+        add_user_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = acting_user(options["user"])
+        try:
+            outcome = act_on_tasks(user, options["action"], options["task_ids"])
+        except PermissionDenied as err:
+            raise CommandError(str(err)) from err
+        past = TASK_ACTIONS[options["action"]].past
+        for task_id in outcome.done:
+            self.stdout.write(f"Task {task_id} is {past}.")
+        if outcome.refused:
+            raise CommandError("\n".join(reason for _, reason in outcome.refused))

@@ -1,0 +1,90 @@
+"""A C-STORE request whose data set is arriving (PS3.7 9.1.1)."""
+
+import logging
+
+from adit.core.dicom.dimse.commands import Command
+from adit.core.dicom.dimse.pdus import ProtocolError
+
+from .spool import Spool, SpooledFile, SpoolFull, SpoolWriter
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+PROCESSING_FAILURE = 0x0110
+
+logger = logging.getLogger(__name__)
+
+
+class Store:
+    """Takes the pieces of one data set to the spool.
+
+    After a failure the rest of the data set is read and dropped, because the answer may only
+    follow the whole request.
+    """
+
+    def __init__(
+        self, context_id: int, command: Command, spool: Spool, transfer_syntax_uid: str
+    ) -> None:
+        self.context_id = context_id
+        self.command = command
+        self.status = SUCCESS
+        self._pieces: list[memoryview] = []
+        self._writer: SpoolWriter | None = None
+        if not (_is_uid(command.sop_class_uid) and _is_uid(command.sop_instance_uid)):
+            self.status = PROCESSING_FAILURE
+            return
+        try:
+            self._writer = spool.writer(
+                command.sop_class_uid, command.sop_instance_uid, transfer_syntax_uid
+            )
+        except (SpoolFull, OSError) as error:
+            self._fail(error)
+
+    def add(self, context_id: int, piece: memoryview) -> None:
+        """Take a piece, which must stay valid until `flush`.
+
+        Raises:
+            ProtocolError: It belongs to another message.
+        """
+        if context_id != self.context_id:
+            raise ProtocolError("A fragment belongs to another presentation context.")
+        if self._writer is not None and len(piece):
+            self._pieces.append(piece)
+
+    def flush(self) -> None:
+        """Write what was added."""
+        if not self._pieces:
+            return
+        pieces, self._pieces = self._pieces, []
+        if self._writer is not None:
+            try:
+                self._writer.write(pieces)
+            except (SpoolFull, OSError) as error:
+                self._fail(error)
+
+    def finish(self) -> SpooledFile | None:
+        """Make the file durable; None where that failed, and `status` says how."""
+        self.flush()
+        if self._writer is None:
+            return None
+        try:
+            return self._writer.finish()
+        except OSError as error:
+            self._fail(error)
+            return None
+
+    def discard(self) -> None:
+        """Drop what has arrived."""
+        self._pieces = []
+        if self._writer is not None:
+            self._writer.discard()
+            self._writer = None
+
+    def _fail(self, error: Exception) -> None:
+        logger.error("The spool takes nothing more: %s", type(error).__name__)
+        self.status = OUT_OF_RESOURCES
+        self.discard()
+
+
+def _is_uid(text: str) -> bool:
+    """Whether it can stand for a UID; what PACS make of PS3.5 9.1 beyond that is not judged."""
+    return 0 < len(text) <= 64 and text.isascii() and text.isprintable()

@@ -1,0 +1,129 @@
+"""Reading PDUs (PS3.8 9.3) from a peer whom nobody trusts: bounded in size and in time.
+
+A plain socket stays blocking with the system's own time-out, so that the bytes of a PDU come with
+one call to the system and one turn of the interpreter's lock, however small the peer's packets.
+"""
+
+import socket
+import ssl
+import struct
+import time
+
+from adit.core.dicom.dimse.pdus import A_ABORT, A_ASSOCIATE_RQ, ProtocolError
+
+MAXIMUM_PDU = 131072
+"""The largest P-DATA-TF that is announced to peers (PS3.8 D.1)."""
+
+TICK_SECONDS = 5.0
+"""How exactly time-outs are kept; to set them for each call would cost one more."""
+
+# A request with 128 contexts of dozens of transfer syntaxes each fits.
+LARGEST_REQUEST = 1 << 20
+# Some peers count their headers differently.
+_TOLERANCE = 1024
+_HEADER = struct.Struct(">BxL")
+_TIMEVAL = struct.Struct("@qq")
+_BUFFER = 512 * 1024
+
+
+class PduSource:
+    """Reads whole PDUs."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._is_plain = not isinstance(sock, ssl.SSLSocket) and hasattr(socket, "MSG_WAITALL")
+        self._buffer = bytearray(_BUFFER)
+        self._view = memoryview(self._buffer)
+        self._start = self._end = 0
+        self.largest = LARGEST_REQUEST
+
+    def negotiated(self) -> None:
+        """From now on no PDU may be larger than was announced."""
+        self.largest = MAXIMUM_PDU + _TOLERANCE
+
+    def has_pdu(self) -> bool:
+        """Whether `read` returns at once, from what has been read already."""
+        have = self._end - self._start
+        if have < _HEADER.size:
+            return False
+        return have >= _HEADER.size + _HEADER.unpack_from(self._buffer, self._start)[1]
+
+    def read(self, wait: float, transfer: float) -> tuple[int, memoryview]:
+        """Type and body of the next PDU; the body is valid until a call after `has_pdu` is false.
+
+        Args:
+            wait: Seconds until its first byte must have come.
+            transfer: Seconds that the rest may take.
+
+        Raises:
+            EOFError: The peer closed the connection.
+            TimeoutError: It was too slow.
+            OSError: The connection broke.
+            ProtocolError: This is no PDU, or too large a one.
+        """
+        if self._end - self._start < _HEADER.size:
+            self._make_room(_HEADER.size)
+            if self._start == self._end:
+                self._receive(len(self._buffer) - self._end, wait)
+            self._fill(_HEADER.size, time.monotonic() + transfer)
+        kind, length = _HEADER.unpack_from(self._buffer, self._start)
+        if not A_ASSOCIATE_RQ <= kind <= A_ABORT or length > self.largest:
+            raise ProtocolError(f"No PDU: type {kind:#04x}, length {length}.")
+        total = _HEADER.size + length
+        if self._end - self._start < total:
+            self._make_room(total)
+            self._fill(total, time.monotonic() + transfer)
+        body = self._start + _HEADER.size
+        self._start += total
+        return kind, self._view[body : self._start]
+
+    def _make_room(self, count: int) -> None:
+        """Let so many bytes fit from the start of what is still unread."""
+        if self._start + count <= len(self._buffer) and self._start != self._end:
+            return
+        rest = bytes(self._view[self._start : self._end])
+        if count > len(self._buffer):
+            self._buffer = bytearray(count)
+            self._view = memoryview(self._buffer)
+        self._view[: len(rest)] = rest
+        self._start, self._end = 0, len(rest)
+
+    def _fill(self, count: int, deadline: float) -> None:
+        while (missing := self._start + count - self._end) > 0:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("The peer is too slow.")
+            self._receive(missing, max(left, 0.001), whole=True)
+
+    def _receive(self, count: int, timeout: float, *, whole: bool = False) -> None:
+        free = self._view[self._end : self._end + count]
+        if not self._is_plain:
+            self._socket.settimeout(timeout)
+            received = self._socket.recv_into(free)
+        else:
+            received = self._receive_plain(free, timeout, whole)
+        if not received:
+            raise EOFError("The peer closed the connection.")
+        self._end += received
+
+    def _receive_plain(self, free: memoryview, timeout: float, whole: bool) -> int:
+        """One call as a rule; after each tick of the socket's time-out the time is looked at."""
+        deadline = time.monotonic() + timeout
+        flags = socket.MSG_WAITALL if whole else 0
+        while True:
+            try:
+                return self._socket.recv_into(free, len(free), flags)
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError("The peer is too slow.") from error
+
+
+def prepare(sock: socket.socket, send_timeout: float) -> None:
+    """Make the socket ready for a `PduSource`, and bound how long a write may take."""
+    if isinstance(sock, ssl.SSLSocket) or not hasattr(socket, "MSG_WAITALL"):
+        sock.settimeout(send_timeout)
+        return
+    sock.settimeout(None)
+    for option, seconds in ((socket.SO_SNDTIMEO, send_timeout), (socket.SO_RCVTIMEO, TICK_SECONDS)):
+        value = _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
+        sock.setsockopt(socket.SOL_SOCKET, option, value)
