@@ -75,6 +75,19 @@ class DeidReport:
             words[action_words(action)] += number
         return words.most_common()
 
+    # Templates look a name up in a Counter before they ask for its methods.
+    @property
+    def held_rows(self) -> list[tuple[str, int]]:
+        return self.held.most_common()
+
+    @property
+    def released_rows(self) -> list[tuple[str, int]]:
+        return self.released.most_common()
+
+    @property
+    def excluded_rows(self) -> list[tuple[str, int]]:
+        return self.excluded.most_common()
+
     @property
     def unknown(self) -> list[tuple[str, int]]:
         return sorted(self.counts.unknown.items())

@@ -87,9 +87,9 @@ def _story(report: DeidReport, title: str) -> list[Any]:
     )
     parts = (
         ("What was done to the elements", report.actions),
-        ("Held, by what was found", report.held.most_common()),
-        ("Released by staff, by what was found", report.released.most_common()),
-        ("Excluded, by reason", report.excluded.most_common()),
+        ("Held, by what was found", report.held_rows),
+        ("Released by staff, by what was found", report.released_rows),
+        ("Excluded, by reason", report.excluded_rows),
         ("Attributes never seen before", report.unknown),
     )
     for heading, rows in parts:

@@ -7,11 +7,12 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from adit.core.jobs.actions.profiles import MANAGE, check_may_manage
-from adit.core.models import DeidProfile
+from adit.core.jobs.registry import all_kinds
+from adit.core.models import DeidProfile, TransferJob
 
 View = Callable[..., HttpResponse]
 
@@ -28,13 +29,22 @@ def for_managers(view: View) -> View:
     return guarded
 
 
-def usable_profile(user: Any, profile_id: int) -> DeidProfile:
-    """A version that the user may use, or any one for those who manage profiles.
+def readable_profile(user: Any, profile_id: int) -> DeidProfile:
+    """A version of which the user may read what it does: one that he may use, or that a job of
+    his used; any one for staff and for those who manage profiles.
 
     Raises:
         Http404: there is none, or it is for others.
     """
-    profiles = DeidProfile.objects.all()
-    if not user.has_perm(MANAGE):
-        profiles = DeidProfile.objects.usable_by(user)
-    return get_object_or_404(profiles, pk=profile_id)
+    profile = get_object_or_404(DeidProfile, pk=profile_id)
+    if user.is_staff or user.has_perm(MANAGE):
+        return profile
+    usable = DeidProfile.objects.usable_by(user).filter(pk=profile_id).exists()
+    if not usable and not _used_by(user, profile_id):
+        raise Http404
+    return profile
+
+
+def _used_by(user: Any, profile_id: int) -> bool:
+    models = [kind.job_model for kind in all_kinds() if issubclass(kind.job_model, TransferJob)]
+    return any(model.objects.filter(owner=user, profile_id=profile_id).exists() for model in models)

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
 from adit.core.deid import AttributeRow, attribute_table
-from adit.core.pages.profiles.access import usable_profile
+from adit.core.pages.profiles.access import readable_profile
 from adit.core.pages.profiles.words import action_words
 
 _COLUMNS = ("Tag", "Name", "Keyword", "VR", "Basic Profile", "Action", "Rule", "In words")
@@ -35,7 +35,7 @@ def find_rows(rows: list[AttributeRow], text: str, action: str) -> list[Attribut
 @require_GET
 def profile_attributes(request: HttpRequest, profile_id: int) -> HttpResponse:
     """The table, filtered by text (`?search=`) and action (`?action=`)."""
-    profile = usable_profile(request.user, profile_id)
+    profile = readable_profile(request.user, profile_id)
     table = attribute_table(profile.to_profile())
     search, action = request.GET.get("search", "")[:64], request.GET.get("action", "")
     actions = sorted({str(row.action) for row in table})
@@ -56,7 +56,7 @@ def profile_attributes(request: HttpRequest, profile_id: int) -> HttpResponse:
 @require_GET
 def profile_attributes_csv(request: HttpRequest, profile_id: int) -> HttpResponse:
     """The whole table as CSV with a byte order mark, so that spreadsheets read it as UTF-8."""
-    profile = usable_profile(request.user, profile_id)
+    profile = readable_profile(request.user, profile_id)
     response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
     name = f"attributes_{slugify(profile.name) or 'profile'}_v{profile.version}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -40,6 +40,7 @@ def profile_list(request: HttpRequest) -> HttpResponse:
     shown = []
     for versions in by_name.values():
         current = next((one for one in versions if one.is_active), versions[0])
+        current.is_offered = current.is_active
         current.number_of_versions = len(versions)
         current.option_names = _option_names(current)
         shown.append(current)
@@ -183,6 +184,9 @@ def _detail(
     for version in versions:
         version.number_of_jobs = jobs.get(version.pk, 0)
     offered = next((one for one in versions if one.is_active), None)
+    every: list[Any] = [profile, *versions]
+    for version in every:
+        version.is_offered = offered is not None and version.pk == offered.pk
     context = {
         "profile": profile,
         "versions": versions,

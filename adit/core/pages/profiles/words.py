@@ -58,7 +58,8 @@ OPTIONS: dict[Option, Words] = {
     ),
     Option.CLEAN_GRAPHICS: Words(
         "Clean graphics",
-        "Overlays and annotations stay without text. Without this option they go.",
+        "Graphic annotations stay, item by item, without what identifies. Allow the modality PR "
+        "below, or no presentation state is transferred. Overlays go anyway.",
     ),
     Option.CLEAN_PIXEL_DATA: Words(
         "Blank known regions of the image",

@@ -20,4 +20,10 @@
       apply(event.target.closest("[data-preview]"));
     });
   }
+
+  // Asking a PACS takes its time.
+  document.addEventListener("submit", (event) => {
+    const text = event.target.dataset.busy;
+    if (text) document.dispatchEvent(new CustomEvent("adit:toast", { detail: { text, level: "info" } }));
+  });
 })();

@@ -15,15 +15,18 @@ pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 FINDING = "patient_name in (0020,4000) ImageComments"
 
 
+def held(uid):
+    return InstanceRecord(uid, InstanceState.HELD, reason="Held: …", findings=(FINDING,))
+
+
 @pytest.fixture
 def row(owner, make_job):
     """A series with two held instances of three, of a task that has ended."""
     task = make_job(owner, "WARNING", ["WARNING"]).tasks.get()
-    held = dict(state=InstanceState.HELD, reason="Held: …", findings=(FINDING,))
     records = [
         InstanceRecord("1.2.3.1", InstanceState.CONFIRMED, "2.25.1", 5, "aa" * 32),
-        InstanceRecord("1.2.3.2", **held),
-        InstanceRecord("1.2.3.3", **held),
+        held("1.2.3.2"),
+        held("1.2.3.3"),
     ]
     return SeriesTransfer.objects.create(
         task=task,
