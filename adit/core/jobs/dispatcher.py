@@ -23,7 +23,7 @@ _DISPATCH_LOCK = 4127001
 # Of each job at each source the first few are enough to choose from: one look into an index each,
 # however many tasks wait.
 _WAITING = """
-SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL
+SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL, NULL
 FROM core_dicomjob AS job
 JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
              unnest(%(priorities)s::int[]) AS priority) AS weight
@@ -39,12 +39,14 @@ WHERE job.state IN ('PENDING', 'IN_PROGRESS')
 """
 
 _HANDED_OVER = """
-SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority, task.queue_job_id
+SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority, task.queue_job_id,
+    row.priority
 FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
                   unnest(%(priorities)s::int[]) AS priority) AS weight
   ON weight.kind = job.kind AND weight.urgent = job.urgent
+LEFT JOIN procrastinate_jobs AS row ON row.id = task.queue_job_id
 WHERE task.state = 'PENDING' AND task.queued IS NOT NULL
 """
 
@@ -119,7 +121,8 @@ def _take_back(candidates: Sequence[Candidate]) -> None:
 def _hand_over(candidate: Candidate) -> bool:
     """Put a task into the queue, or give its row there the right weight."""
     if candidate.queue_job_id is not None:
-        queue.weigh(candidate.queue_job_id, candidate.priority)
+        if candidate.queue_priority != candidate.priority:
+            queue.weigh(candidate.queue_job_id, candidate.priority)
         return False
     # Who holds the row changes the task and calls the dispatcher afterwards.
     task = DicomTask.objects.filter(
