@@ -1,0 +1,93 @@
+"""Jobs of scripted tasks, and the workers that run them, for tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from adit.core.jobs.actions import create_job
+from adit.core.models import DicomJob, DicomNode, DicomTask
+from adit.test_jobs.kind import SCRIPTED
+
+ROOT = Path(__file__).resolve().parents[5]
+
+
+def scripted_job(owner, source, scripts, kind=SCRIPTED, **changes):
+    """A job with one task for each of the scripts."""
+    node = DicomNode.objects.get(pk=source.pk)
+    verified = changes.pop("verified", True)
+    tasks = [DicomTask(source=node, protocol=script) for script in scripts]
+    job = create_job(owner, kind, DicomJob(**changes), tasks, verified=verified)
+    job.refresh_from_db()
+    return job
+
+
+def database_url() -> str:
+    """The test database, for other processes."""
+    parameters = connection.get_connection_params()
+    return (
+        f"postgresql://{parameters['user']}:{parameters['password']}"
+        f"@{parameters['host']}:{parameters['port']}/{parameters['dbname']}"
+    )
+
+
+class Workers:
+    """Real `dicom_worker` processes on the test database."""
+
+    def __init__(self) -> None:
+        self.processes: list[subprocess.Popen] = []
+
+    def start(self, concurrency: int = 1, **environment: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "dicom_worker", "--concurrency", str(concurrency)],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DATABASE_URL": database_url(),
+                "DJANGO_SETTINGS_MODULE": "adit.settings.test_jobs",
+                "WORK_DIR": str(settings.WORK_DIR),
+                "TASK_LEASE_SECONDS": "5",
+                "TASK_RETRY_WAITS": "0",
+                **environment,
+            },
+        )
+        self.processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(condition, seconds=90.0):
+    """Wait until something is true, and return it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} seconds")
+
+
+def state_of(task) -> str:
+    return DicomTask.objects.values_list("state", flat=True).get(pk=task.pk)
+
+
+def job_state(job) -> str:
+    return DicomJob.objects.values_list("state", flat=True).get(pk=job.pk)
+
+
+def tasks_of(job) -> list[DicomTask]:
+    return list(DicomTask.objects.filter(job_id=job.pk).order_by("pk"))
