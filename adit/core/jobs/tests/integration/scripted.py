@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from django.conf import settings
@@ -91,3 +92,30 @@ def job_state(job) -> str:
 
 def tasks_of(job) -> list[DicomTask]:
     return list(DicomTask.objects.filter(job_id=job.pk).order_by("pk"))
+
+
+def assert_legal() -> None:
+    """What holds of all jobs and tasks at any time."""
+    for job in DicomJob.objects.all():
+        counts = Counter(DicomTask.objects.filter(job=job).values_list("state", flat=True))
+        running, waiting = counts["IN_PROGRESS"], counts["PENDING"]
+        if job.state == "CANCELING":
+            assert running and not waiting, counts
+        elif job.state == "UNVERIFIED":
+            assert waiting == sum(counts.values())
+        elif waiting == sum(counts.values()):
+            assert job.state == "PENDING", job.state
+        elif waiting or running:
+            assert job.state == "IN_PROGRESS", (job.state, counts)
+        else:
+            order = ("FAILURE", "WARNING", "SUCCESS", "CANCELED")
+            derived = next(state for state in order if counts[state])
+            # Of a job that was canceled some tasks may have ended before.
+            assert job.state in (derived, "CANCELED"), job.state
+        assert (job.end is not None) == (job.state in DicomJob.ENDED)
+    for task in DicomTask.objects.all():
+        assert (task.lease is not None) == (task.state == "IN_PROGRESS")
+        assert (task.end is not None) == (task.state in DicomTask.ENDED)
+        assert task.state in ("PENDING", "IN_PROGRESS") or task.queued is None
+    with_slot = DicomTask.objects.filter(queued__isnull=False).count()
+    assert with_slot <= 2, f"{with_slot} tasks have one of two slots"

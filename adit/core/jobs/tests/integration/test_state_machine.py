@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.django_db]
 ENDED = {"CANCELED", "SUCCESS", "WARNING", "FAILURE"}
 OUTCOMES = [
     Outcome("done", "Done.", "SUCCESS"),
+    Outcome("done", "Done.", "SUCCESS"),
     Outcome("done", "Done.", "WARNING"),
     Outcome("done", "Done.", "FAILURE"),
     Outcome("permanent", "No such study."),
@@ -51,7 +52,7 @@ OUTCOMES = [
 ]
 
 
-def expected_state(job: DicomJob, counts: Counter) -> str:
+def expected_state(job: DicomJob, counts: Counter, canceled: bool) -> str:
     """The state that follows from the tasks, written down once more and independently."""
     total = sum(counts.values())
     open_tasks = counts["PENDING"] + counts["IN_PROGRESS"]
@@ -62,6 +63,8 @@ def expected_state(job: DicomJob, counts: Counter) -> str:
         return "PENDING"
     if open_tasks:
         return "IN_PROGRESS"
+    if canceled:
+        return "CANCELED"
     for state in ("FAILURE", "WARNING", "SUCCESS"):
         if counts[state]:
             return state
@@ -146,7 +149,8 @@ class Engine(RuleBasedStateMachine):
         tasks = list(DicomTask.objects.select_related("job").order_by("pk"))
         if not tasks:
             return
-        task = pick.choice(tasks)
+        queued = [task for task in tasks if task.queued and task.state == "PENDING"]
+        task = pick.choice(queued if queued and pick.random() < 0.8 else tasks)
         lease = leases.claim(task.pk, "worker")
         if lease is None:
             return
@@ -159,7 +163,10 @@ class Engine(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from(OUTCOMES), pick=st.randoms(use_true_random=False))
     def end(self, outcome, pick):
         """A run ends, or believes so: it may have lost its lease long ago, or have ended before."""
-        lease = pick.choice(sorted(self.held.values(), key=lambda lease: lease.token.int))
+        running = set(DicomTask.objects.exclude(lease=None).values_list("lease", flat=True))
+        held = sorted(self.held.values(), key=lambda lease: (lease.task_id, lease.attempt))
+        alive = [lease for lease in held if lease.token in running]
+        lease = pick.choice(alive if alive and pick.random() < 0.8 else held)
         before = DicomTask.objects.filter(pk=lease.task_id).values().first()
         owns = before is not None and before["lease"] == lease.token
         conclude(lease, outcome)
@@ -210,7 +217,8 @@ class Engine(RuleBasedStateMachine):
         for job in DicomJob.objects.all():
             counts = Counter(job.tasks.values_list("state", flat=True))
             assert counts, "a job without tasks"
-            assert job.state == expected_state(job, counts), (job.state, counts)
+            canceled = job.pk in self.canceled
+            assert job.state == expected_state(job, counts, canceled), (job.state, counts)
             assert (job.end is not None) == (job.state in ENDED)
             assert (job.start is not None) or job.state in ("UNVERIFIED", "PENDING", *ENDED)
 
@@ -298,6 +306,6 @@ def test_no_order_of_events_leads_to_an_illegal_state(
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )
