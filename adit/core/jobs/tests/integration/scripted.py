@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from adit.core.jobs.actions import create_job
 from adit.core.models import DicomJob, DicomNode, DicomTask
@@ -26,6 +27,13 @@ def scripted_job(owner, source, scripts, kind=SCRIPTED, **changes):
     job = create_job(owner, kind, DicomJob(**changes), tasks, verified=verified)
     job.refresh_from_db()
     return job
+
+
+def delete_queue_rows(**criteria) -> None:
+    """Delete rows of the queue, which the models of Procrastinate refuse to do."""
+    rows = ProcrastinateJob.objects.filter(**criteria).values_list("pk", flat=True)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(%s)", [list(rows)])
 
 
 def database_url() -> str:

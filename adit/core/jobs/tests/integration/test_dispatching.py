@@ -8,7 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from adit.core.jobs import leases
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.tests.integration.scripted import tasks_of
+from adit.core.jobs.tests.integration.scripted import delete_queue_rows, tasks_of
 from adit.core.jobs.waiting import reasons_for_tasks, reasons_for_waiting
 from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerHours
 from adit.test_jobs.kind import BULK
@@ -26,7 +26,7 @@ def claim_next():
     if row is None:
         return None
     task_id = row.args["task_id"]
-    ProcrastinateJob.objects.filter(pk=row.pk)._raw_delete("default")
+    delete_queue_rows(pk=row.pk)
     return leases.claim(task_id, "worker")
 
 

@@ -1,5 +1,6 @@
 import pytest
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from adit.core.jobs import leases
@@ -67,7 +68,8 @@ def test_a_mail_has_the_link_in_text_and_html_and_no_identifier(
     job = make_job(owner, verified=which is not Mail.UNVERIFIED)
     send_mail_about(which, job.pk)
     (message,) = mail.outbox
-    html = message.alternatives[0].content
+    assert isinstance(message, EmailMultiAlternatives)
+    html = str(message.alternatives[0][0])
     for text in (message.body, html):
         assert job.get_absolute_url() in text
         assert "P0" not in text and "1.2.0" not in text

@@ -10,7 +10,13 @@ from adit.core.jobs import leases
 from adit.core.jobs.actions import cancel_job
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.tests.integration.racers import Racers
-from adit.core.jobs.tests.integration.scripted import assert_legal, job_state, state_of, tasks_of
+from adit.core.jobs.tests.integration.scripted import (
+    assert_legal,
+    delete_queue_rows,
+    job_state,
+    state_of,
+    tasks_of,
+)
 from adit.core.models import DicomJob, DicomServer, DicomTask
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -42,7 +48,7 @@ def fresh(owner, scripted):
     def make(number=1, **changes):
         DicomTask.objects.all().delete()
         DicomJob.objects.all().delete()
-        ProcrastinateJob.objects.all()._raw_delete("default")
+        delete_queue_rows()
         return scripted(owner, *[""] * number, **changes)
 
     return make
@@ -212,7 +218,7 @@ def test_dispatch_against_dispatch(race, fresh):
     for _ in ROUNDS:
         fresh(10)
         DicomTask.objects.update(queued=None, queue_job_id=None)
-        ProcrastinateJob.objects.all()._raw_delete("default")
+        delete_queue_rows()
         race(("dispatch",), ("dispatch",))
         assert_legal()
         assert ProcrastinateJob.objects.filter(queue_name="dicom").count() == 2

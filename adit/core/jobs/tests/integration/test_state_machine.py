@@ -4,6 +4,7 @@ sweeps and dispatches on PostgreSQL, and never an illegal state."""
 import random
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -31,7 +32,7 @@ from adit.core.jobs.child import Outcome
 from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.sweep import sweep
-from adit.core.jobs.tests.integration.scripted import scripted_job
+from adit.core.jobs.tests.integration.scripted import delete_queue_rows, scripted_job
 from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomJob, DicomServer, DicomTask, JobKindSettings, TaskEvent
 
@@ -74,7 +75,9 @@ def expected_state(job: DicomJob, counts: Counter, canceled: bool) -> str:
 class Engine(RuleBasedStateMachine):
     """Users, staff and workers, in any order."""
 
-    owner = staff = source = None
+    owner: Any = None
+    staff: Any = None
+    source: Any = None
 
     def __init__(self):
         super().__init__()
@@ -200,9 +203,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule()
     def rows_of_the_queue_vanish(self):
-        from procrastinate.contrib.django.models import ProcrastinateJob
-
-        ProcrastinateJob.objects.filter(queue_name="dicom")._raw_delete("default")
+        delete_queue_rows(queue_name="dicom")
         past = timezone.now() - timedelta(minutes=1)
         DicomTask.objects.filter(queued__isnull=False, state="PENDING").update(queued=past)
 
