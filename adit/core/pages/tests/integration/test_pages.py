@@ -116,7 +116,7 @@ def test_a_poll_brings_the_parts_of_the_page(owner, make_job):
     job = make_job(owner)
     task = job.tasks.get()
     text = text_of(page(owner, "job_live", job.pk, query=f"?tasks={task.pk}"))
-    assert text.count('hx-swap-oob="true"') == 5
+    assert text.count('hx-swap-oob="true"') == 6
     assert re.search(rf'<template><tr id="task-{task.pk}"', text)
     assert 'id="home-jobs"' in text_of(page(owner, "home_live"))
     rows = text_of(page(owner, "job_list_live", query=f"?jobs={job.pk}"))
