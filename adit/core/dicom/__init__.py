@@ -11,6 +11,7 @@ from .config import (
 )
 from .dicom_operator import DicomOperator
 from .errors import DicomError, PermanentDicomError, TransientDicomError
+from .gate import AssociationGate, Pace
 from .header import Identifiers, MalformedDataSet, read_identifiers, read_values
 from .incoming import IncomingInstances, IncomingStream
 from .instance import DicomInstance, FileSlice
@@ -23,6 +24,7 @@ from .spill import SpillBuffer
 from .streams import Buffered, buffered
 
 __all__ = [
+    "AssociationGate",
     "Buffered",
     "CancelToken",
     "Canceled",
@@ -38,6 +40,7 @@ __all__ = [
     "LocalConfig",
     "MalformedDataSet",
     "NotPart10",
+    "Pace",
     "PatientResult",
     "PermanentDicomError",
     "Query",

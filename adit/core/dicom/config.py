@@ -6,6 +6,10 @@ import ssl
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .gate import AssociationGate
 
 
 class QueryProtocol(StrEnum):
@@ -120,6 +124,7 @@ class LocalConfig:
         maximum_pdu: The largest P-DATA-TF PDU that we take (PS3.8 D.1). Never 0: a peer without a
             limit sends a large object as one PDU.
         spill_threshold: Larger instances go to files while they arrive.
+        gate: Asked before each association is opened; None where nobody counts them.
     """
 
     calling_ae_title: str = "ADIT"
@@ -130,3 +135,4 @@ class LocalConfig:
     progress_timeout: float = 60
     maximum_pdu: int = 131072
     spill_threshold: int = 8 * 1024 * 1024
+    gate: AssociationGate | None = None

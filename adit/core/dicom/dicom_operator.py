@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from .config import LocalConfig, QueryProtocol, RetrieveProtocol, ServerConfig, 
 from .dicomweb import DicomWebConnector
 from .dimse import DimseConnector, ProgressClock, RetrieveReport
 from .errors import DicomError, PermanentDicomError
+from .gate import Pace
 from .incoming import IncomingInstances
 from .instance import DicomInstance
 from .outcomes import StoreOutcome
@@ -48,6 +49,7 @@ class DicomOperator:
         cancel: CancelToken | None = None,
         incoming: IncomingInstances | None = None,
         spill_folder: Path | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Creates an operator; nothing is sent yet.
 
@@ -57,12 +59,14 @@ class DicomOperator:
             cancel: Stops whatever is under way; what was stopped raises Canceled.
             incoming: The receivers' inbox, needed for C-MOVE.
             spill_folder: Where large instances go; without it they stay in memory.
+            pace: Called before each instance that is fetched or stored, to spread them over time.
         """
         self.server = server
         self._local = local or LocalConfig()
         self._cancel = cancel or CancelToken()
         self._incoming = incoming
         self._spill_folder = spill_folder
+        self._pace = pace
         self._dimse: DimseConnector | None = None
         self._web: DicomWebConnector | None = None
         self._searcher: Searcher | None = None
@@ -206,7 +210,19 @@ class DicomOperator:
         """Runs in the thread of `buffered`, with connections of its own that `stop` ends."""
         with self._cancel.on_cancel(stop.cancel), contextlib.ExitStack() as stack:
             retriever = self._retriever(protocol, stop, stack)
-            yield from retrieve_checked(retriever, wants, self.server.name, stop)
+            yield from self._paced(retrieve_checked(retriever, wants, self.server.name, stop))
+
+    def _paced(self, instances: Iterable[DicomInstance]) -> Iterator[DicomInstance]:
+        """A server whose instances are not read does not send more: that is what slows it down."""
+        try:
+            for instance in instances:
+                if self._pace is not None:
+                    self._pace()
+                yield instance
+                del instance
+        finally:
+            if isinstance(instances, Generator):
+                instances.close()
 
     def _retriever(
         self, protocol: RetrieveProtocol, stop: CancelToken, stack: contextlib.ExitStack
@@ -281,6 +297,8 @@ class DicomOperator:
             Canceled: While iterating, if the token was set.
         """
         chosen = _choose(self.store_protocols(), protocol, self.server.name)
+        if self._pace is not None:
+            instances = self._paced(instances)
         if chosen == StoreProtocol.C_STORE:
             return self._dimse_connector().store(instances)
         return self._web_connector().store(instances)

@@ -1,35 +1,53 @@
-"""Hands waiting tasks to the queue: as many for each source server as its limit allows."""
+"""Hands waiting tasks to the queue: as many for each source server as it takes at once.
+
+What was handed over and not begun with yet is weighed anew each time. So a task that became urgent,
+a server that was suspended, or hours that are over take effect on it, too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import connection, transaction
-from django.db.models import Count
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from adit.core.jobs import queue
 from adit.core.jobs.policy import Candidate, Slots, choose_tasks
 from adit.core.jobs.registry import all_kinds
-from adit.core.models import DicomServer, DicomTask
+from adit.core.jobs.servers import rules_of, running_tasks, suspended_kinds
+from adit.core.models import DicomTask
 
 # Key of the advisory lock that lets one dispatcher at a time decide, over all processes.
 _DISPATCH_LOCK = 4127001
 
-# Of each owner at each source the first few are enough to choose from.
-_WINDOW = """
-SELECT id, owner_id, source_id, urgent, priority FROM (
-    SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority,
-           row_number() OVER (PARTITION BY task.source_id, job.owner_id
-                              ORDER BY job.urgent DESC, weight.priority DESC, task.id) AS place
-    FROM core_dicomtask AS task
-    JOIN core_dicomjob AS job ON job.id = task.job_id
-    JOIN (SELECT unnest(%s::text[]) AS kind, unnest(%s::boolean[]) AS urgent,
-                 unnest(%s::int[]) AS priority) AS weight
-      ON weight.kind = job.kind AND weight.urgent = job.urgent
-    WHERE task.state = 'PENDING' AND task.queued IS NULL
-      AND job.state IN ('PENDING', 'IN_PROGRESS')
-      AND (task.not_before IS NULL OR task.not_before <= statement_timestamp())
-      AND task.source_id = ANY(%s)
-) AS waiting WHERE place <= %s
+# Of each job at each source the first few are enough to choose from: one look into an index each,
+# however many tasks wait.
+_WAITING = """
+SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL, NULL
+FROM core_dicomjob AS job
+JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
+             unnest(%(priorities)s::int[]) AS priority) AS weight
+  ON weight.kind = job.kind AND weight.urgent = job.urgent
+CROSS JOIN (SELECT unnest(%(sources)s::bigint[]) AS id, unnest(%(free)s::int[]) AS free) AS source
+CROSS JOIN LATERAL (
+    SELECT id FROM core_dicomtask
+    WHERE job_id = job.id AND source_id = source.id AND state = 'PENDING' AND queued IS NULL
+      AND (not_before IS NULL OR not_before <= statement_timestamp())
+    ORDER BY id LIMIT source.free
+) AS task
+WHERE job.state IN ('PENDING', 'IN_PROGRESS')
+"""
+
+_HANDED_OVER = """
+SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority, task.queue_job_id,
+    row.priority
+FROM core_dicomtask AS task
+JOIN core_dicomjob AS job ON job.id = task.job_id
+LEFT JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
+                  unnest(%(priorities)s::int[]) AS priority) AS weight
+  ON weight.kind = job.kind AND weight.urgent = job.urgent
+LEFT JOIN procrastinate_jobs AS row ON row.id = task.queue_job_id
+WHERE task.state = 'PENDING' AND task.queued IS NOT NULL
 """
 
 
@@ -42,42 +60,75 @@ def dispatch() -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_DISPATCH_LOCK])
         slots = _slots()
-        free = {source: slot for source, slot in slots.items() if slot.free}
-        if not free:
-            return 0
-        chosen = choose_tasks(_candidates(free), free)
-        for candidate in chosen:
-            job_id = queue.defer_task(candidate.task_id, candidate.priority)
-            DicomTask.objects.filter(pk=candidate.task_id).update(
-                queued=timezone.now(), queue_job_id=job_id
-            )
-        return len(chosen)
+        handed_over, waiting = _candidates(slots)
+        chosen = choose_tasks([*handed_over, *waiting], slots)
+        stays = {candidate.task_id for candidate in chosen}
+        _take_back([c for c in handed_over if c.task_id not in stays])
+        return sum(_hand_over(candidate) for candidate in chosen)
 
 
 def _slots() -> dict[int, Slots]:
-    taken: dict[int, dict[int, int]] = {}
-    rows = (
-        DicomTask.objects.filter(state__in=["PENDING", "IN_PROGRESS"], queued__isnull=False)
-        .values_list("source_id", "job__owner_id")
-        .annotate(number=Count("id"))
-    )
-    for source_id, owner_id, number in rows:
-        taken.setdefault(source_id, {})[owner_id] = number
+    running = running_tasks()
     return {
-        server_id: Slots(limit, taken.get(server_id, {}))
-        for server_id, limit in DicomServer.objects.filter(is_suspended=False).values_list(
-            "pk", "max_tasks"
+        server_id: Slots(
+            rules.limit,
+            running.get(server_id, {}),
+            rules.lets_start(urgent=False),
+            rules.lets_start(urgent=True),
         )
+        for server_id, rules in rules_of().items()
     }
 
 
-def _candidates(slots: dict[int, Slots]) -> list[Candidate]:
-    kinds = all_kinds()
+def _candidates(slots: dict[int, Slots]) -> tuple[list[Candidate], list[Candidate]]:
+    """What is in the queue and not begun with, and what waits to get there."""
+    suspended = suspended_kinds()
+    kinds = [kind for kind in all_kinds() if kind.key not in suspended]
     weights = [(k.key, False, k.priority) for k in kinds]
     weights += [(k.key, True, k.urgent_priority) for k in kinds]
-    window = max(slot.free for slot in slots.values())
+    free = {pk: slot.free for pk, slot in slots.items() if slot.free and slot.is_open_for_urgent}
+    values = {
+        "kinds": [key for key, _, _ in weights],
+        "urgent": [urgent for _, urgent, _ in weights],
+        "priorities": [priority for _, _, priority in weights],
+        "sources": list(free),
+        "free": list(free.values()),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _WINDOW, [*(list(c) for c in zip(*weights, strict=True)), list(slots), window]
-        )
-        return [Candidate(*row) for row in cursor.fetchall()]
+        cursor.execute(_HANDED_OVER, values)
+        handed_over = [Candidate(*row) for row in cursor.fetchall()]
+        waiting = []
+        if free and kinds:
+            cursor.execute(_WAITING, values)
+            waiting = [Candidate(*row) for row in cursor.fetchall()]
+    _take_back([c for c in handed_over if c.priority is None])
+    return [c for c in handed_over if c.priority is not None], waiting
+
+
+def _take_back(candidates: Sequence[Candidate]) -> None:
+    """Take tasks out of the queue; one that a worker claims this very moment stays with it."""
+    tasks = DicomTask.objects.filter(
+        pk__in=[c.task_id for c in candidates], state=DicomTask.State.PENDING
+    )
+    if not candidates:
+        return
+    locked = tasks.select_for_update(skip_locked=True).values_list("pk", flat=True)
+    tasks = tasks.filter(pk__in=list(locked))
+    queue.withdraw(tasks)
+    tasks.update(queued=None, queue_job_id=None)
+
+
+def _hand_over(candidate: Candidate) -> bool:
+    """Put a task into the queue, or give its row there the right weight."""
+    if candidate.queue_job_id is not None:
+        if candidate.queue_priority != candidate.priority:
+            queue.weigh(candidate.queue_job_id, candidate.priority)
+        return False
+    # Who holds the row changes the task and calls the dispatcher afterwards.
+    task = DicomTask.objects.filter(
+        pk=candidate.task_id, state=DicomTask.State.PENDING, queued=None
+    )
+    if not task.select_for_update(skip_locked=True).values_list("pk", flat=True).first():
+        return False
+    row = queue.defer_task(candidate.task_id, candidate.priority)
+    return bool(task.update(queued=Now(), queue_job_id=row))

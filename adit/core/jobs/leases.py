@@ -7,17 +7,17 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from adit.core.jobs.events import add_event
 from adit.core.jobs.notify import notify_job
-from adit.core.jobs.states import derive_job_state, lock_job
-from adit.core.models import DicomTask, TaskEvent
+from adit.core.jobs.servers import rules_of
+from adit.core.jobs.states import derive_job_state, lock_job_state
+from adit.core.models import DicomJob, DicomTask, TaskEvent
 
 State = DicomTask.State
 
@@ -39,54 +39,109 @@ class LeaseStatus(Enum):
     LOST = "lost"
 
 
-def _deadline() -> Any:
-    """By the clock of the database: those of the hosts may differ."""
-    return Now() + timedelta(seconds=settings.TASK_LEASE_SECONDS)
+# Locks the job first, as everybody does who changes a task (`states.lock_job`).
+_LOOK = """
+SELECT job.id, job.state, job.kind, job.urgent, task.source_id,
+    server.is_suspended IS NOT FALSE OR EXISTS (
+        SELECT 1 FROM core_jobkindsettings WHERE kind = job.kind AND is_suspended),
+    EXISTS (SELECT 1 FROM core_serverhours WHERE server_id = task.source_id)
+FROM core_dicomtask AS task
+JOIN core_dicomjob AS job ON job.id = task.job_id
+LEFT JOIN core_dicomserver AS server ON server.dicomnode_ptr_id = task.source_id
+WHERE task.id = %s FOR UPDATE OF job
+"""
+
+# The time is that of the database: the clocks of the hosts may differ.
+_CLAIM = """
+UPDATE core_dicomtask SET state = 'IN_PROGRESS', lease = %(token)s,
+    lease_until = statement_timestamp() + %(seconds)s * interval '1 second', worker = %(worker)s,
+    attempts = attempts + 1, not_before = NULL, waits_for = '', cancel_requested = false,
+    start = coalesce(start, statement_timestamp()), "end" = NULL, message = '',
+    phase = 'starting', instances_per_second = 0
+WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
+RETURNING attempts
+"""
 
 
 def claim(task_id: int, worker: str) -> Lease | None:
-    """Take a waiting task for `worker`; None where it is no longer to be run, or another has it."""
-    job_id = DicomTask.objects.filter(pk=task_id).values_list("job_id", flat=True).first()
-    if job_id is None:
-        return None
-    with transaction.atomic():
-        job = lock_job(job_id)
-        if job is None or job.state not in (job.State.PENDING, job.State.IN_PROGRESS):
+    """Take a waiting task for `worker`; None where it is no longer to be run, or another has it.
+
+    Kind and source are looked at once more: the task may have been in the queue for long.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOOK, [task_id])
+        row = cursor.fetchone()
+        if row is None or row[1] not in (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS):
+            return None
+        job_id, _, kind, urgent, source_id, suspended, has_hours = row
+        if suspended or (has_hours and not rules_of([source_id])[source_id].lets_start(urgent)):
+            # It goes back among those that wait; the reason is told by what forbids it.
+            DicomTask.objects.filter(pk=task_id, state=State.PENDING).update(
+                queued=None, queue_job_id=None
+            )
             return None
         token = uuid.uuid4()
-        claimed = DicomTask.objects.filter(
-            pk=task_id, state=State.PENDING, queued__isnull=False
-        ).update(
-            state=State.IN_PROGRESS,
-            lease=token,
-            lease_until=_deadline(),
-            worker=worker,
-            attempts=F("attempts") + 1,
-            not_before=None,
-            cancel_requested=False,
-            start=Coalesce("start", Now()),
-            end=None,
-            message="",
-            phase="starting",
-            instances_per_second=0,
+        seconds = settings.TASK_LEASE_SECONDS
+        cursor.execute(
+            _CLAIM, {"token": token, "seconds": seconds, "worker": worker, "task": task_id}
         )
-        if not claimed:
+        row = cursor.fetchone()
+        if row is None:
             return None
-        attempt = DicomTask.objects.values_list("attempts", flat=True).get(pk=task_id)
-        add_event(task_id, f"Started on {worker}, attempt {attempt}.")
+        add_event(task_id, f"Started on {worker}, attempt {row[0]}.")
         derive_job_state(job_id)
-    return Lease(task_id, job_id, job.kind, token, attempt)
+    return Lease(task_id, job_id, kind, token, row[0])
+
+
+def postpone(task_id: int, seconds: float, waits_for: str) -> bool:
+    """Let a task that this worker cannot take now wait, and say what for; not an attempt."""
+    return bool(
+        DicomTask.objects.filter(pk=task_id, state=State.PENDING, queued__isnull=False).update(
+            queued=None,
+            queue_job_id=None,
+            not_before=Now() + timedelta(seconds=seconds),
+            waits_for=waits_for,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a heartbeat learns of the run.
+
+    Attributes:
+        work: how far the run is: it changes whenever the run gets on.
+        instances, size: what is expected, and the bytes that are done.
+    """
+
+    status: LeaseStatus
+    work: tuple[object, ...] = ()
+    instances: int = 0
+    size: int = 0
+
+
+_RENEW = """
+UPDATE core_dicomtask SET lease_until = statement_timestamp() + %s * interval '1 second'
+WHERE id = %s AND lease = %s
+RETURNING cancel_requested, phase, protocol, instances_expected, instances_done, bytes_done
+"""
+
+
+def beat(lease: Lease) -> Beat:
+    """The heartbeat of a run: keep the lease, learn whether to stop and how far the run is."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RENEW, [settings.TASK_LEASE_SECONDS, lease.task_id, lease.token])
+        row = cursor.fetchone()
+    if row is None:
+        return Beat(LeaseStatus.LOST)
+    canceled, *work = row
+    status = LeaseStatus.CANCEL if canceled else LeaseStatus.HELD
+    return Beat(status, tuple(work), work[2], work[4])
 
 
 def renew(lease: Lease) -> LeaseStatus:
-    """The heartbeat of a run: keep the lease and learn whether to stop."""
-    held = DicomTask.objects.filter(pk=lease.task_id, lease=lease.token)
-    if not held.update(lease_until=_deadline()):
-        return LeaseStatus.LOST
-    canceled = held.values_list("cancel_requested", flat=True).first()
-    if canceled is None:
-        return LeaseStatus.LOST
-    return LeaseStatus.CANCEL if canceled else LeaseStatus.HELD
+    """Keep the lease, and learn whether to stop."""
+    return beat(lease).status
 
 
 def finish(lease: Lease, state: str, message: str, log: str = "") -> bool:
@@ -106,15 +161,24 @@ def wait_and_retry(lease: Lease, not_before: datetime, message: str, log: str = 
     )
 
 
-def hand_back(lease: Lease, why: str = "Handed back because the worker stopped.") -> bool:
-    """Give the task back unchanged, through no fault of its own; the attempt does not count."""
+def hand_back(
+    lease: Lease,
+    why: str = "Handed back because the worker stopped.",
+    log: str = "",
+    **changes: object,
+) -> bool:
+    """Give the task back unchanged, through no fault of its own; the attempt does not count.
+
+    With `not_before` and `waits_for` among the changes it waits for that.
+    """
     return _release(
         lease,
         why,
         TaskEvent.Level.INFO,
-        "",
+        log,
         state=State.PENDING,
         attempts=F("attempts") - 1,
+        **changes,
     )
 
 
@@ -129,7 +193,7 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
     if log:
         changes["log"] = log
     with transaction.atomic():
-        job = lock_job(lease.job_id)
+        job_state = lock_job_state(lease.job_id)
         released = DicomTask.objects.filter(
             pk=lease.task_id, lease=lease.token, state=State.IN_PROGRESS
         ).update(
@@ -142,10 +206,10 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
             message=message,
             **changes,
         )
-        if not released or job is None:
+        if not released or job_state is None:
             return False
         # A task that wants to run again does not do so once its job is being canceled.
-        if job.state == job.State.CANCELING and DicomTask.objects.filter(
+        if job_state == DicomJob.State.CANCELING and DicomTask.objects.filter(
             pk=lease.task_id, state=State.PENDING
         ).update(state=State.CANCELED, end=Now(), not_before=None, message="Canceled."):
             message, level = "Canceled.", TaskEvent.Level.INFO

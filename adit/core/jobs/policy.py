@@ -10,44 +10,55 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Candidate:
-    """A task that waits. `priority` already accounts for urgency; the larger, the sooner."""
+    """A task that waits, be it handed to the queue already or not.
+
+    `priority` is the weight of its kind and urgency; the larger, the sooner.
+    """
 
     task_id: int
     owner_id: int
     source_id: int
     urgent: bool
     priority: int
+    queue_job_id: int | None = None
+    queue_priority: int | None = None
 
 
 @dataclass(frozen=True)
 class Slots:
-    """How many tasks a source server takes, and how many of each owner it has now."""
+    """How many tasks a source server takes, how many of each owner run there now, and whether
+    tasks may start now: all, or only the urgent ones."""
 
     limit: int
-    taken_by_owner: Mapping[int, int]
+    running_by_owner: Mapping[int, int]
+    is_open: bool = True
+    is_open_for_urgent: bool = True
 
     @property
     def free(self) -> int:
-        return max(0, self.limit - sum(self.taken_by_owner.values()))
+        return max(0, self.limit - sum(self.running_by_owner.values()))
+
+    def takes(self, candidate: Candidate) -> bool:
+        return self.is_open_for_urgent if candidate.urgent else self.is_open
 
 
 def choose_tasks(candidates: Iterable[Candidate], slots: Mapping[int, Slots]) -> list[Candidate]:
-    """Choose the tasks to hand to the queue now, in their order.
+    """Choose the tasks that are to be in the queue now, in their order.
 
     Urgent first, then the priority of the kind, then the owner with the fewest tasks at this
-    server, then age (the task's id).
+    server, then age (the task's id). What is in the queue already has no advantage, so that a
+    task that came later and weighs more takes the place of one that no worker has begun with.
     """
     by_source: dict[int, list[Candidate]] = {}
     for candidate in candidates:
-        by_source.setdefault(candidate.source_id, []).append(candidate)
+        slot = slots.get(candidate.source_id)
+        if slot is not None and slot.takes(candidate):
+            by_source.setdefault(candidate.source_id, []).append(candidate)
 
     chosen: list[Candidate] = []
     for source_id, waiting in by_source.items():
-        slot = slots.get(source_id)
-        if slot is None:
-            continue
-        taken = Counter(slot.taken_by_owner)
-        for _ in range(min(slot.free, len(waiting))):
+        taken = Counter(slots[source_id].running_by_owner)
+        for _ in range(min(slots[source_id].free, len(waiting))):
             best = min(
                 waiting, key=lambda c: (not c.urgent, -c.priority, taken[c.owner_id], c.task_id)
             )
@@ -87,3 +98,34 @@ def decide_after_crash(crashes: int, max_crashes: int, now: datetime) -> Retry |
     if crashes >= max_crashes:
         return GiveUp(f"it was interrupted {crashes} times")
     return Retry(now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeLimits:
+    """How long a run may take; in seconds.
+
+    Attributes:
+        without_progress: since it last got on. Longer than any time-out of the network, so that
+            only a run that hangs is ended.
+        base, per_instance, per_megabyte: the total grows with what is expected and with what is
+            done, so that no big study is ended that gets on.
+    """
+
+    without_progress: float
+    base: float
+    per_instance: float
+    per_megabyte: float
+
+    def total(self, instances: int, size: int) -> float:
+        return self.base + self.per_instance * instances + self.per_megabyte * size / 1e6
+
+
+def overdue(
+    limits: TimeLimits, running: float, since_progress: float, instances: int, size: int
+) -> str:
+    """Why a run that takes so many seconds is to be ended, in words; empty where it may go on."""
+    if since_progress > limits.without_progress:
+        return f"No progress for {since_progress / 60:.0f} minutes."
+    if running > limits.total(instances, size):
+        return f"Not done after {running / 3600:.1f} hours."
+    return ""

@@ -72,7 +72,7 @@ def defer_mail(mail: Mail, job_id: int) -> int:
 _WITHDRAW = "DELETE FROM procrastinate_jobs WHERE id = ANY(%s) AND status = 'todo'"
 _WEIGH = """
 UPDATE procrastinate_jobs SET priority = %s
-WHERE id = %s AND status = 'todo' AND priority <> %s
+WHERE id = %s AND status = 'todo'
 """
 
 
@@ -90,4 +90,4 @@ def withdraw(tasks: QuerySet[DicomTask]) -> None:
 def weigh(queue_job_id: int, priority: int) -> None:
     """Give a waiting row of the queue another priority."""
     with connection.cursor() as cursor:
-        cursor.execute(_WEIGH, [priority, queue_job_id, priority])
+        cursor.execute(_WEIGH, [priority, queue_job_id])

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import socket
 from collections.abc import Callable
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
-from django.utils import timezone
 
-from adit.core.jobs import child, leases
+from adit.core.jobs import disk, leases, revocations
 from adit.core.jobs.child import Outcome
+from adit.core.jobs.child_pool import Child, ChildPool
+from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.leases import Lease, LeaseStatus
-from adit.core.jobs.policy import Retry, decide_after_crash, decide_retry
-from adit.core.models import DicomTask
+from adit.core.jobs.leases import Beat, Lease, LeaseStatus
+from adit.core.jobs.policy import TimeLimits, overdue
 
 logger = logging.getLogger(__name__)
 
 # How long a child may take to stop after it was told to, before it is killed.
 CANCEL_GRACE_SECONDS = 5.0
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["adit.core.jobs.preload"])
+# Generous: only a run that moves less than 1 MB and one instance in 10 seconds comes near it.
+_TOTAL = {"base": 3600.0, "per_instance": 10.0, "per_megabyte": 1.0}
+
+_pool = ChildPool(0)
 
 
-def warm_up() -> None:
-    """Start the fork server, so that the first task does not wait for the code to be loaded."""
-    forkserver.ensure_running()
+def use_pool(pool: ChildPool) -> None:
+    """Take the children of this process from `pool`."""
+    global _pool
+    _pool = pool
 
 
 def worker_name() -> str:
@@ -60,118 +60,121 @@ class TaskRunner:
         self._task_id = task_id
 
     async def run(self) -> None:
+        if not await asyncio.to_thread(disk.has_room):
+            await self._wait_for_room()
+            return
         lease = await _in_database(leases.claim, self._task_id, worker_name())
         if lease is None:
             return
-        parent_end, child_end = _context.Pipe()
-        process = _context.Process(target=child.main, args=(lease, child_end), daemon=True)
-        # Starting takes seconds where the fork server is still loading the code.
-        starting = asyncio.create_task(asyncio.to_thread(process.start))
-        starting.add_done_callback(lambda _: child_end.close())
+        child: Child | None = None
         try:
-            outcome = await self._watch(lease, starting, parent_end)
+            child = await _pool.take()
+            child.pipe.send(lease)
+            outcome = await self._watch(lease, child)
         except asyncio.CancelledError:
-            await _stop(process, starting)
+            if child is not None:
+                await child.end()
             await asyncio.shield(_in_database(leases.hand_back, lease))
             raise
+        except OSError:
+            # The child died before it got its task, or could not be started.
+            logger.exception("No process for task %s", lease.task_id)
+            outcome = Outcome("interrupted", "Its process could not be started.")
         finally:
-            await _stop(process, starting)
-            parent_end.close()
+            if child is not None:
+                await child.end()
+        if outcome is None and child is not None:
+            outcome = Outcome("crashed", f"Its process {child.ending}.")
+        assert outcome is not None
         await self._conclude(lease, outcome)
 
-    async def _watch(
-        self, lease: Lease, starting: asyncio.Task[None], pipe: Connection
-    ) -> Outcome | None:
+    async def _wait_for_room(self) -> None:
+        """Leave the task to others for a while; without haste, for all that wait come by."""
+        logger.warning("Below the reserve of the disk: task %s waits", self._task_id)
+        await asyncio.sleep(2)
+        reason = disk.reason(socket.gethostname())
+        await _in_database(leases.postpone, self._task_id, disk.WAIT_SECONDS, reason)
+        await _in_database(dispatch)
+
+    async def _watch(self, lease: Lease, child: Child) -> Outcome | None:
         """Keep the lease until the outcome is there; None where the process died without one."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(pipe.fileno(), lambda: arrived.done() or arrived.set_result(None))
-        beat = min(settings.TASK_LEASE_SECONDS / 6, 2.0)
+        loop.add_reader(child.pipe.fileno(), lambda: arrived.done() or arrived.set_result(None))
+        pause = min(settings.TASK_LEASE_SECONDS / 6, 2.0)
+        watch = _Stopwatch(loop.time())
         canceled_at: float | None = None
         try:
-            while True:
-                await asyncio.wait({arrived if starting.done() else starting}, timeout=beat)
-                if starting.done() and arrived.done():
-                    try:
-                        return await asyncio.to_thread(pipe.recv)
-                    except (EOFError, OSError):
-                        return None
-                status = await self._heartbeat(lease)
-                if status is LeaseStatus.LOST:
-                    return Outcome("lost")
-                if status is LeaseStatus.CANCEL and starting.done():
-                    if canceled_at is None:
-                        canceled_at = loop.time()
-                        pipe.send("cancel")
-                    elif loop.time() - canceled_at > CANCEL_GRACE_SECONDS:
-                        return Outcome("canceled", "Canceled.")
+            with revocations.heard(lease.task_id) as heard:
+                while True:
+                    await _first(arrived, heard, pause)
+                    if arrived.done():
+                        try:
+                            return await asyncio.to_thread(child.pipe.recv)
+                        except (EOFError, OSError):
+                            return None
+                    heard.clear()
+                    beat = await self._heartbeat(lease)
+                    if beat is None:
+                        continue
+                    if beat.status is LeaseStatus.LOST:
+                        return Outcome("lost")
+                    if beat.status is LeaseStatus.CANCEL:
+                        if canceled_at is None:
+                            canceled_at = loop.time()
+                            child.pipe.send("cancel")
+                        elif loop.time() - canceled_at > CANCEL_GRACE_SECONDS:
+                            return Outcome("canceled", "Canceled.")
+                    elif why := watch.overdue(beat, loop.time()):
+                        return Outcome("transient", why, "FAILURE")
         finally:
-            loop.remove_reader(pipe.fileno())
+            loop.remove_reader(child.pipe.fileno())
 
-    async def _heartbeat(self, lease: Lease) -> LeaseStatus:
+    async def _heartbeat(self, lease: Lease) -> Beat | None:
         try:
-            return await _in_database(leases.renew, lease)
+            return await _in_database(leases.beat, lease)
         except DatabaseError:
             # Without a database the child cannot write either; whether the lease still holds is
             # seen as soon as the database is back.
             logger.warning("Heartbeat of task %s: the database is not reachable", lease.task_id)
-            return LeaseStatus.HELD
+            return None
 
-    async def _conclude(self, lease: Lease, outcome: Outcome | None) -> None:
+    async def _conclude(self, lease: Lease, outcome: Outcome) -> None:
         for wait in (0.5, 1, 2, 4, 8, 0):
             try:
-                await _in_database(conclude, lease, outcome)
-                await _in_database(dispatch)
+                await _in_database(_conclude_and_dispatch, lease, outcome)
                 return
             except DatabaseError:
                 logger.warning("End of task %s: the database is not reachable", lease.task_id)
                 await asyncio.sleep(wait)
 
 
-def conclude(lease: Lease, outcome: Outcome | None) -> None:
-    """Write the outcome of a run: end the task, or let it wait for another attempt."""
-    state = DicomTask.State
-    if outcome is None:
-        crashes = leases.count_crash(lease)
-        decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
-        if isinstance(decision, Retry):
-            leases.wait_and_retry(lease, decision.not_before, "The process died. It starts anew.")
-        else:
-            leases.finish(lease, state.FAILURE, f"Given up: {decision.reason}.")
-    elif outcome.kind == "interrupted":
-        leases.hand_back(lease, f"{outcome.message} It starts anew.")
-    elif outcome.kind == "done":
-        leases.finish(lease, outcome.state, outcome.message, outcome.log)
-    elif outcome.kind == "canceled":
-        leases.finish(lease, state.CANCELED, outcome.message, outcome.log)
-    elif outcome.kind == "permanent":
-        leases.finish(lease, state.FAILURE, outcome.message, outcome.log)
-    elif outcome.kind == "transient":
-        # A start after a crash is no attempt of its own: crashes have a limit of their own.
-        crashes = DicomTask.objects.values_list("crashes", flat=True).get(pk=lease.task_id)
-        decision = decide_retry(
-            max(1, lease.attempt - crashes),
-            settings.TASK_ATTEMPTS,
-            settings.TASK_RETRY_WAITS,
-            timezone.now(),
+def _conclude_and_dispatch(lease: Lease, outcome: Outcome) -> None:
+    conclude(lease, outcome)
+    dispatch()
+
+
+async def _first(arrived: asyncio.Future[None], heard: asyncio.Event, timeout: float) -> None:
+    """Wait for the one or the other, or for the time to pass."""
+    hearing = asyncio.ensure_future(heard.wait())
+    try:
+        await asyncio.wait({arrived, hearing}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        hearing.cancel()
+
+
+class _Stopwatch:
+    """How long a run takes, and how long it has not got on."""
+
+    def __init__(self, now: float) -> None:
+        self._begin = self._progress = now
+        self._work: tuple[object, ...] = ()
+        self._limits = TimeLimits(without_progress=settings.TASK_PROGRESS_MINUTES * 60, **_TOTAL)
+
+    def overdue(self, beat: Beat, now: float) -> str:
+        """Why the run is to be ended; empty where it may go on."""
+        if beat.work != self._work:
+            self._work, self._progress = beat.work, now
+        return overdue(
+            self._limits, now - self._begin, now - self._progress, beat.instances, beat.size
         )
-        if isinstance(decision, Retry):
-            leases.wait_and_retry(lease, decision.not_before, outcome.message, outcome.log)
-        else:
-            message = f"{outcome.message} ({decision.reason})"
-            leases.finish(lease, outcome.state, message, outcome.log)
-    else:
-        assert outcome.kind == "lost", outcome.kind
-
-
-async def _stop(process: Any, starting: asyncio.Task[None]) -> None:
-    """Make sure that the child is gone."""
-    await asyncio.wait({starting})
-    if starting.exception() is not None:
-        return
-    if process.is_alive():
-        process.terminate()
-        await asyncio.to_thread(process.join, 1.0)
-        if process.is_alive():
-            process.kill()
-    await asyncio.to_thread(process.join)

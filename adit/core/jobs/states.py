@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from adit.core.jobs.notify import notify_job
+from adit.core.jobs.notify import JOB_CHANNEL
 from adit.core.jobs.queue import Mail, defer_mail
 from adit.core.models import DicomJob
 
@@ -26,6 +26,14 @@ def lock_job(job_id: int) -> DicomJob | None:
     the last of them sees all of them.
     """
     return DicomJob.objects.select_for_update().filter(pk=job_id).first()
+
+
+def lock_job_state(job_id: int) -> str | None:
+    """Lock the row of a job likewise and return its state; None where it is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state FROM core_dicomjob WHERE id = %s FOR UPDATE", [job_id])
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 # An unverified job stays so until it is verified; canceling wins over everything but the end.
@@ -66,7 +74,7 @@ UPDATE core_dicomjob AS job SET
         CASE WHEN failed > 0 THEN format('%%s failed', failed) END,
         CASE WHEN canceled > 0 THEN format('%%s canceled', canceled) END) END
 FROM derived WHERE job.id = %(job_id)s
-RETURNING new_state, old_state, mail_end, first_failure
+RETURNING new_state, old_state, mail_end, first_failure, pg_notify(%(channel)s, job.id::text)
 """
 
 
@@ -77,12 +85,11 @@ def derive_job_state(job_id: int) -> Derived | None:
     The caller holds the lock of the job (`lock_job`). Returns None where the job is gone.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DERIVE, {"job_id": job_id})
+        cursor.execute(_DERIVE, {"job_id": job_id, "channel": JOB_CHANNEL})
         row = cursor.fetchone()
     if row is None:
         return None
-    notify_job(job_id)
-    new_state, old_state, mail_end, first_failure = row
+    new_state, old_state, mail_end, first_failure, _ = row
     ended_now = new_state in DicomJob.ENDED and old_state not in DicomJob.ENDED
     if ended_now and mail_end:
         defer_mail(Mail.FINISHED, job_id)

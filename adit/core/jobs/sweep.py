@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from adit.core.jobs import leases
+from adit.core.jobs.conclusion import after_crash
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.leases import Lease
-from adit.core.jobs.policy import Retry, decide_after_crash
+from adit.core.jobs.queue import DICOM_QUEUE
+from adit.core.jobs.retention import keep_house
 from adit.core.jobs.work_folder import sweep_work_folders
 from adit.core.models import DicomTask
 
@@ -23,8 +22,13 @@ logger = logging.getLogger(__name__)
 INTERVAL_SECONDS = 5.0
 
 # Queue rows that a dead worker left as `doing`; the limit lies above Procrastinate's heartbeat.
+# A row that runs a task is done with (the task itself is handed over anew); a mail is tried again.
 _CLOSE_STALLED_ROWS = """
-UPDATE procrastinate_jobs SET status = 'failed' WHERE status = 'doing' AND (
+UPDATE procrastinate_jobs SET
+    status = (CASE WHEN queue_name <> %s AND attempts < 5 THEN 'todo' ELSE 'failed' END)
+        ::procrastinate_job_status,
+    attempts = attempts + 1, worker_id = NULL
+WHERE status = 'doing' AND (
     worker_id IS NULL OR worker_id IN (
         SELECT id FROM procrastinate_workers
         WHERE last_heartbeat < now() - interval '30 seconds'))
@@ -45,20 +49,12 @@ def sweep() -> None:
         state=DicomTask.State.IN_PROGRESS, lease_until__lt=Now()
     ).select_related("job"):
         assert task.lease is not None
-        _take_back(Lease(task.pk, task.job_id, task.job.kind, task.lease, task.attempts))
+        lease = Lease(task.pk, task.job_id, task.job.kind, task.lease, task.attempts)
+        after_crash(lease, "Its worker is gone.")
     with connection.cursor() as cursor:
-        cursor.execute(_CLOSE_STALLED_ROWS)
+        cursor.execute(_CLOSE_STALLED_ROWS, [DICOM_QUEUE])
         cursor.execute(_REQUEUE_ORPHANS)
     dispatch()
-
-
-def _take_back(lease: Lease) -> None:
-    crashes = leases.count_crash(lease)
-    decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
-    if isinstance(decision, Retry):
-        leases.wait_and_retry(lease, decision.not_before, "Its worker is gone; it starts anew.")
-    else:
-        leases.finish(lease, DicomTask.State.FAILURE, f"Given up: {decision.reason}.")
 
 
 async def sweep_forever() -> None:
@@ -69,6 +65,7 @@ async def sweep_forever() -> None:
         try:
             sweep()
             sweep_work_folders()
+            keep_house()
         except DatabaseError as err:
             logger.warning("Sweep: the database is not reachable (%s)", type(err).__name__)
 

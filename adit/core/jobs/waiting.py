@@ -1,49 +1,72 @@
-"""Why a job's tasks wait, in words."""
+"""Why tasks wait, in words."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
+from django.db import connection
 from django.utils import timezone
 
-from adit.core.jobs.registry import all_kinds
-from adit.core.models import DicomJob, DicomServer, DicomTask
+from adit.core.jobs.registry import all_kinds, get_kind
+from adit.core.jobs.servers import ServerRules, rules_of, running_tasks, suspended_kinds
+from adit.core.models import DicomJob, DicomTask
 
 _OPEN_JOBS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
+_UNVERIFIED = "waits for verification by staff"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingFacts:
-    """What holds of the waiting tasks of a job at one source.
+    """What holds of a waiting task, or of the next one of a job at a source.
 
     Attributes:
+        source: name of the source server.
+        suspended: whether it takes no new tasks.
+        suspended_kind: the label of the task's kind where that is suspended.
+        outside_hours: whether its hours keep the task from starting; `opens_at` says until when.
         in_use, limit: how many tasks the source has now, and how many it takes.
-        position: the place of the job's next task in the queue of the source, from 1; 0 where
-            all wait for a later attempt.
-        not_before: when the first of those is due.
+        position: the place in the queue of the source, from 1.
+        not_before: when it may start at the earliest; None for at once.
+        waits_for: what it waits for until then, where that is not its next attempt.
     """
 
     source: str
     suspended: bool = False
+    suspended_kind: str = ""
+    outside_hours: bool = False
+    opens_at: datetime | None = None
     in_use: int = 0
     limit: int = 1
-    position: int = 0
+    position: int = 1
     not_before: datetime | None = None
+    waits_for: str = ""
 
 
 def waiting_reason(facts: WaitingFacts, now: datetime) -> str:
     """The one reason that counts, the hardest first."""
+    if facts.suspended_kind:
+        return f"suspended: no new tasks of the kind {facts.suspended_kind} start"
     if facts.suspended:
         return f"suspended: {facts.source} takes no new tasks"
-    if not facts.position:
-        return retry_reason(facts.not_before, now)
+    if facts.not_before is not None and facts.not_before > now:
+        return facts.waits_for or retry_reason(facts.not_before, now)
+    if facts.outside_hours:
+        return f"{facts.source} is outside its hours{_from(facts.opens_at, now)}"
     if facts.in_use >= facts.limit:
         place = f", position {facts.position}" if facts.position > 1 else ""
         return f"waits for {facts.source}: {facts.in_use} of {facts.limit} in use{place}"
     return f"queued (position {facts.position})"
+
+
+def _from(opens_at: datetime | None, now: datetime) -> str:
+    """`, from 20:00`, by the clock of the server; with the weekday where that is another day."""
+    if opens_at is None:
+        return ""
+    same_day = opens_at.date() == now.astimezone(opens_at.tzinfo).date()
+    zone = "" if opens_at.utcoffset() == timezone.localtime(opens_at).utcoffset() else " %Z"
+    return f", from {opens_at:{'%H:%M' if same_day else '%A %H:%M'}{zone}}"
 
 
 def retry_reason(not_before: datetime | None, now: datetime) -> str:
@@ -58,67 +81,111 @@ def retry_reason(not_before: datetime | None, now: datetime) -> str:
 def reasons_for_waiting(job: DicomJob, at_most: int = 3) -> list[str]:
     """Why the job's waiting tasks wait, one line per source; empty where none does."""
     if job.state == DicomJob.State.UNVERIFIED:
-        return ["waits for verification by staff"]
+        return [_UNVERIFIED]
     if job.state not in _OPEN_JOBS:
         return []
     now = timezone.now()
-    return [waiting_reason(facts, now) for facts in waiting_facts(job, at_most)]
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_OF_JOB, {"job": job.pk, "at_most": at_most})
+        ids = [row[0] for row in cursor.fetchall()]
+    tasks = DicomTask.objects.filter(pk__in=ids).select_related("job").defer("log")
+    return [waiting_reason(facts, now) for _, facts in sorted(_facts(tasks).items())]
 
 
-def waiting_facts(job: DicomJob, at_most: int) -> list[WaitingFacts]:
-    """The facts per source, for the first few sources."""
-    ready = Q(not_before=None) | Q(not_before__lte=Now())
-    waiting = (
-        DicomTask.objects.filter(job=job, state=DicomTask.State.PENDING)
-        .order_by("source_id")
-        .values("source_id", "source__name")
-        .annotate(first=Min("id", filter=ready), due=Min("not_before", filter=~ready))
-    )[:at_most]
-    sources = {row["source_id"]: row for row in waiting}
-    if not sources:
-        return []
-    servers = DicomServer.objects.in_bulk(list(sources))
-    in_use: dict[int, int] = dict(
-        DicomTask.objects.filter(state=DicomTask.State.IN_PROGRESS, source_id__in=sources)
-        .order_by()
-        .values_list("source_id")
-        .annotate(number=Count("id"))
-    )
-    facts = []
-    for source_id, row in sources.items():
-        server = servers.get(source_id)
-        facts.append(
-            WaitingFacts(
-                source=row["source__name"],
-                suspended=bool(server and server.is_suspended),
-                in_use=in_use.get(source_id, 0),
-                limit=server.max_tasks if server else 1,
-                position=_position(job, source_id, row["first"]) if row["first"] else 0,
-                not_before=row["due"],
-            )
+# Of each source the task that comes next: what may start now before what waits for a time.
+_NEXT_OF_JOB = """
+SELECT (SELECT id FROM core_dicomtask AS task
+        WHERE job_id = %(job)s AND source_id = node.id AND state = 'PENDING'
+        ORDER BY CASE WHEN not_before > statement_timestamp() THEN not_before END NULLS FIRST, id
+        LIMIT 1) AS next
+FROM core_dicomnode AS node
+WHERE EXISTS (SELECT 1 FROM core_dicomtask
+              WHERE job_id = %(job)s AND source_id = node.id AND state = 'PENDING')
+ORDER BY node.id LIMIT %(at_most)s
+"""
+
+
+def reasons_for_tasks(tasks: Iterable[DicomTask]) -> dict[int, str]:
+    """Why each of the tasks waits, by id; only of those that do. Give a page of them, not all.
+
+    The tasks carry their `job`; the number of statements does not depend on that of the tasks.
+    """
+    now = timezone.now()
+    waiting = [task for task in tasks if task.state == DicomTask.State.PENDING]
+    reasons = {
+        task.pk: _UNVERIFIED for task in waiting if task.job.state == DicomJob.State.UNVERIFIED
+    }
+    facts = _facts([task for task in waiting if task.pk not in reasons])
+    return reasons | {pk: waiting_reason(fact, now) for pk, fact in facts.items()}
+
+
+def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
+    tasks = list(tasks)
+    if not tasks:
+        return {}
+    rules = rules_of({task.source_id for task in tasks})
+    running = running_tasks()
+    suspended = suspended_kinds()
+    positions = _positions(tasks)
+    facts = {}
+    for task in tasks:
+        server = rules.get(task.source_id) or _FOLDER
+        kind = task.job.kind
+        facts[task.pk] = WaitingFacts(
+            source=server.name,
+            suspended=server.suspended,
+            suspended_kind=get_kind(kind).label if kind in suspended else "",
+            outside_hours=not server.suspended and not server.lets_start(task.job.urgent),
+            opens_at=server.opens_at,
+            in_use=sum(running.get(task.source_id, {}).values()),
+            limit=server.limit,
+            position=positions.get(task.pk, 1),
+            not_before=task.not_before,
+            waits_for=task.waits_for,
         )
     return facts
 
 
-def _position(job: DicomJob, source_id: int, task_id: int) -> int:
-    """The place of a task in the order of urgency, priority and age (fairness may change it)."""
-    weights = {(kind.key, False): (False, kind.priority) for kind in all_kinds()}
-    weights |= {(kind.key, True): (True, kind.urgent_priority) for kind in all_kinds()}
-    own = weights[job.kind, job.urgent]
-    ahead = Q(pk=None)
-    for (kind, urgent), weight in weights.items():
-        same = Q(job__kind=kind, job__urgent=urgent)
-        if weight > own:
-            ahead |= same
-        elif weight == own:
-            ahead |= same & Q(pk__lt=task_id)
-    return (
-        1
-        + DicomTask.objects.filter(
-            ahead,
-            Q(not_before=None) | Q(not_before__lte=Now()),
-            source_id=source_id,
-            state=DicomTask.State.PENDING,
-            job__state__in=_OPEN_JOBS,
-        ).count()
-    )
+# A source that is no server is never dispatched.
+_FOLDER = ServerRules(
+    name="its source, which is no server,",
+    limit=1,
+    suspended=True,
+    is_open=True,
+    opens_at=None,
+    urgent_ignores_hours=False,
+)
+
+# The order of the dispatcher but for fairness, which depends on what runs when the turn comes.
+_POSITIONS = """
+SELECT id, place FROM (
+    SELECT task.id, row_number() OVER (
+        PARTITION BY task.source_id
+        ORDER BY job.urgent DESC, weight.priority DESC, task.id) AS place
+    FROM core_dicomtask AS task
+    JOIN core_dicomjob AS job ON job.id = task.job_id
+    JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
+                 unnest(%(priorities)s::int[]) AS priority) AS weight
+      ON weight.kind = job.kind AND weight.urgent = job.urgent
+    WHERE task.state = 'PENDING' AND task.source_id = ANY(%(sources)s)
+      AND job.state IN ('PENDING', 'IN_PROGRESS')
+      AND (task.not_before IS NULL OR task.not_before <= statement_timestamp())
+) AS placed WHERE id = ANY(%(tasks)s)
+"""
+
+
+def _positions(tasks: Collection[DicomTask]) -> dict[int, int]:
+    """The place of each task in the order of urgency, priority and age at its source."""
+    kinds = all_kinds()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _POSITIONS,
+            {
+                "kinds": [kind.key for kind in kinds] * 2,
+                "urgent": [False] * len(kinds) + [True] * len(kinds),
+                "priorities": [k.priority for k in kinds] + [k.urgent_priority for k in kinds],
+                "sources": list({task.source_id for task in tasks}),
+                "tasks": [task.pk for task in tasks],
+            },
+        )
+        return dict(cursor.fetchall())

@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from django.conf import settings
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 
+from adit.core.jobs.child_pool import ChildPool, warm_up
+from adit.core.jobs.connections import keep_connections
 from adit.core.jobs.queue import DICOM_QUEUE
-from adit.core.jobs.runner import warm_up
+from adit.core.jobs.revocations import listen_forever
+from adit.core.jobs.runner import use_pool
 from adit.core.jobs.sweep import sweep_forever
-
-# How long running tasks may go on after SIGTERM before they are handed back.
-GRACE_SECONDS = 10.0
 
 
 def run_worker(queue: str, concurrency: int) -> None:
-    """Work on one queue until SIGTERM or SIGINT."""
+    """Work on one queue until SIGTERM or SIGINT.
+
+    Then nothing new is begun; what runs may end within `WORKER_GRACE_SECONDS`, and what has not
+    ended then is handed back.
+    """
     connector = app.connector
     assert isinstance(connector, DjangoConnector)
+    keep_connections()
     if queue == DICOM_QUEUE:
         warm_up()
     with app.replace_connector(connector.get_worker_connector()):
@@ -27,17 +33,25 @@ def run_worker(queue: str, concurrency: int) -> None:
 
 
 async def _run(queue: str, concurrency: int) -> None:
-    sweeping = asyncio.create_task(sweep_forever())
+    beside = [asyncio.create_task(sweep_forever())]
+    pool = ChildPool(concurrency + 1 if queue == DICOM_QUEUE else 0)
+    if queue == DICOM_QUEUE:
+        beside.append(asyncio.create_task(listen_forever()))
+        use_pool(pool)
+        pool.fill()
     try:
         async with app.open_async():
             await app.run_worker_async(
                 queues=[queue],
                 concurrency=concurrency,
                 name=queue,
-                shutdown_graceful_timeout=GRACE_SECONDS,
+                shutdown_graceful_timeout=settings.WORKER_GRACE_SECONDS,
                 delete_jobs="successful",
             )
     finally:
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
+        for task in beside:
+            task.cancel()
+        for task in beside:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await pool.close()

@@ -52,6 +52,8 @@ class DicomTask(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     crashes = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
+    # Why it waits until `not_before`, where that is not the next attempt.
+    waits_for = models.CharField(max_length=128, blank=True)
     queued = models.DateTimeField(null=True, blank=True)
     queue_job_id = models.BigIntegerField(null=True, blank=True)
     lease = models.UUIDField(null=True, blank=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from adit.core.deid import Assignment, Pseudonymizer
 from adit.core.dicom import (
+    AssociationGate,
     DicomError,
     DicomOperator,
     LocalConfig,
@@ -28,6 +30,7 @@ from adit.core.models import (
 )
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.core.receiver.leftovers import discard_leftovers
+from adit.core.transfer.association_slots import AssociationSlots
 from adit.core.transfer.destination import Destination
 from adit.core.transfer.folder_destination import FolderDestination, StudyFolder
 from adit.core.transfer.ledger import Ledger
@@ -38,12 +41,14 @@ from adit.core.transfer.plan import Plan
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.server_destination import ServerDestination
+from adit.core.transfer.server_pace import ServerPace
 from adit.core.transfer.verdict import judge
 
 
-def local_config() -> LocalConfig:
+def local_config(gate: AssociationGate | None = None) -> LocalConfig:
     """Who we are in DICOM."""
     return LocalConfig(
+        gate=gate,
         calling_ae_title=settings.CALLING_AE_TITLE,
         receiver_ae_title=settings.RECEIVER_AE_TITLE,
         progress_timeout=settings.DICOM_PROGRESS_TIMEOUT,
@@ -51,12 +56,18 @@ def local_config() -> LocalConfig:
 
 
 class TransferWork:
-    """One run of one transfer task."""
+    """One run of one transfer task.
+
+    The limits of the servers hold over all workers: the associations at once of source and
+    destination (the run waits for one at each before it begins), and the instances per second of
+    both. How many tasks run at once is limited at the source alone, by the dispatcher.
+    """
 
     def __init__(self, task: TransferTask, job: TransferJob, run: Run) -> None:
         self._task = task
         self._job = job
         self._run = run
+        self._gate: AssociationSlots | None = None
 
     def do(self) -> TaskResult:
         """Transfer, prove, and judge by the ledger.
@@ -78,6 +89,7 @@ class TransferWork:
     def _transfer(self, ledger: Ledger) -> Ending:
         with contextlib.ExitStack() as stack:
             try:
+                self._gate = stack.enter_context(self._reserve_associations())
                 source = stack.enter_context(self._operator(self._source_server(), receives=True))
                 request = self._request()
                 plan = plan_transfer(source, request, self._run)
@@ -114,15 +126,34 @@ class TransferWork:
     def _source_server(self) -> DicomServer:
         return DicomServer.objects.get(pk=self._task.source_id)
 
+    def _reserve_associations(self) -> AssociationSlots:
+        servers = [self._source_server()]
+        if self._task.destination.kind == DicomNode.Kind.SERVER:
+            servers.append(DicomServer.objects.get(pk=self._task.destination.pk))
+        slots = AssociationSlots([s for s in servers if s.host and s.port], self._run.cancel)
+        try:
+            slots.reserve(self._say_waiting)
+        except BaseException:
+            slots.close()
+            raise
+        return slots
+
+    def _say_waiting(self, server: str) -> None:
+        self._run.progress(now=True, phase="waiting")
+        self._run.event(f"Waits for an association with {server}: all are in use.")
+
     def _operator(self, server: DicomServer, *, receives: bool = False) -> DicomOperator:
         run = self._run
         inbox = ReceiverInbox(spill_folder=run.folder) if receives else None
+        # One association after the other: the run has one slot at each server.
+        config = replace(server.to_config(), max_associations=1)
         return DicomOperator(
-            server.to_config(),
-            local_config(),
+            config,
+            local_config(self._gate),
             cancel=run.cancel,
             incoming=inbox,
             spill_folder=run.folder,
+            pace=ServerPace(server, run.cancel) if server.max_instances_per_second else None,
         )
 
     def _request(self) -> TransferRequest:

@@ -7,6 +7,7 @@ import select
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn, Protocol
@@ -42,6 +43,7 @@ from .pdus import (
 )
 
 _RELEASE_TIMEOUT = 5.0
+_END_TIMEOUT = 0.5
 _FAILURES = (OSError, EOFError, ProtocolError, CommandError, struct.error)
 
 
@@ -78,6 +80,7 @@ class Association:
         self._killed = False
         self._message_id = 0
         self._registration = contextlib.ExitStack()
+        self._admission = contextlib.ExitStack()
 
     @classmethod
     def open(
@@ -87,12 +90,26 @@ class Association:
         contexts: Sequence[Context],
         cancel: CancelToken,
     ) -> Association:
-        """Connects and negotiates `contexts`.
+        """Connects and negotiates `contexts`, once the gate has room.
 
         Raises:
             DicomError: If the peer cannot be reached or does not want us.
             Canceled: If `cancel` is set.
         """
+        with contextlib.ExitStack() as admission:
+            if local.gate is not None:
+                admission.enter_context(local.gate.admit(server, cancel))
+            association = cls._connect(server, local, cancel)
+            association._admission = admission.pop_all()
+        try:
+            association._negotiate(contexts)
+        except BaseException:
+            association.abort()
+            raise
+        return association
+
+    @classmethod
+    def _connect(cls, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> Association:
         try:
             sock = connect(
                 server.host,
@@ -106,11 +123,6 @@ class Association:
             raise from_exception(server.name, error) from error
         association = cls(server, local, cancel, sock)
         association._registration.enter_context(cancel.on_cancel(association.kill))
-        try:
-            association._negotiate(contexts)
-        except BaseException:
-            association.abort()
-            raise
         return association
 
     def _negotiate(self, contexts: Sequence[Context]) -> None:
@@ -343,5 +355,17 @@ class Association:
         """Closes the connection without a word."""
         self.closed = True
         self._registration.close()
+        if self.local.gate is not None:
+            self._await_end()
         with contextlib.suppress(OSError):
             self._socket.close()
+        self._admission.close()
+
+    def _await_end(self) -> None:
+        """Lets the peer see the end, so that it does not count this one beside the next."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+            self._socket.settimeout(_END_TIMEOUT)
+            deadline = time.monotonic() + _END_TIMEOUT
+            while self._socket.recv(65536) and time.monotonic() < deadline:
+                pass

@@ -85,6 +85,10 @@ def insert_tasks(model: type[TaskT], tasks: Iterable[TaskT]) -> None:
     parents = DicomTask.objects.bulk_create(
         [DicomTask(**{f.attname: getattr(task, f.attname) for f in common}) for task in tasks]
     )
+    for task, parent in zip(tasks, parents, strict=True):
+        task.pk = task.id = parent.pk
+    if model is DicomTask:
+        return
     link = model._meta.get_ancestor_link(DicomTask)
     assert link is not None
     own: list[Field] = [f for f in model._meta.local_concrete_fields if f != link]
@@ -96,7 +100,6 @@ def insert_tasks(model: type[TaskT], tasks: Iterable[TaskT]) -> None:
     )
     rows = []
     for task, parent in zip(tasks, parents, strict=True):
-        task.pk = task.id = parent.pk
         values = [f.get_db_prep_save(f.pre_save(task, True), connection) for f in own]
         rows.append([parent.pk, *values])
     with connection.cursor() as cursor:

@@ -17,6 +17,7 @@ def wait_again(tasks: QuerySet[DicomTask]) -> int:
         attempts=0,
         crashes=0,
         not_before=None,
+        waits_for="",
         queued=None,
         queue_job_id=None,
         cancel_requested=False,

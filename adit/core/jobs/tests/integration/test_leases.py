@@ -7,9 +7,9 @@ from django.utils import timezone
 from adit.core.jobs import leases
 from adit.core.jobs.actions import cancel_job
 from adit.core.jobs.child import Outcome
+from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.mails import send_mail_about
 from adit.core.jobs.queue import Mail
-from adit.core.jobs.runner import conclude
 from adit.core.jobs.sweep import sweep
 from adit.core.models import DicomTask, TaskEvent
 
@@ -134,7 +134,7 @@ def test_a_crash_takes_no_attempt_from_a_task(task, settings):
     settings.TASK_RETRY_WAITS = [0]
     lease = leases.claim(task.pk, "worker")
     assert lease
-    conclude(lease, None)
+    conclude(lease, Outcome("crashed", "Its process died."))
     sweep()
     for _ in range(3):
         lease = leases.claim(task.pk, "worker")

@@ -15,7 +15,24 @@ NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
         ({"position": 3, "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use, position 3"),
         ({"not_before": NOW + timedelta(minutes=5)}, "retry at 14:05"),
         ({"not_before": NOW + timedelta(days=1)}, "retry at 2024-05-07 14:00"),
-        ({"not_before": NOW - timedelta(seconds=1)}, "queued"),
+        ({"not_before": NOW - timedelta(seconds=1)}, "queued (position 1)"),
+        (
+            {"not_before": NOW + timedelta(minutes=5), "waits_for": "waits for disk space"},
+            "waits for disk space",
+        ),
+        (
+            {"outside_hours": True, "opens_at": NOW + timedelta(hours=6)},
+            "PACS1 is outside its hours, from 20:00",
+        ),
+        (
+            {"outside_hours": True, "opens_at": NOW + timedelta(days=1, hours=6)},
+            "PACS1 is outside its hours, from Tuesday 20:00",
+        ),
+        ({"outside_hours": True}, "PACS1 is outside its hours"),
+        (
+            {"suspended_kind": "Selective Transfer", "suspended": True},
+            "suspended: no new tasks of the kind Selective Transfer start",
+        ),
         ({"suspended": True, "position": 1}, "suspended: PACS1 takes no new tasks"),
     ],
 )

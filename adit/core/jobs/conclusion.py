@@ -1,0 +1,70 @@
+"""What follows from the outcome of a run."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from adit.core.jobs import disk, leases
+from adit.core.jobs.child import Outcome
+from adit.core.jobs.leases import Lease
+from adit.core.jobs.policy import GiveUp, Retry, decide_after_crash, decide_retry
+from adit.core.models import DicomServer, DicomTask
+
+State = DicomTask.State
+
+
+def conclude(lease: Lease, outcome: Outcome) -> None:
+    """End the task, or let it wait for another attempt. Changes nothing where the lease is lost."""
+    if outcome.kind == "crashed":
+        after_crash(lease, outcome.message)
+    elif outcome.kind == "interrupted":
+        leases.hand_back(lease, f"{outcome.message} It starts anew.", outcome.log)
+    elif outcome.kind == "disk_full":
+        leases.hand_back(
+            lease,
+            outcome.message,
+            outcome.log,
+            not_before=timezone.now() + timedelta(seconds=disk.WAIT_SECONDS),
+            waits_for=disk.reason(socket.gethostname()),
+        )
+    elif outcome.kind == "done":
+        leases.finish(lease, outcome.state, outcome.message, outcome.log)
+    elif outcome.kind == "canceled":
+        leases.finish(lease, State.CANCELED, outcome.message, outcome.log)
+    elif outcome.kind == "permanent":
+        leases.finish(lease, State.FAILURE, outcome.message, outcome.log)
+    elif outcome.kind == "transient":
+        decision = _decide_retry(lease)
+        if isinstance(decision, Retry):
+            leases.wait_and_retry(lease, decision.not_before, outcome.message, outcome.log)
+        else:
+            message = f"{outcome.message} ({decision.reason})"
+            leases.finish(lease, outcome.state, message, outcome.log)
+    else:
+        assert outcome.kind == "lost", outcome.kind
+
+
+def after_crash(lease: Lease, what: str) -> None:
+    """After the process or the worker of a run is gone: it starts anew, but not for ever."""
+    crashes = leases.count_crash(lease)
+    decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
+    if isinstance(decision, Retry):
+        leases.wait_and_retry(lease, decision.not_before, f"{what} It starts anew.")
+    else:
+        leases.finish(lease, State.FAILURE, f"{what} Given up: {decision.reason}.")
+
+
+def _decide_retry(lease: Lease) -> Retry | GiveUp:
+    """By the settings of the source, or those of the whole system."""
+    task = DicomTask.objects.only("crashes", "source_id").get(pk=lease.task_id)
+    server = DicomServer.objects.filter(pk=task.source_id).first()
+    attempts = (server and server.task_attempts) or settings.TASK_ATTEMPTS
+    waits = settings.TASK_RETRY_WAITS
+    if server and server.task_retry_waits:
+        waits = [int(wait) for wait in server.task_retry_waits.split(",")]
+    # A start after a crash is no attempt of its own: crashes have a limit of their own.
+    return decide_retry(max(1, lease.attempt - task.crashes), attempts, waits, timezone.now())

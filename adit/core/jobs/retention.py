@@ -1,0 +1,81 @@
+"""What is kept for a time only: rows of the queue that are done, raw logs, old jobs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from adit.core.jobs.registry import concrete_job
+from adit.core.jobs.states import lock_job
+from adit.core.models import DicomJob, DicomTask
+
+logger = logging.getLogger(__name__)
+
+# Each worker looks once an hour; one at a time does the work.
+_INTERVAL_SECONDS = 3600.0
+_HOUSE_LOCK = 4127003
+_AT_ONCE = 500
+
+_DELETE_QUEUE_ROWS = """
+DELETE FROM procrastinate_jobs WHERE id IN (
+    SELECT job.id FROM procrastinate_jobs AS job
+    WHERE job.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
+      AND coalesce((SELECT max(at) FROM procrastinate_events WHERE job_id = job.id),
+                   '-infinity') < now() - interval '1 day'
+    LIMIT %s)
+"""
+
+_next_time = 0.0
+
+
+def keep_house() -> bool:
+    """Delete what is past its time, if the last look is long enough ago; returns whether it was."""
+    global _next_time
+    if time.monotonic() < _next_time:
+        return False
+    _next_time = time.monotonic() + _INTERVAL_SECONDS
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_HOUSE_LOCK])
+        row = cursor.fetchone()
+        if row is None or not row[0]:
+            return False
+        cursor.execute(_DELETE_QUEUE_ROWS, [10 * _AT_ONCE])
+    clear_logs()
+    delete_old_jobs()
+    return True
+
+
+def clear_logs() -> int:
+    """Empty the raw logs of tasks that ended long ago; returns of how many."""
+    if not settings.TASK_LOG_DAYS:
+        return 0
+    old = timezone.now() - timedelta(days=settings.TASK_LOG_DAYS)
+    return (
+        DicomTask.objects.filter(job__end__lt=old, end__lt=old, state__in=DicomTask.ENDED)
+        .exclude(log="")
+        .update(log="")
+    )
+
+
+def delete_old_jobs() -> int:
+    """Delete jobs that ended long ago, with their tasks and receipts; returns how many."""
+    if not settings.JOB_RETENTION_DAYS:
+        return 0
+    old = timezone.now() - timedelta(days=settings.JOB_RETENTION_DAYS)
+    ended = DicomJob.objects.filter(state__in=DicomJob.ENDED, end__lt=old).order_by("pk")
+    number = 0
+    for job_id in ended.values_list("pk", flat=True)[:_AT_ONCE]:
+        with transaction.atomic():
+            job = lock_job(job_id)
+            # It may have been restarted meanwhile.
+            if job is not None and job.is_ended and job.end is not None and job.end < old:
+                concrete_job(job).delete()
+                number += 1
+    if number:
+        logger.info("Deleted %s jobs that were past their retention", number)
+    return number

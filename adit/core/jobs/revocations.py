@@ -1,0 +1,57 @@
+"""Tells the runs of this worker at once when somebody cancels or kills their task.
+
+Only a shortcut: a run that hears nothing learns it with its next heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import psycopg
+from django.db import connection as django_connection
+
+from adit.core.jobs.notify import RUN_CHANNEL
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 2.0
+
+_runs: dict[int, asyncio.Event] = {}
+
+
+@contextlib.contextmanager
+def heard(task_id: int) -> Iterator[asyncio.Event]:
+    """An event that is set when something happens to the task while the block runs."""
+    event = _runs[task_id] = asyncio.Event()
+    try:
+        yield event
+    finally:
+        if _runs.get(task_id) is event:
+            del _runs[task_id]
+
+
+async def listen_forever() -> None:
+    """Pass on notifications until canceled; a database that is away is waited for."""
+    parameters = {
+        key: value
+        for key, value in django_connection.get_connection_params().items()
+        if key not in ("cursor_factory", "context", "prepare_threshold")
+    }
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                **parameters, autocommit=True
+            ) as connection:
+                await connection.execute(f"LISTEN {RUN_CHANNEL}")
+                # Whatever came while nobody listened.
+                for event in _runs.values():
+                    event.set()
+                async for notification in connection.notifies():
+                    if event := _runs.get(int(notification.payload)):
+                        event.set()
+        except psycopg.Error as err:
+            logger.warning("Notifications: the database is not reachable (%s)", type(err).__name__)
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,91 @@
+"""What holds of source servers now: limits, hours, what is suspended."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from django.conf import settings
+from django.db.models import Count
+from django.utils import timezone
+
+from adit.core.jobs.hours import Hours, is_open, opens_at
+from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerHours
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerRules:
+    """What a server allows at a certain time.
+
+    Attributes:
+        limit: tasks at once.
+        is_open: whether the time lies in its hours.
+        opens_at: when its next hours begin, in its time zone; None where it has no more.
+    """
+
+    name: str
+    limit: int
+    suspended: bool
+    is_open: bool
+    opens_at: datetime | None
+    urgent_ignores_hours: bool
+
+    def lets_start(self, urgent: bool) -> bool:
+        """Whether a task may start, but for the number of tasks at once."""
+        return not self.suspended and (self.is_open or (urgent and self.urgent_ignores_hours))
+
+
+def rules_of(server_ids: Collection[int] | None = None) -> dict[int, ServerRules]:
+    """The rules of the servers (of all without `server_ids`) now, in two statements."""
+    servers = DicomServer.objects.all()
+    all_hours = ServerHours.objects.all()
+    if server_ids is not None:
+        servers = servers.filter(pk__in=server_ids)
+        all_hours = all_hours.filter(server_id__in=server_ids)
+    hours: dict[int, list[Hours]] = {}
+    for row in all_hours:
+        entry = Hours(frozenset(row.weekdays), row.since, row.until)
+        hours.setdefault(row.server_id, []).append(entry)
+    now = timezone.now()
+    rules = {}
+    for row in servers.values_list(
+        "pk", "name", "max_tasks", "is_suspended", "time_zone", "urgent_ignores_hours"
+    ):
+        pk, name, limit, suspended, zone_name, urgent_ignores_hours = row
+        zone = _zone(zone_name)
+        open_now = is_open(hours.get(pk, ()), now, zone)
+        rules[pk] = ServerRules(
+            name=name,
+            limit=limit,
+            suspended=suspended,
+            is_open=open_now,
+            opens_at=None if open_now else opens_at(hours[pk], now, zone),
+            urgent_ignores_hours=urgent_ignores_hours,
+        )
+    return rules
+
+
+def _zone(name: str) -> tzinfo:
+    return zoneinfo.ZoneInfo(name or settings.TIME_ZONE)
+
+
+def suspended_kinds() -> set[str]:
+    """The kinds of jobs of which nothing new is to start."""
+    return set(JobKindSettings.objects.filter(is_suspended=True).values_list("kind", flat=True))
+
+
+def running_tasks() -> dict[int, dict[int, int]]:
+    """How many tasks run, by source and by owner."""
+    # Who runs has a lease: there is an index on those few rows.
+    rows = (
+        DicomTask.objects.filter(lease__isnull=False)
+        .order_by()
+        .values_list("source_id", "job__owner_id")
+        .annotate(number=Count("id"))
+    )
+    running: dict[int, dict[int, int]] = {}
+    for source_id, owner_id, number in rows:
+        running.setdefault(source_id, {})[owner_id] = number
+    return running
