@@ -6,24 +6,27 @@ is read once, for all who watch it; what depends on the user is added when it is
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
 from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS
 from adit.core.jobs.registry import all_kinds, get_kind
-from adit.core.jobs.waiting import reasons_for_waiting
+from adit.core.jobs.waiting import next_tasks, reasons_for_waiting
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer, TaskEvent
 from adit.core.pages.action_buttons import job_buttons, task_buttons
 from adit.core.pages.feeds import Fragments
 from adit.core.pages.job_search import JobChoices, find_jobs
 from adit.core.pages.progress import JobProgress, elapsed, progress_of
-from adit.core.pages.task_table import tasks_by_id, tasks_of_kind, with_notes
+from adit.core.pages.task_table import add_notes, tasks_of_kind
 
 RUNNING_SHOWN = 8
 RECENT_SHOWN = 10
@@ -122,20 +125,22 @@ class JobReading:
         }
 
 
-def read_job(job: DicomJob, rows: Collection[int] = ()) -> JobReading:
-    """Read what the page of a job shows; the job comes with its owner."""
-    decorated = with_progress([job])[0]
+def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
+    """Read what the page of a job shows. The job comes with its owner, and with its progress where
+    that is known; the rows are tasks of it."""
+    if not hasattr(job, "progress"):
+        with_progress([job])
+    rows, following = list(rows), next_tasks(job)
+    reasons = add_notes(job, rows, following)
+    unverified = job.state == DicomJob.State.UNVERIFIED
+    events = TaskEvent.objects.filter(task__job=job).select_related("task").order_by("-id")
     return JobReading(
-        job=decorated,
-        waiting=reasons_for_waiting(job),
-        running=_running_tasks(decorated),
-        events=list(
-            TaskEvent.objects.filter(task__job=job)
-            .select_related("task")
-            .order_by("-id")[:EVENTS_SHOWN]
-        ),
+        job=job,
+        waiting=reasons_for_waiting(job) if unverified else [reasons[t.pk] for t in following],
+        running=_running_tasks(job),
+        events=list(events.defer("task__log")[:EVENTS_SHOWN]),
         fitting=frozenset(name for name, action in JOB_ACTIONS.items() if action.fits(job)),
-        rows=tasks_by_id(job, rows) if rows else [],
+        rows=rows,
     )
 
 
@@ -143,14 +148,17 @@ def _running_tasks(job: Any) -> list[Any]:
     """The first of the running tasks, each with the series that it works on."""
     if not job.progress.counts.get(DicomTask.State.IN_PROGRESS):
         return []
-    found = DicomTask.objects.filter(job_id=job.pk, state=DicomTask.State.IN_PROGRESS)
-    tasks: list[Any] = list(found.defer("log").order_by("start", "id")[:RUNNING_SHOWN])
     series = SeriesTransfer.objects.filter(
-        task__in=[task.pk for task in tasks], state=SeriesTransfer.State.IN_PROGRESS
-    ).defer("instances")
-    rows = list(series)
+        task=OuterRef("pk"), state=SeriesTransfer.State.IN_PROGRESS
+    ).values(
+        series=JSONObject(
+            number="series_number", modality="modality", confirmed="confirmed", expected="expected"
+        )
+    )
+    found = DicomTask.objects.filter(job_id=job.pk, state=DicomTask.State.IN_PROGRESS)
+    found = found.annotate(current_series=ArraySubquery(series)).defer("log")
+    tasks: list[Any] = list(found.order_by("start", "id")[:RUNNING_SHOWN])
     for task in tasks:
-        task.current_series = [row for row in rows if row.task_id == task.pk]  # type: ignore[attr-defined]
         task.elapsed = elapsed(task)
     return tasks
 
@@ -193,7 +201,7 @@ def read_task(task_id: int, kind: str) -> TaskReading | None:
     task = tasks.filter(pk=task_id).first()
     if task is None:
         return None
-    with_notes([task])
+    add_notes(task.job, [task])
     return TaskReading(
         task=task,
         series=list(task.series.defer("instances")),

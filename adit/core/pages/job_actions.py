@@ -27,7 +27,7 @@ from adit.core.pages.action_buttons import RETRY, RETRY_WARNED
 from adit.core.pages.fragments import as_response, read_job
 from adit.core.pages.identifiers import id_list
 from adit.core.pages.job_detail import tasks_response, visible_job
-from adit.core.pages.task_table import TaskChoices, chosen_tasks
+from adit.core.pages.task_table import TaskChoices, chosen_tasks, tasks_by_id
 
 
 @login_required
@@ -47,7 +47,7 @@ def job_action(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
         if job is None:
             return None
         rows = id_list(request.POST.get("tasks", ""))
-        return as_response(read_job(job, rows).fragments(user, rows))
+        return as_response(read_job(job, tasks_by_id(job, rows)).fragments(user, rows))
 
     return answer_action(
         request,

@@ -10,13 +10,12 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from adit.core.jobs.registry import concrete_job
-from adit.core.models import DicomJob, DicomTask
+from adit.core.jobs.registry import JobKind, all_kinds, get_kind
+from adit.core.models import DicomJob, DicomTask, TransferJob
 from adit.core.pages.action_buttons import bulk_buttons
-from adit.core.pages.fragments import as_response, read_job
+from adit.core.pages.fragments import as_response, read_job, with_progress
 from adit.core.pages.identifiers import id_list
-from adit.core.pages.progress import progress_of
-from adit.core.pages.task_table import TaskChoices, find_tasks
+from adit.core.pages.task_table import TaskChoices, add_notes, find_tasks, tasks_by_id
 
 
 def visible_job(user: Any, job_id: int) -> DicomJob:
@@ -25,8 +24,30 @@ def visible_job(user: Any, job_id: int) -> DicomJob:
     Raises:
         Http404: there is no such job, or it is somebody else's.
     """
-    jobs = DicomJob.objects.visible_to(user).select_related("owner", "group")
+    jobs = DicomJob.objects.visible_to(user).select_related("owner", "group", *_details())
     return get_object_or_404(jobs, pk=job_id)
+
+
+def _link_of(kind: JobKind) -> str:
+    """The name by which a job leads to the columns of its app."""
+    link: Any = kind.job_model._meta.get_ancestor_link(DicomJob)
+    return link.remote_field.get_accessor_name() if link else ""
+
+
+def _details() -> list[str]:
+    """The columns of all apps, and the profiles, so that they come with the job in one query."""
+    names = []
+    for kind in all_kinds():
+        if link := _link_of(kind):
+            profile = issubclass(kind.job_model, TransferJob)
+            names.append(f"{link}__profile" if profile else link)
+    return names
+
+
+def details_of(job: DicomJob) -> DicomJob:
+    """The job as an object of its own kind."""
+    link = _link_of(get_kind(job.kind))
+    return getattr(job, link) if link else job
 
 
 @login_required
@@ -37,20 +58,20 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     choices = TaskChoices.from_request(request, job_id)
     if request.headers.get("HX-Target") == "tasks":
         return tasks_response(request, job, choices)
-    reading = read_job(job)
+    with_progress([job])
+    table = table_context(request.user, job, choices)
+    reading = read_job(job, table["page"])
     context = {
         **reading.context(request.user),
-        **table_context(request.user, job, choices, reading.progress.counts),
-        "details": concrete_job(job),
+        **table,
+        "details": details_of(job),
     }
     return render(request, "core/jobs/detail.html", context)
 
 
-def table_context(
-    user: Any, job: DicomJob, choices: TaskChoices, counts: dict[str, int]
-) -> dict[str, Any]:
-    """What the table of tasks shows."""
-    page = find_tasks(job, choices, counts)
+def table_context(user: Any, job: Any, choices: TaskChoices) -> dict[str, Any]:
+    """What the table of tasks shows, but for their notes; the job knows its progress."""
+    page = find_tasks(job, choices, job.progress.counts)
     return {
         "job": job,
         "page": page,
@@ -64,8 +85,9 @@ def table_context(
 def tasks_response(request: HttpRequest, job: DicomJob, choices: TaskChoices) -> HttpResponse:
     """The table of tasks alone; the address of the page follows what is chosen, so that a reload
     or the way back from a task shows the same."""
-    counts = progress_of([job.pk])[job.pk].counts
-    context = table_context(request.user, job, choices, counts)
+    with_progress([job])
+    context = table_context(request.user, job, choices)
+    add_notes(job, context["page"])
     response = render(request, "core/jobs/_tasks.html", context)
     address = reverse("core:job_detail", args=[job.pk])
     response["HX-Replace-Url"] = f"{address}?{choices.query}" if choices.query else address
@@ -77,5 +99,6 @@ def tasks_response(request: HttpRequest, job: DicomJob, choices: TaskChoices) ->
 def job_live(request: HttpRequest, job_id: int) -> HttpResponse:
     """What the WebSocket would send, for pages without one."""
     rows = id_list(request.GET.get("tasks", ""))
-    reading = read_job(visible_job(request.user, job_id), rows)
+    job = visible_job(request.user, job_id)
+    reading = read_job(job, tasks_by_id(job, rows))
     return as_response(reading.fragments(request.user, rows))

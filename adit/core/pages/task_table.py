@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,9 @@ from urllib.parse import urlencode
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from adit.core.jobs.registry import get_kind
-from adit.core.jobs.waiting import retry_reason
+from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomJob, DicomTask, TransferTask
 from adit.core.pages.search_memory import clean_search, recall, remember, tasks_of
 
@@ -123,21 +122,26 @@ def find_tasks(job: DicomJob, choices: TaskChoices, counts: dict[str, int] | Non
         paginator = _CountedPaginator(tasks, PAGE_SIZE, number)
     page = paginator.get_page(choices.page)
     page.object_list = list(page.object_list)
-    with_notes(page.object_list)
     return page
 
 
 def tasks_by_id(job: DicomJob, task_ids: Collection[int]) -> list[Any]:
     """Those of the tasks that belong to the job."""
-    tasks = tasks_of_kind(job.kind).filter(job_id=job.pk, pk__in=task_ids).order_by("line", "id")
-    return with_notes(list(tasks))
+    tasks = tasks_of_kind(job.kind).filter(job_id=job.pk, pk__in=task_ids)
+    return list(tasks.order_by("line", "id"))
 
 
-def with_notes(tasks: list[Any]) -> list[Any]:
-    """Give each task a `note`: its message, or why it waits."""
-    now = timezone.now()
+def add_notes(job: DicomJob, tasks: Iterable[Any], also: Iterable[Any] = ()) -> dict[int, str]:
+    """Give each task of the job a `note`: its message, or why it waits.
+
+    Returns:
+        Why those of `tasks` and `also` wait that do, by id.
+    """
+    tasks = list(tasks)
     for task in tasks:
-        task.note = task.message
-        if task.state == DicomTask.State.PENDING and task.not_before:
-            task.note = f"{retry_reason(task.not_before, now)}: {task.message}".rstrip(": ")
-    return tasks
+        task.job = job
+    reasons = reasons_for_tasks([*tasks, *also])
+    for task in tasks:
+        reason = reasons.get(task.pk, "")
+        task.note = ": ".join(part for part in (reason, task.message) if part)
+    return reasons

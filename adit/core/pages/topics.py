@@ -18,6 +18,7 @@ from adit.core.pages.fragments import (
     read_task,
 )
 from adit.core.pages.job_search import JobChoices
+from adit.core.pages.task_table import tasks_by_id
 
 
 def sees(user: User, owner_id: int) -> bool:
@@ -36,7 +37,7 @@ class JobTopic:
 
     def read(self, rows: Collection[int]) -> JobReading | None:
         job = DicomJob.objects.select_related("owner").filter(pk=self.job_id).first()
-        return read_job(job, rows) if job else None
+        return read_job(job, tasks_by_id(job, rows) if rows else ()) if job else None
 
     def is_open(self, reading: JobReading) -> bool:
         return not reading.job.is_ended
