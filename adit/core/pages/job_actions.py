@@ -119,7 +119,8 @@ def bulk_in_words(name: str, outcome: BulkOutcome) -> str:
         number = tasks_in_words(len(outcome.refused))
         raise Conflict(f"Cannot {action.verb} {number}{because}")
     done = len(outcome.done)
-    text = f"{tasks_in_words(done)} {'is' if done == 1 else 'are'} {action.past}."
+    past = action.past.partition(";")[0]
+    text = f"{tasks_in_words(done)} {'is' if done == 1 else 'are'} {past}."
     if refused:
         text += f" Not {tasks_in_words(len(outcome.refused))}{because}"
     return text
