@@ -101,16 +101,7 @@ def _events(state: str) -> list[tuple[str, str]]:
     return events
 
 
-def _task(
-    model: Any,
-    job: Any,
-    line: int,
-    state: str,
-    now: Any,
-    source: Any,
-    destination: Any,
-    pseudonym: str,
-) -> Any:
+def _columns(job_id: int, line: int, state: str, now: Any) -> dict[str, Any]:
     running = state == "IN_PROGRESS"
     began = state not in ("PENDING", "CANCELED")
     notes = {"FAILURE": "The source does not answer.", "WARNING": "2 instances are excluded."}
