@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "adit.accounts.apps.AccountsConfig",
     "adit.audit.apps.AuditConfig",
     "adit.selective_transfer.apps.SelectiveTransferConfig",
+    "adit.api.apps.ApiConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -39,7 +40,9 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "django_tables2",
+    "drf_spectacular",
     "procrastinate.contrib.django",
+    "rest_framework",
 ]
 
 MIDDLEWARE = [
@@ -210,6 +213,26 @@ PROFILE_TRIAL_MAX_MB = env.integer("PROFILE_TRIAL_MAX_MB", 50, 1)
 LOOK_TIMEOUT_SECONDS = env.integer("LOOK_TIMEOUT_SECONDS", 60, 1)
 # Uploads up to this size, with some room for the form around the file, never touch the disk.
 FILE_UPLOAD_MAX_MEMORY_SIZE = (PROFILE_TRIAL_MAX_MB + 1) * 1024 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["adit.api.authentication.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "adit.api.problems.handle",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ADIT",
+    "VERSION": "1",
+    "DESCRIPTION": "Transfer jobs and their tasks. Log in on the pages; changes need the header"
+    " X-CSRFToken with the value of the cookie csrftoken.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "adit.core.models.DicomJob.State",
+        "TaskState": "adit.core.models.DicomTask.State",
+    },
+}
 
 PROCRASTINATE_ON_APP_READY = "adit.core.jobs.queue.configure"
 

@@ -87,6 +87,12 @@ class Shell:
             return []
         return list(user.groups.order_by("name"))
 
+    @property
+    def active_group(self) -> Any:
+        """The one of them whose rights count; it always is one of them."""
+        chosen = getattr(self._user, "active_group_id", None)
+        return next((group for group in self.groups if group.pk == chosen), None)
+
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The context processor: the frame around the page."""
