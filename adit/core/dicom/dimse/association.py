@@ -216,7 +216,7 @@ class Association:
             DicomError: If the association broke or nothing came; it cannot be used any more.
             Canceled: If the token was set.
         """
-        self._deadline = time.monotonic() + timeout
+        deadline = self._deadline = time.monotonic() + timeout
         try:
             self._socket.settimeout(timeout)
             self._reader.expect(timeout)
@@ -227,6 +227,8 @@ class Association:
                 self._writer.write_message(
                     message.context.context_id, echo_response(message.command)
                 )
+                # A peer that only verifies us gets no more time for its answer.
+                self._deadline = deadline
         except _FAILURES as error:
             self._fail(error)
 
