@@ -110,14 +110,32 @@ class DicomServer(DicomNode):
         help_text="How many tasks may read from this server at the same time, over all workers.",
     )
     max_associations = models.PositiveSmallIntegerField(
-        "associations of a search",
+        "associations of one task",
         default=4,
         validators=[MinValueValidator(1)],
-        help_text="With 1 a search is read to its end before more is asked about its results. "
-        "What all tasks open together is bounded by the tasks at once.",
+        help_text="How many a search or the sending of a study may open. With 1 a search is read "
+        "to its end before more is asked about its results.",
     )
     is_suspended = models.BooleanField(
         "suspended", default=False, help_text="Running tasks finish, nothing new starts."
+    )
+
+    storage_commitment_support = models.BooleanField(
+        default=False, help_text="Confirms that it keeps what it took (PS3.4 Annex J)."
+    )
+    connect_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds; empty: 10."
+    )
+    acse_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds until an association is accepted; empty: 30."
+    )
+    network_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds until a request is answered; empty: 120."
+    )
+    progress_timeout = models.PositiveSmallIntegerField(
+        blank=True,
+        null=True,
+        help_text="Seconds without a new instance, after which a retrieval ends; empty: as set.",
     )
 
     tls_enabled = models.BooleanField("TLS", default=False)
@@ -177,6 +195,11 @@ class DicomServer(DicomNode):
             ),
             preferred_store=StoreProtocol(self.preferred_store) if self.preferred_store else None,
             max_associations=self.max_associations,
+            storage_commitment_support=self.storage_commitment_support,
+            connect_timeout=self.connect_timeout or None,
+            acse_timeout=self.acse_timeout or None,
+            network_timeout=self.network_timeout or None,
+            progress_timeout=self.progress_timeout or None,
             tls=self.tls_config(),
         )
 

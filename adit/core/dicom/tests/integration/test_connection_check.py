@@ -39,9 +39,7 @@ def text(report):
 
 
 def test_orthanc_offers_what_is_set_for_it(server, receiver_port):
-    report = check_connection(
-        dataclasses.replace(server, storage_commitment_support=True), LOCAL
-    )
+    report = check_connection(dataclasses.replace(server, storage_commitment_support=True), LOCAL)
     assert report.passed, text(report)
     assert report.differences == []
     assert report.latency is not None and report.latency < 5

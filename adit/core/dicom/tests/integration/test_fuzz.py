@@ -32,9 +32,7 @@ from adit.core.dicom.tests.scripted_peer import Conversation
 
 pytestmark = pytest.mark.integration
 
-LOCAL = LocalConfig(
-    connect_timeout=2, acse_timeout=0.1, network_timeout=0.1, progress_timeout=0.15
-)
+LOCAL = LocalConfig(connect_timeout=2, acse_timeout=0.1, network_timeout=0.1, progress_timeout=0.15)
 
 
 @pytest.fixture(autouse=True)
