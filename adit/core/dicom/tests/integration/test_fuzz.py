@@ -153,6 +153,8 @@ class Replayer:
         return self
 
     def __exit__(self, *_args):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(10)
 
