@@ -22,6 +22,7 @@ from ..errors import (
     broken,
     from_exception,
     from_rejection,
+    own_certificate,
     timed_out,
 )
 from ..sockets import connect
@@ -64,6 +65,13 @@ class Message:
     context: AcceptedContext
     command: Command
     data: bytearray | Sink | None
+
+
+def _ssl_context(server: ServerConfig) -> ssl.SSLContext | None:
+    try:
+        return server.tls.ssl_context() if server.tls else None
+    except OSError as error:
+        raise own_certificate(server.name, error) from error
 
 
 class Association:
@@ -110,6 +118,7 @@ class Association:
             DicomError: If the peer cannot be reached or does not want us, or there is no place.
             Canceled: If `cancel` is set.
         """
+        secure = _ssl_context(server)
         with contextlib.ExitStack() as stack:
             if local.association_gate is not None:
                 stack.enter_context(local.association_gate(server.name, cancel, wait=wait))
@@ -118,7 +127,7 @@ class Association:
                     server.host,
                     server.port,
                     timeout=local.connect_timeout,
-                    ssl_context=server.tls.ssl_context() if server.tls else None,
+                    ssl_context=secure,
                     cancel=cancel,
                 )
             except (OSError, ValueError) as error:
