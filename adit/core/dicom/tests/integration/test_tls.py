@@ -123,7 +123,9 @@ def test_storing_and_asking_and_fetching_from_orthanc(secure, local, incoming, s
         assert got == sent
 
 
-def test_c_move_and_commitment_are_asked_for_over_tls(authority, tls, local, incoming, receiver_port):
+def test_c_move_and_commitment_are_asked_for_over_tls(
+    authority, tls, local, incoming, receiver_port
+):
     """The double speaks TLS with us and plain DICOM with our receiver."""
     certificate = authority.sign("double")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
@@ -145,9 +147,7 @@ def test_c_move_and_commitment_are_asked_for_over_tls(authority, tls, local, inc
         instances = make_series(5)
         with DicomOperator(config, local, incoming=incoming) as operator:
             assert all(o.accepted for o in operator.store(instances))
-            got = list(
-                operator.fetch(patient_id="P1", study_instance_uid="1.2.3.1", series=SERIES)
-            )
+            got = list(operator.fetch(patient_id="P1", study_instance_uid="1.2.3.1", series=SERIES))
             result = operator.commit([(i.sop_class_uid, i.sop_instance_uid) for i in instances])
     assert {i.sop_instance_uid for i in got} == {i.sop_instance_uid for i in instances}
     assert result.complete
@@ -180,9 +180,7 @@ def storescp(authority, tmp_path):
 
 
 def test_dcmtk_asks_for_our_certificate_and_gets_it(storescp, authority, tls):
-    config, arrived = storescp(
-        authority.sign("storescp"), "+cf", authority.certificate, "-rc"
-    )
+    config, arrived = storescp(authority.sign("storescp"), "+cf", authority.certificate, "-rc")
     with DicomOperator(dataclasses.replace(config, tls=tls)) as operator:
         operator.echo()
         assert all(o.accepted for o in operator.store(make_series(40)))
@@ -266,14 +264,14 @@ def test_a_file_that_is_missing_or_no_certificate(tmp_path, name, content):
     web = dataclasses.replace(
         config, host="", dicomweb_root_url="https://127.0.0.1:1/", dicomweb_qido_support=True
     )
-    assert "our own certificate files cannot be read" in str(failure(web, TlsConfig(**{name: path})))
+    assert "our own certificate files cannot be read" in str(
+        failure(web, TlsConfig(**{name: path}))
+    )
 
 
 def test_dicomweb_says_the_same(secure, front, folder):
     web = dataclasses.replace(secure, host="", port=0)
     other = TlsConfig(ca_file=Authority(folder, "third").certificate)
     assert "is not signed by an authority that we trust" in str(failure(web, other))
-    plain = dataclasses.replace(
-        web, dicomweb_root_url=f"http://127.0.0.1:{front.port}/dicom-web"
-    )
+    plain = dataclasses.replace(web, dicomweb_root_url=f"http://127.0.0.1:{front.port}/dicom-web")
     assert isinstance(failure(plain, None), DicomError)
