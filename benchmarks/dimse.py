@@ -1,11 +1,11 @@
 """DIMSE against DCMTK and pynetdicom, with the same peers in the same run.
 
-Retrieval: from one Orthanc, by getscu and by C-GET of ours, both writing DICOM files; by movescu, which
-takes the instances in itself (+P) and writes them unsynced, and by C-MOVE through our receiver, which
-hashes, syncs and enters each instance in PostgreSQL before it answers, and hands it to a worker that
-writes it. WADO-RS is shown beside them. Sending: storescu and ours to Orthanc and to storescp. CPU time
-against plain pynetdicom, which sends chunks from files and writes what it gets undecoded. Memory: one
-large object sent, received by C-GET and taken in by the receiver.
+Retrieval: from one Orthanc, by getscu and by C-GET of ours, both writing DICOM files; by movescu,
+which takes the instances in itself (+P) and writes them unsynced, and by C-MOVE through our
+receiver, which hashes, syncs and enters each instance in PostgreSQL before it answers, and hands it
+to a worker that writes it. WADO-RS is shown beside them. Sending: storescu and ours to Orthanc and
+to storescp. CPU time against plain pynetdicom, which sends chunks from files and writes what it
+gets undecoded. Memory: one large object sent, received by C-GET and taken in by the receiver.
 """
 
 import argparse

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from adit.core.dicom import DicomOperator, RetrieveProtocol, StoreProtocol
-from adit.core.dicom.tests.conftest import config_of
 from adit.core.dicom.tests.samples import content, real_files, real_instances
 
 pytestmark = [pytest.mark.integration, pytest.mark.interop]

@@ -176,29 +176,35 @@ def bounded():
 @FUZZ
 @given(mutations())
 def test_answers_to_a_query(changes):
-    with Replayer(mutated(find_answers(), changes)) as peer, bounded():
-        with DicomOperator(peer.config(), LOCAL) as operator, contextlib.suppress(DicomError):
-            list(operator.find_series(Query(study_instance_uid="1.2.3")))
+    with (
+        Replayer(mutated(find_answers(), changes)) as peer,
+        bounded(),
+        DicomOperator(peer.config(), LOCAL) as operator,
+        contextlib.suppress(DicomError),
+    ):
+        list(operator.find_series(Query(study_instance_uid="1.2.3")))
 
 
 @FUZZ
 @given(mutations())
 def test_instances_of_a_retrieval(changes):
-    with Replayer(mutated(get_answers(), changes)) as peer, bounded():
-        with DicomOperator(peer.config(), LOCAL) as operator:
-            got = []
-            with contextlib.suppress(DicomError):
-                for instance in operator.fetch(
-                    patient_id="P1",
-                    study_instance_uid="1.2.3.1",
-                    series={"1.2.3.1.1": None},
-                    protocol=RetrieveProtocol.C_GET,
-                    sop_classes=[CT],
-                ):
-                    got.append(instance)
-            # What is handed on belongs to what was asked for, whatever was sent.
-            for instance in got:
-                assert instance.identifiers().study_instance_uid == "1.2.3.1"
+    got = []
+    with (
+        Replayer(mutated(get_answers(), changes)) as peer,
+        bounded(),
+        DicomOperator(peer.config(), LOCAL) as operator,
+        contextlib.suppress(DicomError),
+    ):
+        for instance in operator.fetch(
+            patient_id="P1",
+            study_instance_uid="1.2.3.1",
+            series={"1.2.3.1.1": None},
+            protocol=RetrieveProtocol.C_GET,
+            sop_classes=[CT],
+        ):
+            got.append(instance)
+    # What is handed on belongs to what was asked for, whatever was sent.
+    assert all(one.identifiers().study_instance_uid == "1.2.3.1" for one in got)
 
 
 def acceptance():

@@ -190,9 +190,9 @@ def test_dcmtk_asks_for_our_certificate_and_gets_it(storescp, authority, tls):
 def failure(config, tls):
     """What an echo ends with."""
     local = LocalConfig(connect_timeout=5, acse_timeout=5, network_timeout=5)
-    with DicomOperator(dataclasses.replace(config, tls=tls), local) as operator:
-        with pytest.raises(DicomError) as caught:
-            operator.echo()
+    config = dataclasses.replace(config, tls=tls)
+    with DicomOperator(config, local) as operator, pytest.raises(DicomError) as caught:
+        operator.echo()
     return caught.value
 
 
