@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.validators import URLValidator
 from django.http import HttpRequest
 
+from adit.core.connections import ConnectionTestMixin
 from adit.core.jobs.registry import all_kinds
 from adit.core.models import (
     DeidProfile,
@@ -82,7 +83,7 @@ class DicomServerForm(forms.ModelForm):
 
 
 @admin.register(DicomServer)
-class DicomServerAdmin(admin.ModelAdmin):
+class DicomServerAdmin(ConnectionTestMixin, admin.ModelAdmin):
     form = DicomServerForm
     list_display = ["name", "ae_title", "host", "port", "is_active", "is_suspended", "max_tasks"]
     list_filter = ["is_active", "is_suspended"]
@@ -110,7 +111,7 @@ class DicomServerAdmin(admin.ModelAdmin):
                     ("patient_root_find_support", "study_root_find_support"),
                     ("patient_root_get_support", "study_root_get_support"),
                     ("patient_root_move_support", "study_root_move_support"),
-                    "store_scp_support",
+                    ("store_scp_support", "storage_commitment_support"),
                     "character_set_fallback",
                 ]
             },
@@ -124,6 +125,15 @@ class DicomServerAdmin(admin.ModelAdmin):
                     ("dicomweb_wado_support", "dicomweb_wado_prefix"),
                     ("dicomweb_stow_support", "dicomweb_stow_prefix"),
                     "dicomweb_authorization",
+                ]
+            },
+        ),
+        (
+            "Time-outs",
+            {
+                "fields": [
+                    ("connect_timeout", "acse_timeout"),
+                    ("network_timeout", "progress_timeout"),
                 ]
             },
         ),

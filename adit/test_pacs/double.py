@@ -1,5 +1,6 @@
 """A PACS on pynetdicom: it stands in for a real one, and misbehaves on request."""
 
+import itertools
 import socket
 import threading
 import time
@@ -73,6 +74,7 @@ class PacsDouble:
         self._faults_file = FaultsFile(faults_file, self.faults) if faults_file else None
         self._ssl_context = ssl_context
         self._counted: set[Association] = set()
+        self._store_numbers = itertools.count(1)
         self._server: ThreadedAssociationServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -148,7 +150,7 @@ class PacsDouble:
 
     def _store(self, assoc: Association, request: C_STORE, context: PresentationContext) -> None:
         faults = self.faults
-        number = len(self.seen.stores) + 1
+        number = next(self._store_numbers)
         time.sleep(faults.delay)
         status = 0x0000
         if faults.refuse_every_nth_store and number % faults.refuse_every_nth_store == 0:

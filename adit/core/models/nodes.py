@@ -157,6 +157,24 @@ class DicomServer(DicomNode):
         "suspended", default=False, help_text="Running tasks finish, nothing new starts."
     )
 
+    storage_commitment_support = models.BooleanField(
+        default=False, help_text="Confirms that it keeps what it took (PS3.4 Annex J)."
+    )
+    connect_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds; empty: 10."
+    )
+    acse_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds until an association is accepted; empty: 30."
+    )
+    network_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds until a request is answered; empty: 120."
+    )
+    progress_timeout = models.PositiveSmallIntegerField(
+        blank=True,
+        null=True,
+        help_text="Seconds without a new instance, after which a retrieval ends; empty: as set.",
+    )
+
     tls_enabled = models.BooleanField("TLS", default=False)
     tls_ca_file = models.CharField("CA file", max_length=255, blank=True)
     tls_certificate_file = models.CharField("client certificate file", max_length=255, blank=True)
@@ -214,6 +232,11 @@ class DicomServer(DicomNode):
             ),
             preferred_store=StoreProtocol(self.preferred_store) if self.preferred_store else None,
             max_associations=self.max_associations,
+            storage_commitment_support=self.storage_commitment_support,
+            connect_timeout=self.connect_timeout or None,
+            acse_timeout=self.acse_timeout or None,
+            network_timeout=self.network_timeout or None,
+            progress_timeout=self.progress_timeout or None,
             tls=self.tls_config(),
         )
 

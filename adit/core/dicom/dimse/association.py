@@ -22,6 +22,7 @@ from ..errors import (
     broken,
     from_exception,
     from_rejection,
+    own_certificate,
     timed_out,
 )
 from ..sockets import connect
@@ -65,6 +66,13 @@ class Message:
     context: AcceptedContext
     command: Command
     data: bytearray | Sink | None
+
+
+def _ssl_context(server: ServerConfig) -> ssl.SSLContext | None:
+    try:
+        return server.tls.ssl_context() if server.tls else None
+    except OSError as error:
+        raise own_certificate(server.name, error) from error
 
 
 class Association:
@@ -111,6 +119,7 @@ class Association:
             DicomError: If the peer cannot be reached or does not want us, or there is no place.
             Canceled: If `cancel` is set.
         """
+        secure = _ssl_context(server)
         with contextlib.ExitStack() as stack:
             if local.association_gate is not None:
                 stack.enter_context(local.association_gate(server.name, cancel, wait=wait))
@@ -119,7 +128,7 @@ class Association:
                     server.host,
                     server.port,
                     timeout=local.connect_timeout,
-                    ssl_context=server.tls.ssl_context() if server.tls else None,
+                    ssl_context=secure,
                     cancel=cancel,
                 )
             except (OSError, ValueError) as error:
@@ -217,7 +226,7 @@ class Association:
             DicomError: If the association broke or nothing came; it cannot be used any more.
             Canceled: If the token was set.
         """
-        self._deadline = time.monotonic() + timeout
+        deadline = self._deadline = time.monotonic() + timeout
         try:
             self._socket.settimeout(timeout)
             self._reader.expect(timeout)
@@ -228,6 +237,8 @@ class Association:
                 self._writer.write_message(
                     message.context.context_id, echo_response(message.command)
                 )
+                # A peer that only verifies us gets no more time for its answer.
+                self._deadline = deadline
         except _FAILURES as error:
             self._fail(error)
 
