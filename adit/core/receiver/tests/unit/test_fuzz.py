@@ -55,7 +55,7 @@ def mutate(changes: list[tuple[str, int, bytes]]) -> bytes:
     return bytes(stream)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mutations)
 def test_a_mutated_stream_ends_the_session_and_leaves_no_file(changes):
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def test_a_mutated_stream_ends_the_session_and_leaves_no_file(changes):
         assert receiver.leftovers() == []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=2000))
 def test_noise_within_an_association_ends_it(noise: bytes):
     with tempfile.TemporaryDirectory() as folder:
