@@ -1,6 +1,7 @@
 """Reports of storage commitment, from the receiver that got them to the worker that waits."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +24,7 @@ VALUES (%s, %s, %s, %s, %s, now())
 """.encode()
 _NOTIFY = f"SELECT pg_notify('{CHANNEL}', %s)".encode()
 _NEXT = f"""
-SELECT id, committed, failed FROM {_TABLE}
+SELECT id, committed::text, failed::text FROM {_TABLE}
 WHERE transaction_uid = %s AND id > %s ORDER BY id LIMIT 1
 """.encode()
 _DELETE = f"DELETE FROM {_TABLE} WHERE transaction_uid = %s".encode()
@@ -88,7 +89,9 @@ class ReceivedReportStream:
         row = self._connection.execute(_NEXT, [self._transaction_uid, self._last]).fetchone()
         if row is None:
             return None
-        self._last, committed, failed = row
+        self._last = row[0]
+        # Django keeps psycopg from decoding JSON by itself.
+        committed, failed = (json.loads(value) for value in row[1:])
         return CommitmentReport(
             transaction_uid=self._transaction_uid, committed=frozenset(committed), failed=failed
         )

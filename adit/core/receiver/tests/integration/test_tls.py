@@ -15,7 +15,7 @@ from adit.core.receiver.server import FileTransmitServer
 from adit.core.receiver.spool import Spool
 from adit.core.receiver.tls import AcceptorTls, WorkerTls
 from adit.stack.orthanc import OrthancServer
-from adit.stack.ports import free_port, wait_until
+from adit.stack.ports import wait_until
 
 from .certificates import Authority, Certificate
 from .conftest import AE_TITLE, KEY, ReceiverUnderTest, Study, dcmtk, send
@@ -101,62 +101,6 @@ def test_one_who_only_connects_keeps_nobody_out(
         assert send(secure_receiver, head, *options).returncode == 0
 
 
-def test_dcmqrscp_moves_by_tls(
-    secure_receiver: ReceiverUnderTest,
-    authority: Authority,
-    peer: Certificate,
-    head: Study,
-    tmp_path: Path,
-):
-    port, files = free_port(), tmp_path / "pacs"
-    files.mkdir(mode=0o777)
-    files.chmod(0o777)
-    config = tmp_path / "dcmqrscp.cfg"
-    config.write_text(
-        f"""NetworkTCPPort = {port}
-MaxPDUSize = 131072
-MaxAssociations = 8
-HostTable BEGIN
-receiver = ({AE_TITLE}, 127.0.0.1, {secure_receiver.port})
-HostTable END
-VendorTable BEGIN
-VendorTable END
-AETable BEGIN
-SOURCE {files} RW (100, 1024mb) ANY
-AETable END
-"""
-    )
-    options = tls_options(authority, peer)
-    with background("dcmqrscp", "-c", config, *options, port):
-        sent = ("-aec", "SOURCE", "127.0.0.1", port, "+sd", head.folder)
-        wait_until(lambda: dcmtk("storescu", *options, *sent).returncode == 0, "stored")
-        done = dcmtk(
-            "movescu", *options, "-S", "-aet", "ADIT", "-aec", "SOURCE", "-aem", AE_TITLE,
-            "127.0.0.1", port, "-k", "QueryRetrieveLevel=STUDY",
-            "-k", f"StudyInstanceUID={head.uid}",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout
-    assert ReceivedInstance.objects.count() == 24
-
-
-@contextlib.contextmanager
-def background(program: str, *arguments: object):
-    import subprocess
-
-    environment = os.environ | {"TCP_NODELAY": "1"}
-    process = subprocess.Popen(
-        [f"/usr/bin/{program}", *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def test_orthanc_moves_by_tls(
     secure_receiver: ReceiverUnderTest,
     authority: Authority,
@@ -181,8 +125,12 @@ def test_orthanc_moves_by_tls(
     with OrthancServer("SOURCE", tmp_path / "orthanc", options=options) as orthanc:
         for path in head.folder.iterdir():
             orthanc.request("POST", "/instances", path.read_bytes())
-        (study,) = orthanc.request("GET", "/studies")
-        orthanc.request("POST", "/modalities/ADIT/store", study.encode())
+        done = dcmtk(
+            "movescu", "-S", "-aet", "ADIT", "-aec", "SOURCE", "-aem", AE_TITLE,
+            "127.0.0.1", orthanc.dicom_port, "-k", "QueryRetrieveLevel=STUDY",
+            "-k", f"StudyInstanceUID={head.uid}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
     assert ReceivedInstance.objects.count() == 24
 
 
