@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.validators import URLValidator
 from django.http import HttpRequest
 
+from adit.core import receiver_admin  # noqa: F401 - registers what belongs to receivers
 from adit.core.connections import ConnectionTestMixin
 from adit.core.jobs.registry import all_kinds
 from adit.core.models import (
@@ -21,8 +22,6 @@ from adit.core.models import (
     DirectMoveRoute,
     JobArchive,
     JobKindSettings,
-    ReceivedInstance,
-    Receiver,
     SeriesTransfer,
     ServerHours,
     TaskEvent,
@@ -247,16 +246,3 @@ class TaskEventAdmin(ReadOnlyAdmin):
     list_display = ["time", "task", "level", "text"]
     list_filter = ["level", "time"]
     search_fields = ["=task__id", "text"]
-
-
-@admin.register(Receiver)
-class ReceiverAdmin(ReadOnlyAdmin):
-    list_display = ["name", "file_transmit_host", "file_transmit_port", "heartbeat"]
-    search_fields = ["name"]
-
-
-@admin.register(ReceivedInstance)
-class ReceivedInstanceAdmin(ReadOnlyAdmin):
-    list_display = ["id", "receiver", "calling_ae_title", "size", "received_at", "quarantined_at"]
-    list_filter = ["receiver", "calling_ae_title"]
-    search_fields = ["=sop_instance_uid", "=study_instance_uid"]

@@ -3,7 +3,7 @@
 from django.db import models
 
 
-class CommitmentReport(models.Model):
+class ReceivedReport(models.Model):
     """One N-EVENT-REPORT, kept until the worker that asked has read it, or it is too old."""
 
     transaction_uid = models.CharField(max_length=64, db_index=True)
@@ -17,4 +17,4 @@ class CommitmentReport(models.Model):
         ordering = ["-received_at"]
 
     def __str__(self) -> str:
-        return f"Commitment report {self.pk}"
+        return f"Received report {self.pk}"
