@@ -1,6 +1,7 @@
 """A job's archive: encrypted parts, assembled once, opened by other programs."""
 
 import json
+import shutil
 import subprocess
 import threading
 import uuid
@@ -73,9 +74,14 @@ def deliver(work):
     return do
 
 
-def run_assembly(job):
+def claimed(job):
     lease = archives.claim(job.pk, "test")
     assert lease is not None
+    return lease
+
+
+def run_assembly(job):
+    lease = claimed(job)
     assemble(lease, CancelToken())
     tidy(job.pk)
     return archive_of(job)
@@ -93,9 +99,7 @@ def opened(folder, archive):
     return py7zr.SevenZipFile(folder.root() / archive.name, password=PASSWORD)
 
 
-def test_an_archive_holds_all_studies_and_a_manifest(
-    make_archive_job, deliver, folder, tmp_path
-):
+def test_an_archive_holds_all_studies_and_a_manifest(make_archive_job, deliver, folder, tmp_path):
     job = make_archive_job("PSEUDO1", "PSEUDO2")
     deliver(job)
     assert state_of(job) == "IN_PROGRESS"
@@ -146,22 +150,26 @@ def test_7zip_opens_it_with_the_password_only(make_archive_job, deliver, folder)
     deliver(job)
     path = folder.root() / run_assembly(job).name
     # The program asks for the password on its standard input.
-    good = subprocess.run(["7zz" if _has("7zz") else "7z", "t", str(path)],
-                          input=f"{PASSWORD}\n", capture_output=True, text=True)
+    program = shutil.which("7zz") or shutil.which("7z")
+    assert program, "apt-get install 7zip"
+    good = subprocess.run(
+        [program, "t", str(path)],
+        input=f"{PASSWORD}\n",
+        capture_output=True,
+        text=True,
+    )
     assert good.returncode == 0, good.stdout + good.stderr
     assert "Everything is Ok" in good.stdout
-    bad = subprocess.run(["7zz" if _has("7zz") else "7z", "l", str(path)],
-                         input="wrong\n", capture_output=True, text=True)
+    bad = subprocess.run(
+        [program, "l", str(path)],
+        input="wrong\n",
+        capture_output=True,
+        text=True,
+    )
     assert bad.returncode != 0
     assert ".dcm" not in bad.stdout
     with pytest.raises(Exception, match="(?i)password"):
         py7zr.SevenZipFile(path).getnames()
-
-
-def _has(program):
-    import shutil
-
-    return shutil.which(program) is not None
 
 
 def test_parts_are_never_in_clear(make_archive_job, deliver, folder):
@@ -181,8 +189,9 @@ def test_the_password_is_in_no_table_in_clear(make_archive_job):
     make_archive_job("PSEUDO1")
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
-            cursor.execute(f"SELECT count(*) FROM \"{table}\" AS t WHERE t::text LIKE %s",
-                           [f"%{PASSWORD}%"])
+            cursor.execute(
+                f'SELECT count(*) FROM "{table}" AS t WHERE t::text LIKE %s', [f"%{PASSWORD}%"]
+            )
             assert cursor.fetchone() == (0,), table
 
 
@@ -206,10 +215,8 @@ def test_only_one_of_two_hosts_assembles(make_archive_job, deliver):
 def test_a_host_that_lost_its_lease_gives_no_archive_its_name(make_archive_job, deliver, folder):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lost = archives.claim(job.pk, "slow host")
-    JobArchive.objects.filter(job_id=job.pk).update(
-        state="QUEUED", lease=None, lease_until=None
-    )
+    lost = claimed(job)
+    JobArchive.objects.filter(job_id=job.pk).update(state="QUEUED", lease=None, lease_until=None)
     archive = run_assembly(job)
     written = (folder.root() / archive.name).stat()
     assemble(lost, CancelToken())
@@ -221,7 +228,7 @@ def test_a_host_that_lost_its_lease_gives_no_archive_its_name(make_archive_job, 
 def test_an_assembly_whose_worker_died_is_done_by_the_next(make_archive_job, deliver, folder):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lease = archives.claim(job.pk, "host that dies")
+    lease = claimed(job)
     half = folder.root() / f"{archive_of(job).name}.{lease.token.hex}.incomplete"
     half.write_bytes(b"half")
     JobArchive.objects.filter(job_id=job.pk).update(lease_until="2020-01-01T00:00Z")
@@ -289,7 +296,7 @@ def test_cancel_during_the_tasks_archives_what_was_delivered_and_resume_the_rest
 def test_cancel_stops_an_assembly(make_archive_job, deliver, folder):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lease = archives.claim(job.pk, "test")
+    lease = claimed(job)
     cancel_job(job.owner, job.pk)
     assert state_of(job) == "CANCELED"
     assert archives.renew(lease) is leases.LeaseStatus.LOST
@@ -308,9 +315,7 @@ def test_a_job_whose_password_is_gone_does_not_start_anew(make_archive_job, deli
     assert SeriesTransfer.objects.filter(task__job=job).exists()
 
 
-def test_old_passwords_are_forgotten_with_their_parts(
-    make_archive_job, deliver, folder, settings
-):
+def test_old_passwords_are_forgotten_with_their_parts(make_archive_job, deliver, folder, settings):
     job = make_archive_job("PSEUDO1")
     deliver(job)
     cancel_job(job.owner, job.pk)
@@ -359,7 +364,7 @@ def test_a_server_takes_neither_an_archive_nor_nifti(source, destination, make_t
 def test_a_worker_that_stops_hands_the_assembly_back(make_archive_job, deliver):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lease = archives.claim(job.pk, "test")
+    lease = claimed(job)
     assert isinstance(lease.token, uuid.UUID)
     archives.hand_back(lease)
     archive = archive_of(job)
