@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.waiting import reasons_for_waiting
-from adit.core.models import DicomJob, DicomTask, SeriesTransfer, TaskEvent
+from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer, TaskEvent
 from adit.core.pages.action_buttons import action_buttons
 from adit.core.pages.progress import elapsed, progress_of
 from adit.core.pages.task_table import tasks_by_id, tasks_of_kind, with_notes
@@ -70,6 +70,7 @@ def job_context(user: Any, job: DicomJob) -> dict[str, Any]:
         "job": decorated,
         "progress": decorated.progress,
         "waiting": reasons_for_waiting(job),
+        "archive": JobArchive.objects.filter(job_id=job.pk).defer("password", "parts_key").first(),
         "running": tasks,
         "running_more": max(0, decorated.progress.counts.get("IN_PROGRESS", 0) - RUNNING_SHOWN),
         "actions": action_buttons(user, job),

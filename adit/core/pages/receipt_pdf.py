@@ -63,7 +63,7 @@ def _title(receipt: Fields) -> str:
 def _attach(canvas: Canvas, data: bytes) -> None:
     """Embed a file (ISO 32000-1, 7.11.4)."""
     document: Any = canvas._doc  # type: ignore[attr-defined]
-    stream = PDFStream(content=data.decode("latin-1"))
+    stream = PDFStream(content=data)
     stream.dictionary["Type"] = PDFName("EmbeddedFile")
     stream.dictionary["Subtype"] = PDFName("application/json")
     stream.filters = []

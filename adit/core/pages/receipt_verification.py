@@ -16,7 +16,7 @@ from adit.core.pages.receipt_csv import HEAD_MARK, SIGNATURE_MARK
 from adit.core.pages.receipt_pdf import CREATOR, render_pages
 from adit.core.pages.receipt_pdf import SIGNATURE_MARK as PDF_MARK
 from adit.core.pages.receipt_recorded import recorded
-from adit.core.pages.receipt_seals import Seal, equal, known_key, sign_bytes
+from adit.core.pages.receipt_seals import ALGORITHM, Seal, equal, known_key, sign_bytes
 
 _MOST_DIFFERENCES = 20
 
@@ -68,12 +68,14 @@ def _verify_json(text: str) -> Verdict:
     head, items = split(receipt)
     seal = Seal(key)
     found = [seal.add(head), *(seal.add(item) for item in items)]
-    if equal(signature.get("value"), seal.signature()):
+    signed = signature.get("seals")
+    whole = equal(signature.get("value"), seal.signature())
+    if whole and signed == found and signature.get("algorithm") == ALGORITHM:
         return Verdict("valid", f"{_name(head)}: {head.get('statement')}. Issued {head['issued']}.")
     return Verdict(
         "changed",
         f"{_name(head)} is not as it was signed.",
-        _json_differences(head, items, found, signature.get("seals")),
+        _json_differences(head, items, found, signed),
     )
 
 
@@ -168,7 +170,8 @@ def _verify_csv(text: str) -> Verdict:
         known = next(known_rows, None)
         if number and not equal(row[-1], value) and len(differences) < _MOST_DIFFERENCES:
             differences += _cells(number, body[0], own, known)
-    if equal(signatures[0][3], seal.signature()):
+    whole = equal(signatures[0][3], seal.signature())
+    if whole and not differences and signatures[0][1] == ALGORITHM:
         return Verdict("valid", f"{_name(head)}: {head.get('statement')}. Issued {head['issued']}.")
     if next(known_rows, None) is not None:
         differences.append("Rows are missing.")
