@@ -27,6 +27,12 @@ from adit.selective_transfer.models import SelectiveTransferTask
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.fixture(autouse=True)
+def no_mails_waiting(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+
+
 def limit(folder, **columns):
     DicomFolder.objects.filter(pk=folder.pk).update(**columns)
 
@@ -304,10 +310,9 @@ def test_an_archive_for_which_the_disk_is_too_small_waits(
     grow(small_disk, "50m")
     task = make_task(folder, password="correct horse battery staple")
     assert work(task).state == "SUCCESS"
-    with (small_disk / "ballast").open("wb") as file, pytest.raises(OSError) as full:
+    with (small_disk / "ballast").open("wb", buffering=0) as file, pytest.raises(OSError) as full:
         while True:
             file.write(bytes(4096))
-            file.flush()
     assert full.value.errno == errno.ENOSPC
     lease = archives.claim(task.job_id, "test")
     assert lease
