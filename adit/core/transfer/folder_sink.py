@@ -224,7 +224,7 @@ def _remove_facts(final: Path) -> None:
             facts.parent.rmdir()
 
 
-def _write_durably(path: Path, write: Callable[..., object]) -> None:
+def _write_durably(path: Path, write: Writer) -> None:
     partial = path.with_name(path.name + _PARTIAL)
     try:
         with partial.open("wb") as file:

@@ -46,7 +46,8 @@ def folder_mails():
         cursor.execute(
             "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'adit:send_folder_mail'"
         )
-        return cursor.fetchone()[0]
+        (number,) = cursor.fetchall()[0]
+        return number
 
 
 def test_what_cannot_fit_is_refused_before_anything_moves(source, folder, make_task, work):
