@@ -21,7 +21,7 @@ from django.urls import reverse
 from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS
 from adit.core.jobs.registry import all_kinds, get_kind
 from adit.core.jobs.waiting import next_tasks, reasons_for_waiting
-from adit.core.models import DicomJob, DicomTask, SeriesTransfer, TaskEvent
+from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer, TaskEvent
 from adit.core.pages.action_buttons import job_buttons, task_buttons
 from adit.core.pages.feeds import Fragments
 from adit.core.pages.held.found import held_count
@@ -74,6 +74,7 @@ class JobReading:
     events: list[TaskEvent]
     fitting: frozenset[str]
     rows: list[Any] = field(default_factory=list)
+    archive: JobArchive | None = None
 
     @property
     def progress(self) -> JobProgress:
@@ -99,6 +100,7 @@ class JobReading:
             "job": self.job,
             "progress": self.progress,
             "waiting": self.waiting,
+            "archive": self.archive,
             "running": self.running,
             "running_more": max(0, running_count - len(self.running)),
             "events": self.events,
@@ -142,6 +144,7 @@ def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
         events=list(events.defer("task__log")[:EVENTS_SHOWN]),
         fitting=frozenset(name for name, action in JOB_ACTIONS.items() if action.fits(job)),
         rows=rows,
+        archive=JobArchive.objects.filter(job_id=job.pk).defer("password", "parts_key").first(),
     )
 
 

@@ -29,7 +29,20 @@ urlpatterns = [
     path(
         "jobs/<int:job_id>/receipt.json",
         receipt_views.job_receipt_download,
+        {"form": "json"},
         name="job_receipt_json",
+    ),
+    path(
+        "jobs/<int:job_id>/receipt.csv",
+        receipt_views.job_receipt_download,
+        {"form": "csv"},
+        name="job_receipt_csv",
+    ),
+    path(
+        "jobs/<int:job_id>/receipt.pdf",
+        receipt_views.job_receipt_download,
+        {"form": "pdf"},
+        name="job_receipt_pdf",
     ),
     path("tasks/<int:task_id>/", task_detail.task_detail, name="task_detail"),
     path("tasks/<int:task_id>/live/", task_detail.task_live, name="task_live"),
@@ -38,9 +51,22 @@ urlpatterns = [
     path(
         "tasks/<int:task_id>/receipt.json",
         receipt_views.task_receipt_download,
+        {"form": "json"},
         name="task_receipt_json",
     ),
     *profile_patterns,
     *held_patterns,
     *report_patterns,
+    path(
+        "tasks/<int:task_id>/receipt.csv",
+        receipt_views.task_receipt_download,
+        {"form": "csv"},
+        name="task_receipt_csv",
+    ),
+    path(
+        "tasks/<int:task_id>/receipt.pdf",
+        receipt_views.task_receipt_download,
+        {"form": "pdf"},
+        name="task_receipt_pdf",
+    ),
 ]

@@ -22,7 +22,8 @@ from adit.core.dicom import PermanentDicomError
 from adit.core.transfer.layout import SeriesFacts, series_names, study_name, study_names
 from adit.core.transfer.sink import Space, Writer, charged, in_words
 
-_FACTS = ".series"
+# The hidden file with the facts of a staged series.
+FACTS = ".series"
 _PARTIAL = ".partial"
 _MOST_NAMES = 100
 
@@ -87,7 +88,7 @@ class FolderSink:
         folder = self.staging / _digest(series.series_uid)
         if folder not in self._known:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_durably(folder / _FACTS, lambda f: f.write(json.dumps(asdict(series)).encode()))
+            _write_durably(folder / FACTS, lambda f: f.write(json.dumps(asdict(series)).encode()))
             self._known.add(folder)
         path = folder / name
         with charged(self._space, size, path):
@@ -138,8 +139,8 @@ class FolderSink:
             path.unlink()
         self._take_over(names)
         series = {}
-        for folder in [path.parent for path in staging.glob(f"*/{_FACTS}")]:
-            facts = SeriesFacts(**json.loads((folder / _FACTS).read_bytes()))
+        for folder in [path.parent for path in staging.glob(f"*/{FACTS}")]:
+            facts = SeriesFacts(**json.loads((folder / FACTS).read_bytes()))
             series[facts.series_uid] = facts
             # An earlier attempt may have given it a name that another series shares now.
             _merge(folder, staging / _digest(facts.series_uid))
@@ -149,7 +150,7 @@ class FolderSink:
                 # What was taken over lies under its name already.
                 _merge(home, staging / name)
             else:
-                for path in [path for path in home.iterdir() if path.name != _FACTS]:
+                for path in [path for path in home.iterdir() if path.name != FACTS]:
                     path.rename(staging / path.name)
         self._facts = min(series.values(), key=lambda facts: facts.series_uid)
 
@@ -200,7 +201,7 @@ def _digest(text: str) -> str:
 
 def _files(base: Path) -> Iterator[Path]:
     for path in base.rglob("*") if base.is_dir() else ():
-        if path.name != _FACTS and not path.name.endswith(_PARTIAL) and path.is_file():
+        if path.name != FACTS and not path.name.endswith(_PARTIAL) and path.is_file():
             yield path
 
 
@@ -216,14 +217,14 @@ def _merge(folder: Path, target: Path) -> None:
 
 
 def _remove_facts(final: Path) -> None:
-    for facts in list(final.rglob(_FACTS)):
+    for facts in list(final.rglob(FACTS)):
         facts.unlink()
         with contextlib.suppress(OSError):
             # Of a series whose files lie in the folder of the study.
             facts.parent.rmdir()
 
 
-def _write_durably(path: Path, write: Callable[..., object]) -> None:
+def _write_durably(path: Path, write: Writer) -> None:
     partial = path.with_name(path.name + _PARTIAL)
     try:
         with partial.open("wb") as file:

@@ -18,6 +18,7 @@ from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from adit.core.models import DicomFolder, SeriesTransfer
+from adit.core.transfer.folder_sink import FACTS
 from adit.core.transfer.plan import PlannedSeries
 from adit.core.transfer.signals import warn_size_passed
 from adit.core.transfer.sink import QuotaExceeded
@@ -116,7 +117,8 @@ def expected_bytes(series: Iterable[PlannedSeries], proven: int = 0) -> int:
 
 
 def folder_size(root: Path) -> int:
-    """The bytes of all files below a folder; what vanishes meanwhile does not count."""
+    """The bytes of all files below a folder; what vanishes meanwhile does not count, nor do the
+    facts beside staged series, which go when the study is whole."""
     total, folders = 0, [str(root)]
     while folders:
         try:
@@ -124,7 +126,7 @@ def folder_size(root: Path) -> int:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
-                    elif entry.is_file(follow_symlinks=False):
+                    elif entry.name != FACTS and entry.is_file(follow_symlinks=False):
                         total += entry.stat(follow_symlinks=False).st_size
         except OSError:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterable
@@ -10,9 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-_VERSION = 1
+_VERSION = 2
 _HEADER = struct.Struct("<BII")
 _DIGEST = 32
+_UUID = 16
+# PS3.5 B.2: a UID made of a UUID; the UIDs of de-identified instances are of this form.
+_UUID_ROOT = "2.25."
 
 
 class InstanceState(StrEnum):
@@ -60,16 +64,18 @@ class InstanceRecord:
 
 
 def encode_records(records: Iterable[InstanceRecord]) -> bytes:
-    """The records as bytes: columns, the texts deflated, the digests (which do not deflate) raw.
+    """The records as bytes: columns, the texts deflated; what does not deflate, digests and UIDs
+    made of a UUID, raw.
 
-    A record of a de-identified instance takes about 100 bytes, of an unchanged one about 50.
+    A record of a de-identified instance takes about 97 bytes, of an unchanged one about 45.
     """
     rows = list(records)
+    prefix = os.path.commonprefix([row.source_uid for row in rows])
     reasons = sorted({row.reason for row in rows})
     columns = {
-        "source": [row.source_uid for row in rows],
-        # An instance that keeps its UID needs none of its own.
-        "new": ["=" if row.new_uid == row.source_uid else row.new_uid for row in rows],
+        "prefix": prefix,
+        "source": [row.source_uid[len(prefix) :] for row in rows],
+        "new": [_new_code(row) for row in rows],
         "state": "".join(row.state.value for row in rows),
         "size": [row.size for row in rows],
         "reasons": reasons,
@@ -81,8 +87,15 @@ def encode_records(records: Iterable[InstanceRecord]) -> bytes:
     }
     columns |= _marks(rows)
     text = zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 6)
-    digests = b"".join(bytes.fromhex(row.sha256_received) for row in rows) + b"".join(
-        bytes.fromhex(row.sha256_sent) for row in rows if _sent_code(row) == "1"
+    uids = b"".join(
+        int(row.new_uid[len(_UUID_ROOT) :]).to_bytes(_UUID, "big")
+        for row in rows
+        if _new_code(row) == "#"
+    )
+    digests = (
+        uids
+        + b"".join(bytes.fromhex(row.sha256_received) for row in rows)
+        + b"".join(bytes.fromhex(row.sha256_sent) for row in rows if _sent_code(row) == "1")
     )
     return _HEADER.pack(_VERSION, len(rows), len(text)) + text + digests
 
@@ -100,6 +113,19 @@ def _marks(rows: list[InstanceRecord]) -> dict[str, Any]:
     if "1" not in marks["counted"]:
         del marks["counted"]
     return {name: value for name, value in marks.items() if value}
+
+
+def _new_code(row: InstanceRecord) -> str:
+    """`=` for an instance that keeps its UID, `#` for a UID that stands among the raw ones."""
+    uid = row.new_uid
+    if uid == row.source_uid:
+        return "="
+    digits = uid[len(_UUID_ROOT) :]
+    if uid.startswith(_UUID_ROOT) and digits.isdecimal() and digits.isascii() and len(digits) < 40:
+        value = int(digits)
+        if value < 1 << 128 and str(value) == digits:
+            return "#"
+    return uid
 
 
 def _sent_code(row: InstanceRecord) -> str:
@@ -122,7 +148,9 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
         raise ValueError(f"unknown form of ledger records: {version}")
     start = _HEADER.size + length
     columns = json.loads(zlib.decompress(data[_HEADER.size : start]))
-    digests = (data[i : i + _DIGEST].hex() for i in range(start, len(data), _DIGEST))
+    after = start + _UUID * columns["new"].count("#")
+    uids = (int.from_bytes(data[i : i + _UUID], "big") for i in range(start, after, _UUID))
+    digests = (data[i : i + _DIGEST].hex() for i in range(after, len(data), _DIGEST))
     received = [next(digests) if flag == "1" else "" for flag in columns["received"]]
     final = set(columns["final"])
     lists = [tuple(one) for one in columns.get("lists", ())]
@@ -132,7 +160,10 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
     counted = columns.get("counted", "0" * number)
     records = []
     for i in range(number):
-        source, new, sent = columns["source"][i], columns["new"][i], columns["sent"][i]
+        source = columns["prefix"] + columns["source"][i]
+        new, sent = columns["new"][i], columns["sent"][i]
+        if new == "#":
+            new = f"{_UUID_ROOT}{next(uids)}"
         records.append(
             InstanceRecord(
                 source_uid=source,

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 from adit.core.dicom import PermanentDicomError, TransientDicomError
 from adit.core.transfer.layout import SeriesFacts
 
-Writer = Callable[[BinaryIO], None]
+Writer = Callable[[BinaryIO], object]
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)

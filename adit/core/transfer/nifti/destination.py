@@ -67,18 +67,35 @@ class NiftiDestination:
         self._series: dict[str, _Series] = {}
 
     def deliver(self, items: Iterable[Outgoing]) -> Iterator[Delivered]:
+        """Take all instances, then convert: a source that had to wait for a conversion in the
+        middle would take the connection for dead."""
+        self._forget()
+        failure: DicomError | None = None
+        try:
+            yield from self._take(items)
+        except DicomError as err:
+            # What has arrived as a whole series is not lost.
+            failure = err
+        for uid in list(self._series):
+            yield from self._finish(uid)
+        if failure is not None:
+            raise failure
+
+    def _take(self, items: Iterable[Outgoing]) -> Iterator[Delivered]:
         for item in items:
             if not has_pixels(item.instance):
                 yield Delivered(item, excluded="It has no pixels to convert to NIfTI.")
-            else:
-                try:
-                    self._keep(item)
-                except OSError as err:
-                    yield Delivered(item, in_words("The worker's disk", err))
-                    continue
-            yield from self._finish(item.source_series_uid)
-        for uid in list(self._series):
-            yield from self._finish(uid, last=True)
+                continue
+            try:
+                self._keep(item)
+            except OSError as err:
+                yield Delivered(item, in_words("The worker's disk", err))
+
+    def _forget(self) -> None:
+        """An earlier protocol may have left half a series; all of it comes again."""
+        for series in self._series.values():
+            shutil.rmtree(series.folder, ignore_errors=True)
+        self._series.clear()
 
     def _keep(self, item: Outgoing) -> None:
         uid = item.source_series_uid
@@ -102,14 +119,10 @@ class NiftiDestination:
         )
         series.items.append(item)
 
-    def _finish(self, uid: str, *, last: bool = False) -> Iterator[Delivered]:
-        """Convert a series if it is whole; say at the end why it is not."""
-        series = self._series.get(uid)
-        if series is None:
-            return
+    def _finish(self, uid: str) -> Iterator[Delivered]:
+        """Convert a series if it is whole; say why it is not."""
+        series = self._series[uid]
         missing, lost = self._ledger.absent(uid, {item.source_uid for item in series.items})
-        if missing and not last:
-            return
         error, note = self._convert(uid, series) if not missing else (_absence(missing, lost), "")
         del self._series[uid]
         for item in series.items:

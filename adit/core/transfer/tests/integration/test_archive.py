@@ -1,6 +1,7 @@
 """A job's archive: encrypted parts, assembled once, opened by other programs."""
 
 import json
+import shutil
 import subprocess
 import threading
 import uuid
@@ -73,9 +74,14 @@ def deliver(work):
     return do
 
 
-def run_assembly(job):
+def claimed(job):
     lease = archives.claim(job.pk, "test")
     assert lease is not None
+    return lease
+
+
+def run_assembly(job):
+    lease = claimed(job)
     assemble(lease, CancelToken())
     tidy(job.pk)
     return archive_of(job)
@@ -144,8 +150,10 @@ def test_7zip_opens_it_with_the_password_only(make_archive_job, deliver, folder)
     deliver(job)
     path = folder.root() / run_assembly(job).name
     # The program asks for the password on its standard input.
+    program = shutil.which("7zz") or shutil.which("7z")
+    assert program, "apt-get install 7zip"
     good = subprocess.run(
-        ["7zz" if _has("7zz") else "7z", "t", str(path)],
+        [program, "t", str(path)],
         input=f"{PASSWORD}\n",
         capture_output=True,
         text=True,
@@ -153,7 +161,7 @@ def test_7zip_opens_it_with_the_password_only(make_archive_job, deliver, folder)
     assert good.returncode == 0, good.stdout + good.stderr
     assert "Everything is Ok" in good.stdout
     bad = subprocess.run(
-        ["7zz" if _has("7zz") else "7z", "l", str(path)],
+        [program, "l", str(path)],
         input="wrong\n",
         capture_output=True,
         text=True,
@@ -162,12 +170,6 @@ def test_7zip_opens_it_with_the_password_only(make_archive_job, deliver, folder)
     assert ".dcm" not in bad.stdout
     with pytest.raises(Exception, match="(?i)password"):
         py7zr.SevenZipFile(path).getnames()
-
-
-def _has(program):
-    import shutil
-
-    return shutil.which(program) is not None
 
 
 def test_parts_are_never_in_clear(make_archive_job, deliver, folder):
@@ -213,7 +215,7 @@ def test_only_one_of_two_hosts_assembles(make_archive_job, deliver):
 def test_a_host_that_lost_its_lease_gives_no_archive_its_name(make_archive_job, deliver, folder):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lost = archives.claim(job.pk, "slow host")
+    lost = claimed(job)
     JobArchive.objects.filter(job_id=job.pk).update(state="QUEUED", lease=None, lease_until=None)
     archive = run_assembly(job)
     written = (folder.root() / archive.name).stat()
@@ -226,7 +228,7 @@ def test_a_host_that_lost_its_lease_gives_no_archive_its_name(make_archive_job, 
 def test_an_assembly_whose_worker_died_is_done_by_the_next(make_archive_job, deliver, folder):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lease = archives.claim(job.pk, "host that dies")
+    lease = claimed(job)
     half = folder.root() / f"{archive_of(job).name}.{lease.token.hex}.incomplete"
     half.write_bytes(b"half")
     JobArchive.objects.filter(job_id=job.pk).update(lease_until="2020-01-01T00:00Z")
@@ -294,7 +296,7 @@ def test_cancel_during_the_tasks_archives_what_was_delivered_and_resume_the_rest
 def test_cancel_stops_an_assembly(make_archive_job, deliver, folder):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lease = archives.claim(job.pk, "test")
+    lease = claimed(job)
     cancel_job(job.owner, job.pk)
     assert state_of(job) == "CANCELED"
     assert archives.renew(lease) is leases.LeaseStatus.LOST
@@ -362,7 +364,7 @@ def test_a_server_takes_neither_an_archive_nor_nifti(source, destination, make_t
 def test_a_worker_that_stops_hands_the_assembly_back(make_archive_job, deliver):
     job = make_archive_job("PSEUDO1")
     deliver(job)
-    lease = archives.claim(job.pk, "test")
+    lease = claimed(job)
     assert isinstance(lease.token, uuid.UUID)
     archives.hand_back(lease)
     archive = archive_of(job)
