@@ -69,6 +69,7 @@ class PacsDouble:
         self.faults = faults or Faults()
         self.seen = Observations()
         self.stopping = threading.Event()
+        self._store_numbers = itertools.count(1)
         self.host = host
         self.port = port
         self._faults_file = FaultsFile(faults_file, self.faults) if faults_file else None

@@ -84,6 +84,12 @@ class DicomServer(DicomNode):
     study_root_get_support = models.BooleanField(default=True)
     study_root_move_support = models.BooleanField(default=True)
     store_scp_support = models.BooleanField("C-STORE support", default=True)
+    storage_commitment_support = models.BooleanField(
+        "storage commitment",
+        default=False,
+        help_text="Asked as proof of delivery where a query does not show what was sent. The "
+        "server must know the receiver's AE title, host and port to report.",
+    )
 
     dicomweb_root_url = models.URLField(blank=True)
     dicomweb_qido_prefix = models.CharField(max_length=255, blank=True)
@@ -216,6 +222,7 @@ class DicomServer(DicomNode):
             study_root_get_support=self.study_root_get_support,
             study_root_move_support=self.study_root_move_support,
             store_scp_support=self.store_scp_support,
+            storage_commitment_support=self.storage_commitment_support,
             dicomweb_root_url=self.dicomweb_root_url,
             dicomweb_qido_prefix=self.dicomweb_qido_prefix,
             dicomweb_wado_prefix=self.dicomweb_wado_prefix,

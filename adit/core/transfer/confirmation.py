@@ -1,4 +1,4 @@
-"""Asking a server which instances it holds: by C-FIND, by QIDO-RS, whichever it answers."""
+"""Asking a server which instances it holds, in whichever way it answers."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ class Way(Protocol):
         """
         ...
 
+    def accepted(self, instance: DicomInstance) -> None:
+        """Called for each instance that the server took with success."""
+        ...
+
+    def rest(self) -> None:
+        """Release connections until the next question."""
+        ...
+
 
 class QueryWay:
     """IMAGE level of C-FIND (PS3.4 C.4.1) or QIDO-RS (PS3.18 10.6).
@@ -66,6 +74,12 @@ class QueryWay:
         answers = self._operator.find_instances(replace(study, series_instance_uid=series_uid))
         return {answer.sop_instance_uid for answer in answers if answer.sop_instance_uid}
 
+    def accepted(self, instance: DicomInstance) -> None:
+        """A query needs to know nothing of what was sent."""
+
+    def rest(self) -> None:
+        self._operator.close()
+
 
 class Inquiry:
     """Asks in each way, the best first, until all is shown or patience ends.
@@ -89,9 +103,12 @@ class Inquiry:
     def accepted(self, instance: DicomInstance) -> None:
         """Called for each instance that the server took with success."""
         for way in self._ways:
-            note = getattr(way, "accepted", None)
-            if note is not None:
-                note(instance)
+            way.accepted(instance)
+
+    def rest(self) -> None:
+        """Release what is kept open for the next question: the server counts associations."""
+        for way in self._ways:
+            way.rest()
 
     def find(
         self, study_uid: str, expected: Mapping[str, Collection[str]], patience: float | None
@@ -142,6 +159,7 @@ class Inquiry:
                 found |= new
             if found >= wanted:
                 break
+            way.rest()
         return found
 
 

@@ -91,6 +91,7 @@ class DirectRoute:
         finally:
             self._stop.cancel()
             moves.wait(None)
+            self.source.close()
         run.cancel.check()
         for error in moves.errors:
             run.event(f"Direct C-MOVE: {error}", "warning")

@@ -29,6 +29,7 @@ class SeriesLedger:
         named: whether the source lists its instances by UID.
         counted: whether the source tells at least their number.
         fetched_whole: whether this run fetched all that the source has of it, without an error.
+        judged: whether an earlier run came to its end with the series incomplete.
     """
 
     series_instance_uid: str
@@ -40,6 +41,7 @@ class SeriesLedger:
     named: bool = True
     counted: bool = True
     fetched_whole: bool = False
+    judged: bool = False
     expected: int = 0
     reason: str = ""
     bytes_received: int = 0
@@ -120,11 +122,12 @@ class Ledger:
         series.expected = max(planned.expected, len(series.records))
 
     def try_failed_again(self) -> None:
-        """Let refused instances count as expected again, because a user asked for it."""
+        """Let refused instances count as expected again, because a user asked for it. A run that
+        was only interrupted goes on: what was refused for good stays refused."""
         with self._lock:
             for series in self._series.values():
                 for record in series.records.values():
-                    if record.state is S.FAILED:
+                    if record.state is S.FAILED and series.judged:
                         record.state, record.reason, record.retry = S.EXPECTED, "", True
                         series.dirty = True
 

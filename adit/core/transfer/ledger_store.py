@@ -31,6 +31,7 @@ def load_series(row: SeriesTransfer) -> SeriesLedger:
         named=row.instances_named,
         expected=row.expected,
         reason=row.reason,
+        judged=row.state in (SeriesTransfer.State.WARNING, SeriesTransfer.State.FAILURE),
         bytes_received=row.bytes_received,
         files=row.files,
         records={record.source_uid: record for record in decode_records(row.instances)},

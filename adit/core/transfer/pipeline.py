@@ -113,6 +113,8 @@ class Pipeline:
         self._ledger.unconfirmed_are_missing("not found at the destination; sent again")
         if self._direct is not None:
             uid = self._request.study_instance_uid
+            # Its associations count with those of the direct way.
+            self._source.close()
             method = self._direct.transfer(plan, uid, self._ledger, self._run)
             if method:
                 self._methods[f"sent directly and {method}"] = None

@@ -17,6 +17,7 @@ from adit.core.dicom import (
     LocalConfig,
     PermanentDicomError,
 )
+from adit.core.dicom.policy import query_protocols
 from adit.core.models import (
     DicomNode,
     DicomServer,
@@ -26,9 +27,11 @@ from adit.core.models import (
     TransferJob,
     TransferTask,
 )
+from adit.core.receiver.commitments import ReceivedReports
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.core.receiver.leftovers import discard_leftovers
 from adit.core.transfer.association_slots import AssociationSlots
+from adit.core.transfer.commitment import CommitmentWay
 from adit.core.transfer.confirmation import Inquiry, QueryWay, Way
 from adit.core.transfer.destination import Destination
 from adit.core.transfer.direct import DirectRoute
@@ -111,7 +114,7 @@ class TransferWork:
             except DicomError as error:
                 return Ending(error, (), self._task.proof)
         if ending.method:
-            self._remember(proof=ending.method)
+            self._remember(proof=ending.method[:255])
         return ending
 
     # Rights
@@ -152,13 +155,19 @@ class TransferWork:
         self._run.event(f"Waits for an association with {server}: all are in use.")
 
     def _operator(
-        self, server: DicomServer, *, receives: bool = False, cancel: CancelToken | None = None
+        self,
+        server: DicomServer,
+        *,
+        receives: bool = False,
+        sends: bool = False,
+        cancel: CancelToken | None = None,
     ) -> DicomOperator:
         run = self._run
         inbox = ReceiverInbox(spill_folder=run.folder) if receives else None
         config = server.to_config()
-        if receives:
-            # The plan's questions follow each other: the run has one slot at its source.
+        if not sends:
+            # One association after the other: the run has one slot at each server. A sender takes
+            # more where some are free.
             config = replace(config, max_associations=1)
         return DicomOperator(
             config,
@@ -166,6 +175,7 @@ class TransferWork:
             cancel=cancel or run.cancel,
             incoming=inbox,
             spill_folder=run.folder,
+            reports=ReceivedReports(),
             pace=ServerPace(server, run.cancel) if server.max_instances_per_second else None,
         )
 
@@ -205,7 +215,7 @@ class TransferWork:
         if node.kind == DicomNode.Kind.SERVER:
             server = DicomServer.objects.get(pk=node.pk)
             return ServerDestination(
-                stack.enter_context(self._operator(server)),
+                stack.enter_context(self._operator(server, sends=True)),
                 self._inquiry(stack, server, self._task.pseudonym if pseudonymizer else ""),
             )
         study_uid = self._task.study_instance_uid
@@ -215,11 +225,15 @@ class TransferWork:
 
     def _inquiry(self, stack: contextlib.ExitStack, server: DicomServer, pseudonym: str) -> Inquiry:
         """All ways to ask the server what it holds, the preferred one first."""
+        patience = settings.CONFIRM_PATIENCE_SECONDS
         ways: list[Way] = []
-        for protocol in stack.enter_context(self._operator(server)).query_protocols():
+        for protocol in query_protocols(server.to_config()):
             server.preferred_query = protocol
             ways.append(QueryWay(stack.enter_context(self._operator(server)), pseudonym))
-        return Inquiry(ways, self._run.cancel, settings.CONFIRM_PATIENCE_SECONDS)
+        # A commitment does not name the patient: it proves nothing about the pseudonym.
+        if server.storage_commitment_support and not (pseudonym and ways):
+            ways.append(CommitmentWay(stack.enter_context(self._operator(server)), patience))
+        return Inquiry(ways, self._run.cancel, patience)
 
     def _direct_route(
         self, stack: contextlib.ExitStack, destination: Destination
@@ -234,6 +248,10 @@ class TransferWork:
             return None
         source = self._source_server()
         if not (source.study_root_move_support or source.patient_root_move_support):
+            return None
+        target = DicomServer.objects.get(pk=self._task.destination.pk)
+        if source.max_instances_per_second or target.max_instances_per_second:
+            # How fast the source sends to others cannot be held back from here.
             return None
         stop = CancelToken()
         stack.enter_context(self._run.cancel.on_cancel(stop.cancel))

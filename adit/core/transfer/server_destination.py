@@ -15,7 +15,7 @@ class ServerDestination:
     """A DICOM server as destination.
 
     Args:
-        operator: the door to the server.
+        operator: sends; it keeps nothing open while the server is asked.
         inquiry: asks the server what it holds.
     """
 
@@ -32,6 +32,7 @@ class ServerDestination:
                 waiting[id(item.instance)] = item
                 yield item.instance
 
+        self._inquiry.rest()
         try:
             for outcome in self._operator.store(instances()):
                 item = waiting.pop(id(outcome.instance))
@@ -41,6 +42,7 @@ class ServerDestination:
         finally:
             for item in waiting.values():
                 item.discard()
+            self._operator.close()
 
     def prove(
         self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, wait: bool

@@ -132,10 +132,12 @@ def make_task(request, example_study):
         task = SelectiveTransferTask(
             source=DicomNode.objects.get(pk=source.pk),
             destination=DicomNode.objects.get(pk=destination.pk),
-            patient_id=example_study.patient_id,
-            study_instance_uid=example_study.uid,
             pseudonym=pseudonym,
-            **changes,
+            **{
+                "patient_id": example_study.patient_id,
+                "study_instance_uid": example_study.uid,
+                **changes,
+            },
         )
         profile = DeidProfileFactory() if pseudonym else None
         create_job(

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 from django.conf import settings
@@ -22,12 +24,41 @@ ROOT = Path(__file__).resolve().parents[5]
 WORKER = {
     "DJANGO_SETTINGS_MODULE": "adit.settings.test",
     "TASK_LEASE_SECONDS": "4",
-    "TASK_RETRY_WAITS": "0",
+    "TASK_RETRY_WAITS": "1",
     "TASK_MAX_CRASHES": "5",
-    "DICOM_PROGRESS_TIMEOUT": "3",
+    "TASK_ATTEMPTS": "3",
+    "WORK_RESERVE_MB": "0",
+    "DICOM_PROGRESS_TIMEOUT": "2",
     "CONFIRM_PATIENCE_SECONDS": "1",
     "TRANSFER_RECONNECT_WAITS": "0.2,0.5,1,2",
 }
+
+
+FILLER = "filler"
+DISK_MB = 96
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A file system of its own, so small that a test can fill it."""
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "adit-test", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    assert done.returncode == 0, f"Small disks need root (mount): {done.stderr}"
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no byte free."""
+    with contextlib.suppress(OSError), (disk / FILLER).open("wb", buffering=0) as file:
+        for _ in range(DISK_MB * 4):
+            file.write(bytes(256 * 1024))
+    with contextlib.suppress(OSError), (disk / FILLER).open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
 
 
 class RealSystem:
@@ -43,9 +74,15 @@ class RealSystem:
         self.pacs = source_double
         self.taker = taker
         self.work_dir = folder / "work"
+        self.spool_dir = folder / "spool"
+        self._disks = contextlib.ExitStack()
+        for disk in (self.work_dir, self.spool_dir):
+            self._disks.enter_context(small_disk(disk))
         self.receiver = ReceiverUnderTest(folder)
         self.workers: list[subprocess.Popen[bytes]] = []
         self.environment: dict[str, str] = {}
+        self.task: Any = None
+        self.enough = 8
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         parameters = connection.get_connection_params()
@@ -72,19 +109,30 @@ class RealSystem:
         self.workers.append(worker)
         return worker
 
+    def ensure_worker(self) -> None:
+        """Start a worker where none lives, as a supervisor would."""
+        if not self.workers or self.workers[-1].poll() is not None:
+            self.start_worker()
+
+    def reset(self) -> None:
+        """Forget what the last fault left at both peers."""
+        for double in (self.pacs, self.taker):
+            double.faults.clear()
+        self.taker.archive.clear()
+        self.taker.seen.stores.clear()
+        self.ensure_worker()
+
     def close(self) -> None:
         for worker in self.workers:
-            if worker.poll() is None:
-                worker.send_signal(signal.SIGTERM)
-        for worker in self.workers:
-            try:
-                worker.wait(20)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for process in psutil.Process(worker.pid).children(recursive=True):
+                    process.kill()
+            worker.kill()
+            worker.wait()
         process = self.receiver.process
         if process is not None and process.poll() is None:
             self.receiver.stop()
+        self._disks.close()
 
     # What goes wrong
 
@@ -110,12 +158,12 @@ class RealSystem:
         log, as after a SIGKILL of the whole (PostgreSQL, "Shutting Down the Server")."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
-            pid = cursor.fetchone()[0]
+            (pid,) = cursor.fetchone() or (0,)
+        assert pid
         os.kill(pid, signal.SIGKILL)
         connection.close()
         wait_for(self._database_answers)
-        if self.workers[-1].poll() is not None:
-            self.start_worker()
+        self.ensure_worker()
 
     @staticmethod
     def _database_answers() -> bool:
@@ -148,6 +196,21 @@ class RealSystem:
         self.orthancs[0].kill()
         self.orthancs[0].start()
 
+    def fill_spool(self) -> None:
+        fill(self.spool_dir)
+
+    def work_folder_full(self) -> None:
+        """Fill it while the task runs, and make room again when the task has noticed."""
+        fill(self.work_dir)
+        try:
+            wait_for(lambda: self.has_failed_once(self.task))
+        finally:
+            self.free_disks()
+
+    def free_disks(self) -> None:
+        for disk in (self.spool_dir, self.work_dir):
+            (disk / FILLER).unlink(missing_ok=True)
+
     # What must be true
 
     def finish(self, task, seconds: float = 90) -> DicomTask:
@@ -159,8 +222,7 @@ class RealSystem:
             except DatabaseError:
                 connection.close()
                 return False
-            if self.workers[-1].poll() is not None:
-                self.start_worker()
+            self.ensure_worker()
             return state in DicomTask.ENDED
 
         try:
@@ -177,7 +239,11 @@ class RealSystem:
         return "\n".join([*events, log])
 
     def halfway(self, task) -> bool:
-        return len(self.taker.archive) >= 8
+        return len(self.taker.archive) >= self.enough
+
+    def has_failed_once(self, task) -> bool:
+        """Whether a fault has reached the task, which goes on."""
+        return task.events.filter(level="warning").exists()
 
     def check_truth(self, task, expected: set[str]) -> set[str]:
         """Compare the ledger with what the destination holds; returns what it confirms.
@@ -197,7 +263,7 @@ class RealSystem:
 
     def check_nothing_is_left(self) -> None:
         """No file in the work folder, no row and no file in the spool."""
-        wait_for(lambda: not list(self.work_dir.rglob("*")) or _only_empty(self.work_dir), 30)
+        wait_for(lambda: _only_empty(self.work_dir), 30)
         wait_for(lambda: not ReceivedInstance.objects.exists(), 30)
         wait_for(lambda: not self.receiver.files(), 30)
         assert not list(self.receiver.spool.glob("*.part"))

@@ -88,7 +88,35 @@ def test_a_permanent_refusal_is_not_repeated_until_the_user_asks():
     ledger.failed("1", "refused", retry=False)
     assert ledger.missing() == {}
     ledger.try_failed_again()
+    assert ledger.missing() == {}, "an interrupted run is no new wish of the user"
+    ledger.series[0].judged = True
+    ledger.try_failed_again()
     assert ledger.missing() == {"s1": {"1"}}
+
+
+def test_a_series_without_names_and_number_is_fetched_until_that_ends_without_an_error():
+    ledger = ledger_of(planned(uids=None, expected=0, counted=False))
+    assert ledger.missing() == {"s1": None}
+    send(ledger, "1")
+    assert ledger.missing() == {"s1": None}
+    ledger.fetched({"s1": None})
+    assert ledger.missing() == {}
+
+
+def test_what_the_source_says_to_have_sent_is_progress_and_no_proof():
+    ledger = ledger_of(planned())
+    ledger.reported(2)
+    totals = ledger.totals()
+    assert (totals.done, totals.sent, totals.confirmed, totals.missing) == (2, 0, 0, 3)
+    ledger.reported(99)
+    assert ledger.totals().done == 3
+
+
+def test_what_the_destination_holds_without_our_doing_is_confirmed():
+    ledger = ledger_of(planned())
+    ledger.found_unchanged("s1", ["1", "3", "of somebody else"])
+    assert ledger.totals().confirmed == 2
+    assert ledger.missing() == {"s1": {"2"}}
 
 
 def test_an_instance_beyond_the_plan_widens_it():

@@ -1,0 +1,104 @@
+"""How a server shows what it holds, and what the receipt says of it."""
+
+import threading
+import time
+
+import pytest
+
+from adit.core.factories import DicomServerFactory
+from adit.core.models import DicomServer
+from adit.test_pacs.double import PacsDouble
+
+pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+
+NO_FIND = {"study_root_find_support": False, "patient_root_find_support": False}
+
+
+@pytest.fixture(autouse=True)
+def impatient(settings):
+    settings.CONFIRM_PATIENCE_SECONDS = 3
+
+
+@pytest.fixture
+def taker(transactional_db):
+    with PacsDouble("TAKER") as double:
+        DicomServerFactory(name="TAKER", ae_title="TAKER", port=double.port)
+        yield double
+
+
+def server(**changes):
+    DicomServer.objects.filter(name="TAKER").update(**changes)
+    return DicomServer.objects.get(name="TAKER")
+
+
+def test_a_server_that_can_be_queried_proves_by_query(source, taker, make_task, work):
+    task = make_task(server())
+    assert work(task).state == "SUCCESS"
+    assert task.proof == "found at TAKER by C-FIND"
+
+
+def test_a_server_without_query_commits_itself(source, taker, make_task, work):
+    task = make_task(server(**NO_FIND, storage_commitment_support=True))
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert task.proof == "committed to by TAKER (storage commitment)"
+
+
+def test_what_a_server_does_not_commit_itself_to_is_not_confirmed(source, taker, make_task, work):
+    taker.faults.forget_every_nth_store = 10
+    result = work(make_task(server(**NO_FIND, storage_commitment_support=True)))
+    assert (result.state, result.retry) == ("WARNING", True)
+    assert result.message.startswith("36 of 40 instances confirmed at TAKER")
+
+
+def test_a_server_that_never_reports_proves_nothing(source, taker, make_task, work, settings):
+    settings.CONFIRM_PATIENCE_SECONDS = 1
+    taker.faults.forget_commitment = True
+    result = work(make_task(server(**NO_FIND, storage_commitment_support=True)))
+    assert (result.state, result.retry) == ("FAILURE", True)
+
+
+def test_a_server_that_offers_nothing_is_believed_and_the_receipt_says_so(
+    source, taker, make_task, work
+):
+    task = make_task(server(**NO_FIND))
+    assert work(task).state == "SUCCESS"
+    assert task.proof == "accepted by TAKER, which offers no query for instances"
+
+
+def test_a_server_that_refuses_image_level_is_believed_and_the_receipt_says_so(
+    source, taker, make_task, work
+):
+    taker.faults.refused_levels = ("IMAGE",)
+    task = make_task(server())
+    assert work(task).state == "SUCCESS"
+    assert task.proof == "accepted by TAKER, which offers no query for instances"
+
+
+def test_a_server_that_indexes_late_is_waited_for(source, taker, make_task, work, settings):
+    settings.CONFIRM_PATIENCE_SECONDS = 30
+    taker.faults.silent_levels = ("IMAGE",)
+
+    def index_late():
+        while len(taker.seen.stores) < 40:
+            time.sleep(0.05)
+        time.sleep(2)
+        taker.faults.silent_levels = ()
+
+    thread = threading.Thread(target=index_late)
+    thread.start()
+    result = work(make_task(server()))
+    thread.join()
+    assert result.state == "SUCCESS", result.message
+    assert len(taker.seen.stores) == 40
+
+
+def test_where_c_find_breaks_qido_is_asked(source, destination, make_task, work, holdings):
+    # C-FIND goes to a port where nobody listens.
+    DicomServer.objects.filter(pk=destination.pk).update(
+        dicomweb_qido_support=True, dicomweb_stow_support=True, preferred_store="STOW-RS", port=1
+    )
+    task = make_task(destination)
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert task.proof == "found at ORTHANC2 by QIDO-RS"
