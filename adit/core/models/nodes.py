@@ -163,9 +163,6 @@ class DicomServer(DicomNode):
         "suspended", default=False, help_text="Running tasks finish, nothing new starts."
     )
 
-    storage_commitment_support = models.BooleanField(
-        default=False, help_text="Confirms that it keeps what it took (PS3.4 Annex J)."
-    )
     connect_timeout = models.PositiveSmallIntegerField(
         blank=True, null=True, help_text="Seconds; empty: 10."
     )
@@ -239,7 +236,6 @@ class DicomServer(DicomNode):
             ),
             preferred_store=StoreProtocol(self.preferred_store) if self.preferred_store else None,
             max_associations=self.max_associations,
-            storage_commitment_support=self.storage_commitment_support,
             connect_timeout=self.connect_timeout or None,
             acse_timeout=self.acse_timeout or None,
             network_timeout=self.network_timeout or None,
