@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -62,7 +63,7 @@ def _with_waiting(job: DicomJob, tasks: list[Any]) -> list[Any]:
     return tasks
 
 
-def _choice(request: Request, name: str, allowed: list[str]) -> str:
+def _choice(request: Request, name: str, allowed: Sequence[str]) -> str:
     value = request.query_params.get(name, "")
     if value and value not in allowed:
         raise ValidationError({name: f"Not one of {', '.join(allowed)}."})
@@ -94,7 +95,7 @@ class Jobs(APIView):
         if state := _choice(request, "state", DicomJob.State.values):
             jobs = jobs.filter(state=state)
         paginator = NewestFirst()
-        page = paginator.paginate_queryset(jobs, request, view=self)
+        page: Any = paginator.paginate_queryset(jobs, request, view=self)
         return paginator.get_paginated_response(JobSerializer(with_progress(page), many=True).data)
 
 
@@ -127,7 +128,8 @@ class Tasks(APIView):
         if state := _choice(request, "state", DicomTask.State.values):
             tasks = tasks.filter(state=state)
         paginator = InOrder()
-        page = _with_waiting(job, list(paginator.paginate_queryset(tasks, request, view=self)))
+        found: Any = paginator.paginate_queryset(tasks, request, view=self)
+        page = _with_waiting(job, found)
         serializer = TaskSerializer(page, many=True, context={"request": request})
         return paginator.get_paginated_response(serializer.data)
 
@@ -188,12 +190,13 @@ class BulkAction(APIView):
         job = _job(request.user, job_id)
         choice = ChoiceSerializer(data=request.data)
         choice.is_valid(raise_exception=True)
+        chosen: Any = choice.validated_data
         tasks, strangers = DicomTask.objects.filter(job_id=job.pk), []
-        if state := choice.validated_data.get("state"):
+        if state := chosen.get("state"):
             found = tasks.filter(state=state).order_by("line", "id")
             ids = list(found.values_list("pk", flat=True))
         else:
-            wanted = list(dict.fromkeys(choice.validated_data["tasks"]))
+            wanted = list(dict.fromkeys(chosen["tasks"]))
             own = set(tasks.filter(pk__in=wanted).values_list("pk", flat=True))
             ids = [pk for pk in wanted if pk in own]
             strangers = [(pk, f"There is no task {pk}.") for pk in wanted if pk not in own]

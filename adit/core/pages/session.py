@@ -46,6 +46,6 @@ def current_users(session_keys: Iterable[str]) -> dict[str, User]:
         for key, user_id in wanted.items()
         if (user := users.get(user_id)) is not None
         and hmac.compare_digest(
-            contents[key].get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+            str(contents[key].get(HASH_SESSION_KEY, "")), user.get_session_auth_hash()
         )
     }

@@ -58,7 +58,7 @@ def rows_of(user: Any, tasks: Iterable[Any]) -> Iterator[list[str | int]]:
 
 
 def _value(task: Any, name: str) -> str | int:
-    value = getattr(task, "line" if name == "row" else name, "")
+    value: Any = getattr(task, "line" if name == "row" else name, "")
     if name in ("start", "end"):
         return timezone.localtime(value).isoformat(timespec="seconds") if value else ""
     if name == "modalities":

@@ -120,7 +120,7 @@ def find_tasks(job: DicomJob, choices: TaskChoices, counts: dict[str, int] | Non
     else:
         number = counts.get(choices.state, 0) if choices.state else sum(counts.values())
         paginator = _CountedPaginator(tasks, PAGE_SIZE, number)
-    page = paginator.get_page(choices.page)
+    page: Any = paginator.get_page(choices.page)
     page.object_list = list(page.object_list)
     return page
 

@@ -77,8 +77,9 @@
   document.addEventListener("htmx:wsClose", (event) => {
     if (TURNED_AWAY.includes(event.detail.event.code)) {
       show("gone");
-      // The answer tells whether the user is logged out or the job is gone.
-      poll();
+      // The answer tells whether the user is logged out or the job is gone. Who has deleted it on
+      // this very page is led elsewhere before.
+      setTimeout(poll, 2000);
     } else if (socket?.readyState !== WebSocket.OPEN && state !== "gone" && state !== "logged-out") {
       if (state !== "offline") show("lost");
       poll();
