@@ -46,6 +46,8 @@ def _pytest(root: Path, arguments: Sequence[str], database_url: str) -> int:
         "DJANGO_SETTINGS_MODULE": "adit.settings.test",
         "ENVIRONMENT": "test",
     }
+    # The whole suite waits more than it computes; what is called by name runs in one process.
+    arguments = arguments or ["--numprocesses=2", "--dist=loadgroup"]
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *arguments], cwd=root, env=environment
     )
