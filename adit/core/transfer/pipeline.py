@@ -21,7 +21,7 @@ from adit.core.dicom import (
     TransientDicomError,
     buffered,
 )
-from adit.core.transfer.destination import Destination
+from adit.core.transfer.destination import Destination, DestinationAway
 from adit.core.transfer.direct import DirectRoute
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
@@ -218,6 +218,8 @@ class Pipeline:
         ):
             try:
                 refused = self._enter(self._destination.deliver(outgoing))
+            except DestinationAway as away:
+                return _Pass(destination=away.cause)
             except DicomError as error:
                 return _Pass(source=error)
         if refused is not None:
