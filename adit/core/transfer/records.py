@@ -72,21 +72,24 @@ def encode_records(records: Iterable[InstanceRecord]) -> bytes:
     rows = list(records)
     prefix = os.path.commonprefix([row.source_uid for row in rows])
     reasons = sorted({row.reason for row in rows})
+    least = min((row.size for row in rows), default=0)
     columns = {
         "prefix": prefix,
-        "source": [row.source_uid[len(prefix) :] for row in rows],
-        "new": [_new_code(row) for row in rows],
-        "state": "".join(row.state.value for row in rows),
-        "size": [row.size for row in rows],
+        # No UID holds a backslash (PS3.5 6.4); one text deflates better than a list of texts.
+        "source": "\\".join(row.source_uid[len(prefix) :] for row in rows),
+        "new": _column([_new_code(row) for row in rows]),
+        "state": _column([row.state.value for row in rows]),
+        "least": least,
+        "size": [row.size - least for row in rows],
         "reasons": reasons,
-        "reason": [reasons.index(row.reason) for row in rows],
+        "reason": _column([reasons.index(row.reason) for row in rows]),
         "final": [i for i, row in enumerate(rows) if not row.retry],
-        "received": "".join("1" if row.sha256_received else "0" for row in rows),
+        "received": _column(["1" if row.sha256_received else "0" for row in rows]),
         # 0: none, 1: own digest, 2: the same as received.
-        "sent": "".join(_sent_code(row) for row in rows),
+        "sent": _column([_sent_code(row) for row in rows]),
     }
     columns |= _marks(rows)
-    text = zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 6)
+    text = _deflated(json.dumps(columns, separators=(",", ":")).encode())
     uids = b"".join(
         int(row.new_uid[len(_UUID_ROOT) :]).to_bytes(_UUID, "big")
         for row in rows
@@ -98,6 +101,17 @@ def encode_records(records: Iterable[InstanceRecord]) -> bytes:
         + b"".join(bytes.fromhex(row.sha256_sent) for row in rows if _sent_code(row) == "1")
     )
     return _HEADER.pack(_VERSION, len(rows), len(text)) + text + digests
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """A column; one value where all are equal."""
+    return values[:1] if len(set(values)) == 1 else values
+
+
+def _deflated(text: bytes) -> bytes:
+    """Without the frame of zlib: PostgreSQL keeps checksums of its own."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return deflate.compress(text) + deflate.flush()
 
 
 def _marks(rows: list[InstanceRecord]) -> dict[str, Any]:
@@ -147,7 +161,11 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
     if version != _VERSION:
         raise ValueError(f"unknown form of ledger records: {version}")
     start = _HEADER.size + length
-    columns = json.loads(zlib.decompress(data[_HEADER.size : start]))
+    columns = json.loads(zlib.decompress(data[_HEADER.size : start], -zlib.MAX_WBITS))
+    for name in ("new", "state", "reason", "received", "sent"):
+        if len(columns[name]) == 1:
+            columns[name] *= number
+    sources = columns["source"].split("\\")
     after = start + _UUID * columns["new"].count("#")
     uids = (int.from_bytes(data[i : i + _UUID], "big") for i in range(start, after, _UUID))
     digests = (data[i : i + _DIGEST].hex() for i in range(after, len(data), _DIGEST))
@@ -160,7 +178,7 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
     counted = columns.get("counted", "0" * number)
     records = []
     for i in range(number):
-        source = columns["prefix"] + columns["source"][i]
+        source = columns["prefix"] + sources[i]
         new, sent = columns["new"][i], columns["sent"][i]
         if new == "#":
             new = f"{_UUID_ROOT}{next(uids)}"
@@ -169,7 +187,7 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
                 source_uid=source,
                 state=InstanceState(columns["state"][i]),
                 new_uid=source if new == "=" else new,
-                size=columns["size"][i],
+                size=columns["least"] + columns["size"][i],
                 sha256_received=received[i],
                 sha256_sent={"0": "", "2": received[i]}.get(sent) if sent != "1" else next(digests),  # type: ignore[arg-type]
                 reason=columns["reasons"][columns["reason"][i]],
