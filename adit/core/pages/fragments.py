@@ -129,8 +129,8 @@ class JobReading:
 
 
 def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
-    """Read what the page of a job shows. The job comes with its owner, and with its progress where
-    that is known; the rows are tasks of it."""
+    """Read what the page of a job shows. The job comes with its owner and its archive, and with its
+    progress where that is known; the rows are tasks of it."""
     if not hasattr(job, "progress"):
         with_progress([job])
     rows, following = list(rows), next_tasks(job)
@@ -144,7 +144,7 @@ def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
         events=list(events.defer("task__log")[:EVENTS_SHOWN]),
         fitting=frozenset(name for name, action in JOB_ACTIONS.items() if action.fits(job)),
         rows=rows,
-        archive=JobArchive.objects.filter(job_id=job.pk).defer("password", "parts_key").first(),
+        archive=getattr(job, "archive", None),
     )
 
 

@@ -43,7 +43,8 @@ def job_action(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
     user: Any = request.user
 
     def parts() -> HttpResponse | None:
-        job = DicomJob.objects.visible_to(user).select_related("owner").filter(pk=job_id).first()
+        jobs = DicomJob.objects.visible_to(user).select_related("owner", "archive")
+        job = jobs.filter(pk=job_id).first()
         if job is None:
             return None
         rows = id_list(request.POST.get("tasks", ""))

@@ -36,7 +36,7 @@ class JobTopic:
         return job_id == self.job_id
 
     def read(self, rows: Collection[int]) -> JobReading | None:
-        job = DicomJob.objects.select_related("owner").filter(pk=self.job_id).first()
+        job = DicomJob.objects.select_related("owner", "archive").filter(pk=self.job_id).first()
         return read_job(job, tasks_by_id(job, rows) if rows else ()) if job else None
 
     def is_open(self, reading: JobReading) -> bool:
