@@ -16,16 +16,15 @@ from pydicom.datadict import keyword_for_tag
 from .codec import Encoding
 from .leak_identifiers import (
     PATIENT_ID_TAGS,
-    SEPARATORS,
     Identifiers,
     RawIdentifiers,
-    foldings,
     identifiers,
-    plain_words,
     raw_identifiers,
-    readings,
 )
+from .leak_needles import SEPARATORS
+from .leak_readings import readings
 from .leak_rules import OutgoingRules
+from .leak_spelling import foldings, plain_words
 from .leak_walk import Unreadable, leaves, vr_by_dictionary
 from .report import Finding, FindingKind
 
