@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import Literal
 
 from . import dates
 from .codec import Encoding, encode_element, encode_item, encode_sequence
@@ -197,6 +198,7 @@ def dummy_items(keyword: str) -> Callable[[Encoding], list[bytes]]:
 
     def items(encoding: Encoding) -> list[bytes]:
         element = partial(encode_element, encoding)
+        order: Literal["big", "little"] = "big" if encoding.big_endian else "little"
         if keyword == "ContentSequence":
             comment = code_items(encoding, [("121106", "Comment")])
             body = (
@@ -214,6 +216,10 @@ def dummy_items(keyword: str) -> Callable[[Encoding], list[bytes]]:
             )
         elif keyword == "GraphicAnnotationSequence":
             body = element(0x00700002, b"CS", b"REMOVED")
+        elif keyword == "WaveformAnnotationSequence":  # PS3.3 C.10.10
+            channels = (1).to_bytes(2, order) + bytes(2)  # all of the first multiplex group
+            body = element(0x0040A0B0, b"US", channels)
+            body += element(0x00700006, b"ST", b"Removed")
         elif keyword == "FlowIdentifierSequence":
             body = element(0x00340002, b"OB", bytes(8))
         else:

@@ -191,7 +191,7 @@ class Rewriter:
                     new = memo.get(key)
                     if new is None:
                         assert rule.apply is not None or rule.items is not None or rule is KEEP
-                        new = self._apply(rule, vr, raw)
+                        new = self._apply(rule, tag, vr, raw)
                         memo[key] = new
                 if trace is not None:
                     trace.changed(new, self._context.charset)
@@ -222,11 +222,11 @@ class Rewriter:
         self.counts[Action.REMOVE] += 1
         return end
 
-    def _apply(self, rule: Rule, vr: bytes, raw: bytes) -> bytes:
+    def _apply(self, rule: Rule, tag: int, vr: bytes, raw: bytes) -> bytes:
         if rule.apply is None:
             # A sequence by the dictionary that is none in the object, or kept bytes.
             return raw if rule.items is None else b""
-        return pad(rule.apply(self._context, raw), vr)
+        return pad(rule.apply(self._context, raw), vr if vr != b"UN" else vr_of_tag(tag))
 
     def _transcoded(self, rule: Rule, tag: int, vr: bytes, raw: bytes) -> bytes:
         if tag == SPECIFIC_CHARACTER_SET:
@@ -234,8 +234,8 @@ class Rewriter:
         text_vr = vr if vr != b"UN" else vr_of_tag(tag)
         if text_vr in TEXT_VRS:
             text = self._source.decode(raw)
-            raw = raw if text.isascii() else pad(text.encode("utf-8", "replace"), vr)
-        return self._apply(rule, vr, raw)
+            raw = raw if text.isascii() else pad(text.encode("utf-8", "replace"), text_vr)
+        return self._apply(rule, tag, vr, raw)
 
     def _sequence(self, element: Element, encoding: Encoding, rule: Rule) -> bytes | None:
         items = element.items

@@ -1,9 +1,9 @@
 """Searches outgoing headers for identifiers of the patient, independent of the engine.
 
-Every element is walked, for rule violations and old UIDs. For the rest a search of the bytes,
-squeezed to small letters without separators, decides almost every object: nothing of the patient
-is in there in any encoding. Otherwise the elements are weighed one by one; since the objects of a
-series share most values, a verdict is kept by tag and value.
+Every element is walked, and looked at where it may break a rule or hold an old UID. For the rest a
+search of the bytes, squeezed to small letters without separators, decides almost every object:
+nothing of the patient is in there in any encoding. Otherwise the elements are weighed one by one;
+since the objects of a series share most values, a verdict is kept by tag and value.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from pydicom.datadict import keyword_for_tag
 from .codec import Encoding
 from .leak_identifiers import (
     PATIENT_ID_TAGS,
-    SEPARATORS,
     Identifiers,
     RawIdentifiers,
-    foldings,
     identifiers,
-    plain_words,
     raw_identifiers,
-    readings,
 )
+from .leak_needles import SEPARATORS
+from .leak_readings import readings
 from .leak_rules import OutgoingRules
-from .leak_walk import Unreadable, leaves, vr_by_dictionary
+from .leak_spelling import foldings, plain_words
+from .leak_walk import LeafWalk, Unreadable, vr_by_dictionary
 from .report import Finding, FindingKind
 
 _UID = re.compile(rb"(?<![\d.])[0-2]\.(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){3,}")
@@ -60,6 +59,7 @@ class LeakGate:
         self._rules = rules
         self._known: OrderedDict[RawIdentifiers, Identifiers] = OrderedDict()
         self._kinds_of_tag: dict[int, int] = {}
+        self._walk_of_all, self._walk = LeafWalk(), LeafWalk(self._is_looked_at)
 
     def check(
         self,
@@ -86,7 +86,8 @@ class LeakGate:
         suspicious = any(needle in squeezed for needle in wanted.needles)
         found: dict[Finding, None] = {}
         try:
-            elements = leaves(after, encoding.implicit, encoding.big_endian)
+            walk = self._walk_of_all if suspicious else self._walk
+            elements = walk.leaves(after, encoding.implicit, encoding.big_endian)
         except Unreadable:  # what cannot be cleared is held
             kind = FindingKind.PATIENT_NAME if suspicious else FindingKind.RULE_VIOLATION
             return [Finding(0, "", kind)]
@@ -138,12 +139,18 @@ class LeakGate:
         self._kinds_of_tag[tag] = kind
         return kind
 
+    def _is_looked_at(self, tag: int, vr: bytes, length: int) -> bool:
+        """Whether an element matters although nothing of the patient is in the header."""
+        return bool(self._kind_of_tag(tag)) or (
+            self._check_uids and length >= _SHORTEST_UID_IN_TEXT and _may_hold_text(vr)
+        )
+
     def _uids_in_text(
         self, before: bytes, after: bytes, elements: list, found: dict[Finding, None]
     ) -> None:
         """Old UIDs where no UIDs belong."""
         for tag, vr, start, end in elements:
-            if end - start < _SHORTEST_UID_IN_TEXT or vr in _NUMBERS_AS_TEXT or vr in _NUMBERS:
+            if end - start < _SHORTEST_UID_IN_TEXT or not _may_hold_text(vr):
                 continue
             if after.count(b".", start, end) < 4:
                 continue
@@ -159,6 +166,10 @@ class LeakGate:
             if len(self._known) > _CACHE_LIMIT:
                 self._known.popitem(last=False)
         return known
+
+
+def _may_hold_text(vr: bytes) -> bool:
+    return vr not in _NUMBERS_AS_TEXT and vr not in _NUMBERS
 
 
 def _report(found: dict[Finding, None], tag: int, kind: FindingKind) -> None:

@@ -152,7 +152,9 @@ class Pseudonymizer:
         if modality in self.profile.excluded_modalities:
             raise ExcludedModality(modality)
         result = self._result(values, transfer_syntax_uid)
-        pixels = clean_pixels(self.profile, buffer, encoding, reader, values, transfer_syntax_uid)
+        pixels = clean_pixels(
+            self.profile, buffer, elements, encoding, reader, values, transfer_syntax_uid
+        )
         doubt = None
         if self.profile.burned_in is not BurnedInPolicy.ALLOW:
             doubt = doubt_about(pixels, buffer, elements, values, transfer_syntax_uid)

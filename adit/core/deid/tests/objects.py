@@ -139,8 +139,10 @@ def _end_of_meta(path: Path) -> int:
 def part10(data: bytes, transfer_syntax_uid: str, result: DeidResult) -> bytes:
     """A DICOM file around a data set (PS3.10 7.1)."""
     meta = Dataset()
-    meta.add_new(0x00020002, "UI", result.sop_class_uid)
-    meta.add_new(0x00020003, "UI", result.sop_instance_uid)
+    if result.sop_class_uid:
+        meta.add_new(0x00020002, "UI", result.sop_class_uid)
+    if result.sop_instance_uid:
+        meta.add_new(0x00020003, "UI", result.sop_instance_uid)
     meta.add_new(0x00020010, "UI", transfer_syntax_uid)
     meta.add_new(0x00020012, "UI", PYDICOM_IMPLEMENTATION_UID)
     return bytes(128) + b"DICM" + encode_meta(meta) + data

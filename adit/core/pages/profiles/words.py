@@ -63,7 +63,8 @@ OPTIONS: dict[Option, Words] = {
     ),
     Option.CLEAN_PIXEL_DATA: Words(
         "Blank known regions of the image",
-        "Where a device region below fits, its boxes are blanked in every frame. Compressed images "
+        "Where a device region below fits, its boxes are blanked in every frame; in ultrasound "
+        "images, so is all that lies outside of the regions that they declare. Compressed images "
         "are written uncompressed then.",
     ),
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.pixels import set_pixel_data
+from pydicom.pixels.utils import set_pixel_data
 from pydicom.uid import ExplicitVRLittleEndian
 
 from adit.core.deid import Assignment, BurnedInPolicy, DeviceRegion, FindingKind, Option

@@ -8,6 +8,7 @@ import sys
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
@@ -78,7 +79,7 @@ def series() -> tuple[Dataset, ...]:
     return tuple(images)
 
 
-def _common(number: int) -> dict[str, object]:
+def _common(number: int) -> dict[str, Any]:
     return {
         "series_instance_uid": generate_uid(entropy_srcs=["series", str(number)]),
         "series_number": number,

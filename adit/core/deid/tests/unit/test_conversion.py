@@ -36,7 +36,7 @@ def converted(folder: Path) -> dict[tuple, list[tuple[np.ndarray, np.ndarray]]]:
     )
     found = defaultdict(list)
     for path in sorted(out.glob("*.nii")):
-        image = nibabel.load(path)
+        image = nibabel.Nifti1Image.from_filename(path)
         found[image.shape].append((image.affine, np.asanyarray(image.dataobj)))
     return found
 
