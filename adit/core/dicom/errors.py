@@ -311,3 +311,12 @@ def timed_out(server: str) -> TransientDicomError:
 def broken(server: str) -> TransientDicomError:
     """The connection broke, or the peer aborted the association."""
     return TransientDicomError(f"The connection to {server} broke.", code="broken")
+
+
+def broken_after_handshake(server: str) -> TransientDicomError:
+    """The peer closed a TLS connection without a word, before it answered the first request."""
+    return TransientDicomError(
+        f"{server} closed the connection right after the TLS handshake.",
+        code="broken",
+        advice="If that goes on, it may not accept our certificate.",
+    )

@@ -78,7 +78,7 @@ def test_every_pdu_instead_of_an_answer_to_a_message(kind):
     error, _ = echo_error(script)
     assert isinstance(error, TransientDicomError)
     if kind != pdus.A_ABORT:
-        wait_until(lambda: answers, "the peer's answer")
+        wait_until(lambda: bool(answers), "the peer's answer")
     if kind == pdus.A_RELEASE_RQ:
         assert answers == [pdus.A_RELEASE_RP]
     elif kind != pdus.A_ABORT:
@@ -126,23 +126,14 @@ def test_presentation_data_values_of_a_wrong_length(body):
     assert error is not None and error.code == "protocol"
 
 
-class Recorder:
-    """Takes what a PduWriter writes."""
-
-    def __init__(self):
-        self.data = bytearray()
-
-    def sendall(self, data):
-        self.data += data
-
-
 def response_to(peer, context, request, **counts):
     """The encoded answer to `request`, as one command set in PDUs."""
-    recorder = Recorder()
-    writer, peer.writer = peer.writer, pdus.PduWriter(recorder)
-    peer.respond(context, request, 0, **counts)
-    peer.writer = writer
-    return bytes(recorder.data)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        writer, peer.writer = peer.writer, pdus.PduWriter(ours)
+        peer.respond(context, request, 0, **counts)
+        peer.writer = writer
+        return theirs.recv(65536)
 
 
 def test_an_answer_that_comes_byte_by_byte():

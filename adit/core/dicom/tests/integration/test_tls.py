@@ -1,10 +1,14 @@
 """Every operation over TLS, and each failure of the handshake in words."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
+import socket
 import ssl
+import struct
 import subprocess
+import threading
 
 import pytest
 
@@ -235,6 +239,33 @@ def test_a_server_that_wants_a_certificate_of_ours(storescp, authority, folder):
         ),
     )
     assert "certificate" in str(error), error
+
+
+def test_a_connection_that_is_reset_behind_the_handshake(authority):
+    """The alert of a peer that does not take our certificate can get lost so."""
+    certificate = authority.sign("resetting")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+
+    def reset_each():
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                with context.wrap_socket(sock, server_side=True) as secured:
+                    linger = struct.pack("ii", 1, 0)
+                    secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=reset_each)
+        thread.start()
+        port = listener.getsockname()[1]
+        config = ServerConfig(name="RESET", ae_title="RESET", host="127.0.0.1", port=port)
+        error = failure(config, TlsConfig(ca_file=authority.certificate))
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    assert isinstance(error, TransientDicomError)
+    assert "right after the TLS handshake" in str(error)
+    assert "certificate" in error.advice
 
 
 def test_a_server_without_tls():
