@@ -24,7 +24,9 @@ def visible_job(user: Any, job_id: int) -> DicomJob:
     Raises:
         Http404: there is no such job, or it is somebody else's.
     """
-    jobs = DicomJob.objects.visible_to(user).select_related("owner", "group", "archive", *_details())
+    jobs = DicomJob.objects.visible_to(user).select_related(
+        "owner", "group", "archive", *_details()
+    )
     return get_object_or_404(jobs, pk=job_id)
 
 
