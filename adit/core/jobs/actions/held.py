@@ -15,9 +15,9 @@ from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_event
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
-from adit.core.transfer.ledger import SeriesLedger
 from adit.core.transfer.ledger_store import fill_row, load_series
 from adit.core.transfer.records import InstanceRecord, InstanceState
+from adit.core.transfer.series_ledger import SeriesLedger
 
 if TYPE_CHECKING:
     from adit.accounts.models import User
