@@ -69,7 +69,12 @@ class Run:
     def worker(self, *arguments: object) -> dict[str, Any]:
         command = [sys.executable, str(WORKERS), *map(str, arguments)]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, check=True, capture_output=True, timeout=1800
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=1800,
         )
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -221,7 +221,8 @@ def _from_exception(server: str, error: BaseException) -> DicomError:
     if isinstance(root, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return broken(server)
     if isinstance(root, ssl.SSLError):
-        if "CERTIFICATE" in (root.reason or "") or "UNKNOWN_CA" in (root.reason or ""):
+        reason = getattr(root, "reason", None) or ""
+        if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
             # The alerts of PS3.15's peers: certificate required, unknown CA, bad certificate.
             return PermanentDicomError(
                 f"{server} does not accept our certificate.",
@@ -260,11 +261,12 @@ def _untrusted(server: str, error: ssl.SSLCertVerificationError) -> DicomError:
     """What is wrong with the certificate of the peer."""
     advice = "Check the certificate authority that is set for this server."
     says = "is not signed by an authority that we trust"
-    if error.verify_code == _EXPIRED:
+    verify_code = getattr(error, "verify_code", None)
+    if verify_code == _EXPIRED:
         says, advice = "has expired", f"{ASK_ADMIN} to renew it."
-    elif error.verify_code == _NOT_YET_VALID:
+    elif verify_code == _NOT_YET_VALID:
         says, advice = "is not valid yet", "Check the clocks on both sides."
-    elif error.verify_code in (_OTHER_HOST, _OTHER_ADDRESS):
+    elif verify_code in (_OTHER_HOST, _OTHER_ADDRESS):
         host = error.verify_message.rpartition("'")[0].rpartition("'")[2]
         says = f"is for another host than {host or 'the one that we call'}"
         advice = "Check the host name, or switch the check of the host name off."

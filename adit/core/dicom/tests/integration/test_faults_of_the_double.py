@@ -63,10 +63,15 @@ CASES = [
     Case("close_idle_after", 0.3, "store twice", 120),
     Case("result_cap", 3, "find studies", 3, "truncated by server"),
     Case("ignored_keys", ["PatientSex", "StudyDescription"], "find one", 1),
+    Case("refused_levels", ["IMAGE"], "find instances", 0, "not accept this query at this level"),
+    Case("silent_levels", ["IMAGE"], "find instances", 0),
+    Case("empty_series", True, "list series", 2),
     Case("answer_for_patient", "P2", "find one", 0),
     Case("pad_uids", "nul", "find instances", COUNT),
     Case("pad_uids", "space", "find instances", COUNT),
     Case("endless_pending_find", True, "find instances", 500, "repeats the same answer"),
+    Case("fail_gets", True, "get", 0, "was unable to process the request. [C000]"),
+    Case("fail_moves", True, "move", 0, "was unable to process the request. [C000]"),
     Case("stop_mid_data_set", 3, "get", 2, "sent nothing new for 2 seconds. [no progress]"),
     Case("stop_mid_data_set", 3, "move", 2, "[no progress]"),
     Case("abort_after", 3, "get", 3, "aborted the association"),
@@ -92,6 +97,7 @@ CASES = [
         "refuse_store_status", 0xC000, "store", 40, "could not understand the data set. [C000]",
         {"refuse_every_nth_store": 3},
     ),
+    Case("warn_every_nth_store", 3, "store with warnings", 20),
     Case("forget_every_nth_store", 3, "store and ask", 40),
     Case("commitment_on_new_association", True, "commit", 0, "must know our AE title"),
     Case("forget_commitment", True, "commit", 0, "did not report on 8 of 8 instances"),
@@ -216,6 +222,26 @@ class Bench:
                 said = str(error)
         assert set(found) <= {i.sop_instance_uid for i in self.held}
         return len(found), said
+
+    def do_list_series(self):
+        """The listed series; the one without an instance is told by asking for its instances."""
+        query = Query(study_instance_uid="1.2.3.1")
+        with self.operator() as operator:
+            series = [s.series_instance_uid for s in operator.find_series(query)]
+            (empty,) = set(series) - {"1.2.3.1.1"}
+            of_empty = dataclasses.replace(query, series_instance_uid=empty)
+            assert list(operator.find_instances(of_empty)) == []
+        return len(series), ""
+
+    def do_store_with_warnings(self):
+        """How many were taken with a warning; all 60 are there."""
+        with self.operator() as operator:
+            outcomes = list(operator.store(make_series(60)))
+        assert all(o.accepted for o in outcomes)
+        assert len(self.pacs.archive) - self.before == 60
+        warned = [o for o in outcomes if o.warning]
+        assert {o.warning for o in warned} == {"The destination discarded some elements."}
+        return len(warned), ""
 
     def do_commit(self):
         references = [(i.sop_class_uid, i.sop_instance_uid) for i in self.held]
