@@ -106,22 +106,27 @@
     else if (state === "offline") show("lost");
   });
 
-  // A part that is replaced keeps the focus that was in it, and its place.
+  // A part that is replaced keeps the focus and the ticks that were in it, and its place.
   let kept = null;
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const { target } = event.detail;
     const active = document.activeElement;
     const box = target.matches("[data-keep-scroll]") ? target : target.querySelector("[data-keep-scroll]");
-    kept = { id: target.id, focus: target.contains(active) ? active.id : "", top: box?.scrollTop ?? 0 };
+    const ticked = [...target.querySelectorAll("input[type=checkbox][id]:checked")].map((box) => box.id);
+    kept = { id: target.id, focus: target.contains(active) ? active.id : "", ticked, top: box?.scrollTop ?? 0 };
   });
 
   document.addEventListener("htmx:oobAfterSwap", () => {
     if (!kept) return;
-    const { id, focus, top } = kept;
+    const { id, focus, ticked, top } = kept;
     kept = null;
     const part = document.getElementById(id);
     if (top && part) (part.matches("[data-keep-scroll]") ? part : part.querySelector("[data-keep-scroll]"))?.scrollTo(0, top);
+    for (const box of ticked) {
+      const again = document.getElementById(box);
+      if (again) again.checked = true;
+    }
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
   });
 })();

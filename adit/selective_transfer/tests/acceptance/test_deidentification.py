@@ -37,7 +37,7 @@ def put(system, key, patient_id, comment, leaks=1, instances=2):
 def check_accessible(page, themes=("light", "dark")) -> None:
     """axe finds nothing on the page as it is, and nothing is wider than the window."""
     for theme in themes:
-        page.emulate_media(color_scheme=theme)
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         for width in (360, 1440):
             page.set_viewport_size({"width": width, "height": 900})
             found = Axe().run(page)
