@@ -27,6 +27,7 @@ def large_uid(orthancs, example_study):
     ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     ds.Rows = ds.Columns = 1024
+    ds.BurnedInAnnotation = "NO"
     ds.NumberOfFrames = MEGABYTES // 2
     frame = np.random.default_rng(1).integers(0, 4096, 1024 * 1024, dtype="<u2").tobytes()
     ds.PixelData = b""

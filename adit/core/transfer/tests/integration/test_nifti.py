@@ -1,5 +1,6 @@
 """NIfTI files in a folder, compared with what dcm2niix makes of the originals."""
 
+import copy
 import json
 import subprocess
 import threading
@@ -132,8 +133,7 @@ def test_a_series_that_lacks_an_instance_is_not_converted(
 def test_series_without_pixels_stay_behind(
     transactional_db, folder, make_task, work, example_study
 ):
-    report = example_study.instances[0].copy()
-    report.file_meta = example_study.instances[0].file_meta
+    report = copy.deepcopy(example_study.instances[0])
     for keyword in ("PixelData", "Rows", "Columns"):
         delattr(report, keyword)
     report.Modality = "SR"
