@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from adit.stack.orthanc import OrthancServer
 from adit.test_pacs.phantoms import PATIENTS, study_instances
@@ -50,19 +51,17 @@ def encoded(ds: Dataset) -> bytes:
 
 
 def fill_large(orthanc: OrthancServer, megabytes: int) -> tuple[str, str]:
-    """Put one object of that size at `orthanc`: a multi-frame word image (PS3.3 A.8.4)."""
+    """Put one object of that size at `orthanc`."""
     ds = template("MR")
     ds.PatientID, ds.PatientName = "4712", "Langmann^Quirin"
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.7.3")
     ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    ds.Rows = ds.Columns = 1024
-    ds.NumberOfFrames = megabytes // 2
-    frame = np.random.default_rng(1).integers(0, 4096, 1024 * 1024, dtype="<u2").tobytes()
+    side = ds.Rows = ds.Columns = 2 * (math.isqrt(megabytes * 500_000) // 2)
+    row = np.random.default_rng(1).integers(0, 4096, side, dtype="<u2").tobytes()
     ds.PixelData = b""
     head = encoded(ds)[:-12]
     # Explicit little endian: tag, OW, two bytes reserved, length (PS3.5 7.1.2).
-    length = (megabytes // 2 * len(frame)).to_bytes(4, "little")
-    body = head + b"\xe0\x7f\x10\x00OW\x00\x00" + length + frame * (megabytes // 2)
+    length = (side * len(row)).to_bytes(4, "little")
+    body = head + b"\xe0\x7f\x10\x00OW\x00\x00" + length + row * side
     orthanc.request("POST", "/instances", body, timeout=600)
     return ds.PatientID, str(ds.StudyInstanceUID)

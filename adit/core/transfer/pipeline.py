@@ -216,14 +216,15 @@ class Pipeline:
             ) as outgoing,
             contextlib.closing(fetched),
         ):
+            problems: list[DicomError] = []
             try:
-                refused = self._enter(self._destination.deliver(outgoing))
+                refused = self._enter(self._destination.deliver(_until_error(outgoing, problems)))
             except DestinationAway as away:
                 return _Pass(destination=away.cause)
             except DicomError as error:
-                return _Pass(source=error)
-        if refused is not None:
-            return _Pass(destination=refused)
+                return _Pass(destination=error)
+        if refused is not None or problems:
+            return _Pass(problems[0] if problems else None, refused)
         self._ledger.fetched(asked)
         if not self._ledger.missing():
             return _Pass()
@@ -284,6 +285,15 @@ class Pipeline:
         if proof.method:
             self._methods[proof.method] = None
         return True
+
+
+def _until_error(items: Iterable[Outgoing], problems: list[DicomError]) -> Iterator[Outgoing]:
+    """The items up to a failure of the source, which is noted: the destination must not lose its
+    answers to what is on its way because of it."""
+    try:
+        yield from items
+    except DicomError as error:
+        problems.append(error)
 
 
 def plan_transfer(

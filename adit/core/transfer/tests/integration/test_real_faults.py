@@ -56,7 +56,6 @@ FAULTS = {
     "worker killed": Fault(ALL, S.kill_worker),
     "run killed": Fault(DIMSE, S.kill_child),
     "receiver killed": Fault(("C-MOVE",), S.kill_receiver),
-    "PostgreSQL crashes": Fault(ALL, S.crash_database),
     "source away for a while": Fault(DIMSE, S.source_away),
     "source PACS killed": Fault(("WADO-RS",), S.orthanc_away),
     "destination away for a while": Fault(("C-GET", "WADO-RS"), S.destination_away),
@@ -88,6 +87,8 @@ FAULTS = {
     ),
     "no move originator": Fault(("C-MOVE",), source={"no_move_originator": True}),
     "endless pending": Fault(DIMSE, source={"endless_pending": True}),
+    # The last: afterwards the worker is told of new tasks by its polling only.
+    "PostgreSQL crashes": Fault(ALL, S.crash_database),
 }
 
 _PROTOCOL_FLAGS = {
@@ -177,8 +178,11 @@ def check(fault, protocol, system, source, make_task, study):
     for double, switches in ((system.pacs, fault.source), (system.taker, fault.destination)):
         for key, value in switches.items():
             setattr(double.faults, key, value)
-    if fault.act is not None:
-        system.taker.faults.delay = 1 if fault.large else 0.03
+    if fault.large:
+        # What is prefetched already needs no more space.
+        system.pacs.faults.delay = 1
+    elif fault.act is not None:
+        system.taker.faults.delay = 0.03
     if fault.before is not None:
         fault.before(system)
     taker = DicomServer.objects.get(name="TAKER")
@@ -189,7 +193,7 @@ def check(fault, protocol, system, source, make_task, study):
             wait_for(lambda: fault.when(system, task))
         finally:
             fault.act(system)
-            system.taker.faults.delay = 0
+            system.taker.faults.delay = system.pacs.faults.delay = 0
     task = system.finish(task)
     assert (task.state, fault.says in task.message) == (fault.state, True), system.story(task)
     expected = new_uids(task, study)
