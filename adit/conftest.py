@@ -2,9 +2,16 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from adit.stack.running import RunningSystem
+
+# A loaded machine is no fault of what is tested: speed is measured in `benchmarks`.
+hypothesis.settings.register_profile(
+    "adit", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("adit")
 
 ROOT = Path(__file__).resolve().parent.parent
 

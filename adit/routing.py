@@ -4,8 +4,14 @@ from typing import Any
 
 from django.urls import URLPattern, path, re_path
 
-from adit.core.pages.consumers import JobConsumer, JobListConsumer, NowhereConsumer
+from adit.core.pages.consumers import (
+    HomeConsumer,
+    JobConsumer,
+    JobListConsumer,
+    NowhereConsumer,
+)
 from adit.selective_transfer.consumers import SelectiveTransferConsumer
+from adit.selective_transfer.preview.consumer import PreviewConsumer
 
 
 def _socket(route: str, consumer: Any) -> URLPattern:
@@ -16,8 +22,10 @@ def _socket(route: str, consumer: Any) -> URLPattern:
 _nowhere: Any = NowhereConsumer.as_asgi()
 
 websocket_urlpatterns = [
-    _socket("ws/jobs/", JobListConsumer),
+    _socket("ws/jobs/", HomeConsumer),
+    _socket("ws/jobs/list/", JobListConsumer),
     _socket("ws/jobs/<int:job_id>/", JobConsumer),
     _socket("ws/selective-transfer/", SelectiveTransferConsumer),
+    _socket("ws/selective-transfer/preview/", PreviewConsumer),
     re_path(r"", _nowhere),
 ]

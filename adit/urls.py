@@ -6,6 +6,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("adit.accounts.urls")),
+    path("api/", include("adit.api.urls")),
     path("selective-transfer/", include("adit.selective_transfer.urls")),
     path("", include("adit.core.pages.urls")),
 ]

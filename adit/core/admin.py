@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.core.validators import URLValidator
 from django.http import HttpRequest
 
+from adit.core import receiver_admin  # noqa: F401 - registers what belongs to receivers
+from adit.core.connections import ConnectionTestMixin
 from adit.core.jobs.registry import all_kinds
 from adit.core.models import (
     DeidProfile,
@@ -18,9 +20,8 @@ from adit.core.models import (
     DicomServer,
     DicomTask,
     DirectMoveRoute,
+    JobArchive,
     JobKindSettings,
-    ReceivedInstance,
-    Receiver,
     SeriesTransfer,
     ServerHours,
     TaskEvent,
@@ -81,7 +82,7 @@ class DicomServerForm(forms.ModelForm):
 
 
 @admin.register(DicomServer)
-class DicomServerAdmin(admin.ModelAdmin):
+class DicomServerAdmin(ConnectionTestMixin, admin.ModelAdmin):
     form = DicomServerForm
     list_display = ["name", "ae_title", "host", "port", "is_active", "is_suspended", "max_tasks"]
     list_filter = ["is_active", "is_suspended"]
@@ -126,6 +127,15 @@ class DicomServerAdmin(admin.ModelAdmin):
                 ]
             },
         ),
+        (
+            "Time-outs",
+            {
+                "fields": [
+                    ("connect_timeout", "acse_timeout"),
+                    ("network_timeout", "progress_timeout"),
+                ]
+            },
+        ),
         ("Protocols", {"fields": ["preferred_query", "preferred_retrieve", "preferred_store"]}),
         (
             "TLS",
@@ -151,17 +161,10 @@ class DirectMoveRouteAdmin(admin.ModelAdmin):
 
 @admin.register(DicomFolder)
 class DicomFolderAdmin(admin.ModelAdmin):
-    list_display = ["name", "path", "is_active", "series_folders"]
+    list_display = ["name", "path", "is_active", "series_folders", "quota", "used_bytes"]
+    readonly_fields = ["used_bytes", "measured", "warned"]
     search_fields = ["name", "path"]
     inlines = [AccessInline]
-
-
-@admin.register(DeidProfile)
-class DeidProfileAdmin(admin.ModelAdmin):
-    list_display = ["name", "version", "is_active", "leak_gate", "created"]
-    list_filter = ["is_active"]
-    search_fields = ["name"]
-    filter_horizontal = ["groups"]
 
 
 class JobKindSettingsForm(forms.ModelForm):
@@ -195,6 +198,17 @@ class UndeletableAdmin(ReadOnlyAdmin):
         return False
 
 
+@admin.register(DeidProfile)
+class DeidProfileAdmin(UndeletableAdmin):
+    """Versions do not change: they are made, offered and retired on the pages of profiles, each
+    time with an audit entry."""
+
+    list_display = ["name", "version", "is_active", "leak_gate", "author", "created"]
+    list_filter = ["is_active"]
+    search_fields = ["name"]
+    exclude = ["secret"]
+
+
 @admin.register(DicomJob)
 class DicomJobAdmin(UndeletableAdmin):
     list_display = ["id", "kind", "owner", "state", "urgent", "created", "start", "end", "message"]
@@ -219,21 +233,16 @@ class SeriesTransferAdmin(UndeletableAdmin):
     exclude = ["instances"]
 
 
+@admin.register(JobArchive)
+class JobArchiveAdmin(UndeletableAdmin):
+    list_display = ["job", "node", "state", "files", "size", "ended", "message"]
+    list_filter = ["state"]
+    search_fields = ["=job__id", "message"]
+    exclude = ["password", "parts_key"]
+
+
 @admin.register(TaskEvent)
 class TaskEventAdmin(ReadOnlyAdmin):
     list_display = ["time", "task", "level", "text"]
     list_filter = ["level", "time"]
     search_fields = ["=task__id", "text"]
-
-
-@admin.register(Receiver)
-class ReceiverAdmin(ReadOnlyAdmin):
-    list_display = ["name", "file_transmit_host", "file_transmit_port", "heartbeat"]
-    search_fields = ["name"]
-
-
-@admin.register(ReceivedInstance)
-class ReceivedInstanceAdmin(ReadOnlyAdmin):
-    list_display = ["id", "receiver", "calling_ae_title", "size", "received_at", "quarantined_at"]
-    list_filter = ["receiver", "calling_ae_title"]
-    search_fields = ["=sop_instance_uid", "=study_instance_uid"]

@@ -10,7 +10,8 @@ class CoreConfig(AppConfig):
     verbose_name = "ADIT"
 
     def ready(self) -> None:
-        from adit.core import checks  # noqa: F401
+        from adit.core import checks, receiver_checks  # noqa: F401
         from adit.core.default_profile import ensure_default_profile
+        from adit.core.jobs import folder_mails  # noqa: F401
 
         post_migrate.connect(ensure_default_profile, sender=self)

@@ -11,7 +11,7 @@ class SelectiveTransferJob(TransferJob):
 
 
 class SelectiveTransferTask(TransferTask):
-    class Meta:
+    class Meta(TransferTask.Meta):
         verbose_name = "selective transfer task"
         # Earlier transfers of a patient or of a pseudonym are looked up while users type.
         indexes = [models.Index(fields=["patient_id"]), models.Index(fields=["pseudonym"])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from django.conf import settings
 
 from adit.accounts.preferences import write_preferences
@@ -9,6 +11,7 @@ from adit.core.jobs.actions import create_job
 from adit.core.jobs.registry import get_kind
 from adit.core.models import DicomJob
 from adit.selective_transfer import preferences
+from adit.selective_transfer.folder_options import FLAGS, password_of
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 from adit.selective_transfer.studies import ChosenStudy
 from adit.selective_transfer.transfer_form import TransferForm
@@ -18,10 +21,19 @@ class Unusable(Exception):
     """A source gave values that no task can carry; the message says which."""
 
 
-def submit(form: TransferForm) -> DicomJob:
+@dataclass(frozen=True)
+class Submitted:
+    """What was created. `password` is that of its archive; it is kept nowhere else in clear."""
+
+    job: DicomJob
+    password: str = field(default="", repr=False)
+
+
+def submit(form: TransferForm) -> Submitted:
     """Create the job of a valid form: one task per study.
 
     Raises:
+        InvalidJob: the destination cannot take what is asked for.
         PermissionDenied: a right was withdrawn.
         Unusable: a study cannot be asked for by its identifiers.
     """
@@ -33,17 +45,20 @@ def submit(form: TransferForm) -> DicomJob:
         trial_protocol_name=data["trial_protocol_name"] if profile else "",
         urgent=data.get("urgent", False),
         send_finished_mail=data["send_finished_mail"],
+        convert_to_nifti=data["convert_to_nifti"],
     )
     tasks = [_task(form, study) for study in form.basket.studies]
+    password = password_of(form)
     created = create_job(
         form.user,
         get_kind("selective_transfer"),
         job,
         tasks,
         verified=not settings.SELECTIVE_TRANSFER_UNVERIFIED,
+        archive_password=password,
     )
     _remember(form)
-    return created
+    return Submitted(created, password)
 
 
 def _task(form: TransferForm, study: ChosenStudy) -> SelectiveTransferTask:
@@ -70,6 +85,7 @@ def _remember(form: TransferForm) -> None:
     choices = {
         "destination": data["destination"].pk,
         "send_finished_mail": data["send_finished_mail"],
+        **{flag: data[flag] for flag in FLAGS},
     }
     if "urgent" in data:
         choices["urgent"] = data["urgent"]

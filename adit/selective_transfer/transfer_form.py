@@ -11,7 +11,7 @@ from adit.accounts.models import User
 from adit.core.models import DeidProfile, DicomNode
 from adit.core.models.profiles import DEFAULT_PROFILE_NAME
 from adit.core.models.transfers import pseudonym_validator, text_validator
-from adit.selective_transfer import pseudonyms, rights
+from adit.selective_transfer import folder_options, pseudonyms, rights
 from adit.selective_transfer.basket import Basket
 from adit.selective_transfer.choice_fields import NamedChoiceField
 
@@ -71,8 +71,12 @@ class TransferForm(forms.Form):
         profile.queryset = DeidProfile.objects.usable_by(user)
         profile.label_from_instance = lambda one: f"{one.name} (v{one.version})"
         self.fields["profile"].initial = default_profile(user)
+        # The last choice may have a newer version by now, or be retired.
+        if not profile.queryset.filter(pk=_number(self.initial.get("profile"))).exists():
+            self.initial.pop("profile", None)
         if not user.has_perm(rights.URGENT):
             del self.fields["urgent"]
+        folder_options.add_fields(self)
         self._add_pseudonyms()
 
     def _add_pseudonyms(self) -> None:
@@ -110,6 +114,15 @@ class TransferForm(forms.Form):
         """The profile, where there are pseudonyms."""
         return self.cleaned_data.get("profile") if any(self.pseudonyms.values()) else None
 
+    @property
+    def folder_ids(self) -> list[int]:
+        """The destinations that take an archive or NIfTI files."""
+        return folder_options.folder_ids(self)
+
+    def outcome(self) -> str:
+        """What will come; the form must have been validated."""
+        return folder_options.outcome(self)
+
     def warnings(self) -> list[str]:
         """What the user should know before; the form must have been validated."""
         return pseudonyms.warnings(self.user, self.basket, self.pseudonyms, self.profile_used)
@@ -129,6 +142,7 @@ class TransferForm(forms.Form):
         if text := too_many(self.user, len(self.basket)):
             self.add_error(None, text)
         self._check_pseudonyms()
+        folder_options.check(self, data)
         if any(self.pseudonyms.values()) and not data.get("profile") and "profile" in data:
             self.add_error("profile", "Choose a profile: it says how to pseudonymise.")
         return data
@@ -141,6 +155,10 @@ class TransferForm(forms.Form):
         found = pseudonyms.refusals(patients, self.pseudonyms, required=self.pseudonym_required)
         for key, text in found.items():
             self.add_error(self.name_of(key) if key else None, text)
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def too_many(user: User, studies: int) -> str:

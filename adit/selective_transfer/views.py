@@ -11,17 +11,20 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from adit.accounts.preferences import read_preferences
+from adit.core.jobs.actions import InvalidJob
 from adit.selective_transfer import preferences, rights
 from adit.selective_transfer.basket import Basket, read_basket
 from adit.selective_transfer.lookup import LookupForm
 from adit.selective_transfer.search_form import SearchForm
-from adit.selective_transfer.submission import Unusable, submit
+from adit.selective_transfer.submission import Submitted, Unusable, submit
 from adit.selective_transfer.transfer_form import TransferForm
 
 
+@sensitive_post_parameters("archive_password")
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -47,6 +50,9 @@ def form(request: HttpRequest) -> HttpResponse:
     - `profile` (optional): name or id; the default is "Standard research"
     - `trial_protocol_id`, `trial_protocol_name` (optional)
     - `urgent`, `send_finished_mail` (optional): `on`
+    - `archive`, `convert_to_nifti` (optional, for folders): `on`; with `archive` the answer is
+      201 with the password on its page and the job's address in `Location`
+    - `archive_password` (optional): empty to have one made
     - `csrfmiddlewaretoken`, as in all forms
     """
     user: Any = request.user
@@ -57,6 +63,7 @@ def form(request: HttpRequest) -> HttpResponse:
     return _page(request, TransferForm(user, basket, initial=_last_choices(user)))
 
 
+@sensitive_post_parameters("archive_password")
 @login_required
 @never_cache
 @require_POST
@@ -82,17 +89,28 @@ def _create(request: HttpRequest) -> HttpResponse:
     status = 422
     if transfer.is_valid():
         try:
-            job = submit(transfer)
+            submitted = submit(transfer)
         except PermissionDenied as err:
             transfer.add_error(None, str(err))
             status = 403
-        except Unusable as err:
+        except (Unusable, InvalidJob) as err:
             transfer.add_error(None, str(err))
         else:
+            job = submitted.job
+            if submitted.password:
+                return _show_password(request, submitted)
             waits = "" if job.state != job.State.UNVERIFIED else " It starts when it is verified."
             messages.success(request, f"{job} is created.{waits}")
             return redirect(job)
     return _page(request, transfer, status=status)
+
+
+def _show_password(request: HttpRequest, submitted: Submitted) -> HttpResponse:
+    """The only page that ever holds the password: the answer to the request that made the job."""
+    context = {"job": submitted.job, "password": submitted.password}
+    response = render(request, "selective_transfer/password.html", context, status=201)
+    response["Location"] = submitted.job.get_absolute_url()
+    return response
 
 
 def _posted_basket(request: HttpRequest) -> Basket:

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "adit.accounts.apps.AccountsConfig",
     "adit.audit.apps.AuditConfig",
     "adit.selective_transfer.apps.SelectiveTransferConfig",
+    "adit.api.apps.ApiConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -39,7 +40,9 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "django_tables2",
+    "drf_spectacular",
     "procrastinate.contrib.django",
+    "rest_framework",
 ]
 
 MIDDLEWARE = [
@@ -171,6 +174,7 @@ RECEIVER_MAX_ASSOCIATIONS = env.integer("RECEIVER_MAX_ASSOCIATIONS", 100, 1)
 RECEIVER_CHECK_CALLER = env.boolean("RECEIVER_CHECK_CALLER", True)
 RECEIVER_CHECK_ADDRESS = env.boolean("RECEIVER_CHECK_ADDRESS", True)
 RECEIVER_EXTRA_SENDERS = env.words("RECEIVER_EXTRA_SENDERS")
+RECEIVER_SHARED_SPOOL = env.boolean("RECEIVER_SHARED_SPOOL", True)
 RECEIVER_DRAIN_SECONDS = env.integer("RECEIVER_DRAIN_SECONDS", 10, 0)
 RECEIVER_NAME = env.text("RECEIVER_NAME", "receiver")
 SPOOL_DIR = Path(env.text("SPOOL_DIR", str(BASE_DIR / ".adit" / "spool")))
@@ -188,21 +192,48 @@ TASK_ATTEMPTS = env.integer("TASK_ATTEMPTS", 3, 1)
 TASK_RETRY_WAITS = [int(wait) for wait in env.words("TASK_RETRY_WAITS", ["120", "240"])]
 TASK_LEASE_SECONDS = env.integer("TASK_LEASE_SECONDS", 20, 3)
 TASK_MAX_CRASHES = env.integer("TASK_MAX_CRASHES", 3, 1)
-# Seconds before each new try within a run, while a peer is away for a moment.
-TRANSFER_RECONNECT_WAITS = [
-    float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["1", "5", "15"])
-]
 TASK_MEMORY_MB = env.integer("TASK_MEMORY_MB", 2048, 0)
-TASK_PROGRESS_MINUTES = env.integer("TASK_PROGRESS_MINUTES", 30, 1)
+TASK_PROGRESS_SECONDS = env.integer("TASK_PROGRESS_SECONDS", 1800, 1)
 TASK_LOG_DAYS = env.integer("TASK_LOG_DAYS", 90, 0)
 JOB_RETENTION_DAYS = env.integer("JOB_RETENTION_DAYS", 0, 0)
 WORK_RESERVE_MB = env.integer("WORK_RESERVE_MB", 512, 0)
 WORKER_GRACE_SECONDS = env.integer("WORKER_GRACE_SECONDS", 10, 0)
+# Seconds before each new try within a run, while a peer is away for a moment.
+TRANSFER_RECONNECT_WAITS = [
+    float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["1", "5", "15"])
+]
+# Password and parts of an archive whose job could still be retried are kept for so long.
+ARCHIVE_KEEP_DAYS = env.integer("ARCHIVE_KEEP_DAYS", 7, 1)
 CONFIRM_PATIENCE_SECONDS = env.integer("CONFIRM_PATIENCE_SECONDS", 60, 1)
 SELECTIVE_TRANSFER_MAX_STUDIES = env.integer("SELECTIVE_TRANSFER_MAX_STUDIES", 10, 1)
 SELECTIVE_TRANSFER_RESULT_LIMIT = env.integer("SELECTIVE_TRANSFER_RESULT_LIMIT", 101, 1)
 SELECTIVE_TRANSFER_UNVERIFIED = env.boolean("SELECTIVE_TRANSFER_UNVERIFIED", False)
 
+# Previews
+PROFILE_TRIAL_MAX_MB = env.integer("PROFILE_TRIAL_MAX_MB", 50, 1)
+LOOK_TIMEOUT_SECONDS = env.integer("LOOK_TIMEOUT_SECONDS", 60, 1)
+# Uploads up to this size, with some room for the form around the file, never touch the disk.
+FILE_UPLOAD_MAX_MEMORY_SIZE = (PROFILE_TRIAL_MAX_MB + 1) * 1024 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["adit.api.authentication.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "adit.api.problems.handle",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ADIT",
+    "VERSION": "1",
+    "DESCRIPTION": "Transfer jobs and their tasks. Log in on the pages; changes need the header"
+    " X-CSRFToken with the value of the cookie csrftoken.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "adit.core.models.DicomJob.State",
+        "TaskState": "adit.core.models.DicomTask.State",
+    },
+}
 
 PROCRASTINATE_ON_APP_READY = "adit.core.jobs.queue.configure"
 

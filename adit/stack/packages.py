@@ -33,6 +33,7 @@ TEST_PACKAGES = (
     SystemPackage("orthanc-dicomweb", lambda: orthanc.find_dicomweb_plugin() is not None),
     # Its echoscu, storescu and so on have namesakes among pynetdicom's scripts; these have not.
     SystemPackage("dcmtk", _has_programs("dcmqrscp", "dcmdump", "dcmsend")),
+    SystemPackage("7zip", lambda: bool(shutil.which("7zz") or shutil.which("7z"))),
     SystemPackage("chromium", _has_programs("chromium")),
 )
 

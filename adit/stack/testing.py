@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from adit.stack.packages import ensure_packages
 from adit.stack.postgres import EmbeddedPostgres
@@ -33,12 +34,35 @@ def run_tests(root: Path, arguments: Sequence[str]) -> int:
     postgres.folder.chmod(0o755)
     try:
         postgres.start()
-        return _pytest(root, arguments, postgres.url)
+        if arguments:
+            return _pytest(root, arguments, postgres.url)
+        return _all(root, postgres.url)
     finally:
         postgres.remove()
 
 
+def _all(root: Path, database_url: str) -> int:
+    """Run everything: what drives a browser beside the rest.
+
+    Both wait more than they compute, and Playwright keeps an event loop in its thread, which
+    tests of the database and of coroutines do not bear.
+    """
+    with tempfile.TemporaryFile("w+", dir=root / ".adit" / "test") as browser_output:
+        browser = _start(root, ["-m", "acceptance"], database_url, browser_output)
+        code = _pytest(root, ["-m", "not acceptance"], database_url)
+        browser_code = _wait(browser)
+        browser_output.seek(0)
+        print(browser_output.read(), flush=True)
+    return code or browser_code
+
+
 def _pytest(root: Path, arguments: Sequence[str], database_url: str) -> int:
+    return _wait(_start(root, arguments, database_url, None))
+
+
+def _start(
+    root: Path, arguments: Sequence[str], database_url: str, output: IO[str] | None
+) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         **bytecode_cache(root),
@@ -46,9 +70,12 @@ def _pytest(root: Path, arguments: Sequence[str], database_url: str) -> int:
         "DJANGO_SETTINGS_MODULE": "adit.settings.test",
         "ENVIRONMENT": "test",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *arguments], cwd=root, env=environment
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments], cwd=root, env=environment, stdout=output
     )
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
     while True:
         try:
             return process.wait()

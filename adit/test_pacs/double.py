@@ -75,6 +75,7 @@ class PacsDouble:
         self._faults_file = FaultsFile(faults_file, self.faults) if faults_file else None
         self._ssl_context = ssl_context
         self._counted: set[Association] = set()
+        self._store_numbers = itertools.count(1)
         self._server: ThreadedAssociationServer | None = None
         self._thread: threading.Thread | None = None
 

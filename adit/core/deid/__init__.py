@@ -2,7 +2,7 @@
 
 from .attribute_table import AttributeRow, attribute_table
 from .burned_in import BurnedInPolicy
-from .device_regions import BUILT_IN_REGIONS, DeviceRegion
+from .device_regions import DeviceRegion
 from .errors import DeidentificationError, ExcludedModality, MalformedDataset, TruncatedDataset
 from .own_rules import OwnRule, RuleAction
 from .preview import Preview, PreviewRow, preview
@@ -12,7 +12,6 @@ from .report import DeidResult, Finding, FindingKind
 from .safe_private import SAFE_PRIVATE, SafePrivate
 
 __all__ = [
-    "BUILT_IN_REGIONS",
     "SAFE_PRIVATE",
     "Assignment",
     "AttributeRow",

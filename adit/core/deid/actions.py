@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import Literal
 
 from . import dates
 from .codec import Encoding, encode_element, encode_item, encode_sequence
+from .dates import AGE_OF_THE_OLDEST, OLDEST_TOLD_AGE, years_of
 from .patient import PatientContext
 
 Apply = Callable[[PatientContext, bytes], bytes]
@@ -77,6 +79,9 @@ def shift(vr: bytes, otherwise: bytes) -> Apply:
     return apply
 
 
+_shift_birth_date = shift(b"DA", b"")
+
+
 def replace_uid(context: PatientContext, raw: bytes) -> bytes:
     """Maps each UID; what is no UID is mapped as text, so nothing of it remains."""
     text = raw.decode("ascii", "backslashreplace").strip(" \0")
@@ -121,8 +126,25 @@ def pseudonym(context: PatientContext, raw: bytes) -> bytes:
 
 
 def age(context: PatientContext, raw: bytes) -> bytes:
-    """PatientAge in agreement with the shifted dates."""
+    """PatientAge in agreement with the shifted dates; `090Y` for all who are over 89."""
+    years = years_of(raw.decode("ascii", "replace"))
+    if years < 0:
+        return b""  # malformed: anything may stand there
+    if years > OLDEST_TOLD_AGE:
+        return AGE_OF_THE_OLDEST.encode("ascii")
     return context.age.encode("ascii") if context.age else raw
+
+
+def birth_date(context: PatientContext, raw: bytes) -> bytes:
+    """The birth date moved like all dates; empty for those over 89 on the day of the study.
+
+    PS3.15 is silent about old ages. HIPAA's safe harbour (45 CFR 164.514 (b)(2)(i)(C)) asks that
+    no date tells an age over 89, since so few people are that old. A birth date that is moved
+    together with the study's still tells it, so there is none, and PatientAge says `090Y`. The
+    attribute is Type 2 (PS3.3 C.7.1.1): empty is valid. An earlier study of the same person, at
+    89 or younger, keeps its birth date: what comes later is not known there.
+    """
+    return b"" if context.over_89 else _shift_birth_date(context, raw)
 
 
 def clean(descriptor: bool) -> Apply:
@@ -176,6 +198,7 @@ def dummy_items(keyword: str) -> Callable[[Encoding], list[bytes]]:
 
     def items(encoding: Encoding) -> list[bytes]:
         element = partial(encode_element, encoding)
+        order: Literal["big", "little"] = "big" if encoding.big_endian else "little"
         if keyword == "ContentSequence":
             comment = code_items(encoding, [("121106", "Comment")])
             body = (
@@ -193,6 +216,10 @@ def dummy_items(keyword: str) -> Callable[[Encoding], list[bytes]]:
             )
         elif keyword == "GraphicAnnotationSequence":
             body = element(0x00700002, b"CS", b"REMOVED")
+        elif keyword == "WaveformAnnotationSequence":  # PS3.3 C.10.10
+            channels = (1).to_bytes(2, order) + bytes(2)  # all of the first multiplex group
+            body = element(0x0040A0B0, b"US", channels)
+            body += element(0x00700006, b"ST", b"Removed")
         elif keyword == "FlowIdentifierSequence":
             body = element(0x00340002, b"OB", bytes(8))
         else:

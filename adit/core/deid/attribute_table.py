@@ -8,7 +8,7 @@ from pydicom.datadict import dictionary_description, keyword_for_tag
 
 from .actions import Action, Rule
 from .codec import vr_of_tag
-from .options import deciding_option
+from .options import is_free_text
 from .own_rules import OwnRule
 from .private_rules import NOT_ON_THE_LIST, ON_THE_LIST, PrivateRules
 from .profile import Option, Profile
@@ -33,7 +33,6 @@ _FREE_TEXT = (
     "Is removed or replaced although Clean Descriptors is on: no rule can check what somebody "
     "wrote freely."
 )
-_LONG_TEXT = frozenset({b"LT", b"ST", b"UC", b"UT"})
 _BY_IOD = (
     " Where the attribute is optional or may be empty in the kind of object, it is removed or "
     "emptied instead."
@@ -81,10 +80,16 @@ def _standard(profile: Profile, tag: int, basic: str) -> AttributeRow:
     rule, why = decide(profile, tag, "")
     vr = vr_of_tag(tag)
     words = _RECURSED if vr == b"SQ" and rule.action is Action.KEEP else _IN_WORDS[rule.action]
-    option = deciding_option(profile, tag)
-    written = option and option[0] is Option.CLEAN_DESCRIPTORS and vr in _LONG_TEXT
-    if written and rule.action is not Action.CLEAN and not why.startswith("Own rule"):
+    cleaning = Option.CLEAN_DESCRIPTORS in profile.options
+    if (
+        cleaning
+        and is_free_text(keyword_for_tag(tag), vr)
+        and rule.action is not Action.CLEAN
+        and not why.startswith("Own rule")
+    ):
         words = _FREE_TEXT
+    elif rule.action is Action.SHIFT and vr == b"TM":
+        words = "Stays: dates are moved by whole days."
     elif rule.action in (Action.DUMMY, Action.EMPTY) and "/" in basic and "X" in basic:
         words += _BY_IOD
     return AttributeRow(

@@ -28,22 +28,27 @@ _SPACES = re.compile(r"[ \t]{2,}")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _DOUBLE_NAME = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)+")
 _UMLAUTS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("å", "aa"), ("ø", "oe"))
+_NO_ACCENT = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i"})
 _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer word
 
 
 def spellings(word: str) -> set[str]:
-    """A word with and without accents, and with umlauts written out and contracted."""
+    """A word with and without accents, and with umlauts written out and contracted.
+
+    `Mueller` is also `müller` and `muller`.
+    """
     word = unicodedata.normalize("NFC", word.lower())
-    plain = "".join(
-        character
-        for character in unicodedata.normalize("NFD", word)
-        if not unicodedata.combining(character)
-    )
     written_out, contracted = word, word
     for letter, letters in _UMLAUTS:
         written_out = written_out.replace(letter, letters)
         contracted = contracted.replace(letters, letter)
-    return {word, unicodedata.normalize("NFC", plain), written_out, contracted}
+    return {word, written_out, contracted, _plain(word), _plain(contracted)}
+
+
+def _plain(word: str) -> str:
+    letters = unicodedata.normalize("NFD", word)
+    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return unicodedata.normalize("NFC", kept).translate(_NO_ACCENT)
 
 
 def name_words(name: str) -> set[str]:
@@ -98,7 +103,10 @@ class Cleaner:
             values |= date_forms(birth_date)
         for value in values:
             if len(value) >= 3:
-                alternatives.add(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])")
+                zeros = "0*" if value.isdigit() else ""
+                alternatives.add(rf"(?<![^\W_]){zeros}{re.escape(value)}(?![^\W_])")
+                if value.isdigit() and len(value.lstrip("0")) >= _SUBSTRING_LENGTH - 1:
+                    alternatives.add(rf"(?<![^\W_]){zeros}{value.lstrip('0')}(?![^\W_])")
                 if len(value) >= _SUBSTRING_LENGTH:
                     alternatives.add(re.escape(value))
         ordered = sorted(alternatives, key=lambda pattern: (-len(pattern), pattern))

@@ -149,7 +149,9 @@ def parse_elements(
                 raise NeedMoreData
             length = unpack_length(buffer, value)[0]
             value += 4
-        if length == UNDEFINED or vr == b"SQ" or (vr == b"UN" and vr_of_tag(tag) == b"SQ"):
+        if length == UNDEFINED and tag in PIXEL_DATA_TAGS:
+            next_position = _behind_fragments(buffer, value, encoding)
+        elif length == UNDEFINED or vr == b"SQ" or (vr == b"UN" and vr_of_tag(tag) == b"SQ"):
             inner = IMPLICIT_LITTLE if vr == b"UN" and not implicit else encoding
             undefined = length == UNDEFINED
             stop = limit if undefined else value + length
@@ -167,6 +169,21 @@ def parse_elements(
     if nested_undefined:
         raise NeedMoreData
     return position
+
+
+def _behind_fragments(buffer: bytes, position: int, encoding: Encoding) -> int:
+    """End of encapsulated pixel data inside of an item, as icons have it (PS3.5 A.4)."""
+    unpack = encoding.long.unpack_from
+    while True:
+        if position + 8 > len(buffer):
+            raise NeedMoreData
+        group, number, length = unpack(buffer, position)
+        position += 8
+        if group << 16 | number == SEQUENCE_END:
+            return position
+        if group << 16 | number != ITEM or length == UNDEFINED:
+            raise MalformedDataset("Encapsulated pixel data holds something other than fragments.")
+        position += length
 
 
 def _parse_items(

@@ -100,3 +100,16 @@ def age_in_agreement(age: str, birth: date, day: date, offset: timedelta) -> str
         return age
     shifted_age = age_between(shifted_birth, shifted_day, match[2])
     return age if shifted_age is None else f"{shifted_age:03d}{match[2]}"
+
+
+OLDEST_TOLD_AGE = 89
+"""Years; older ages are told as `AGE_OF_THE_OLDEST`."""
+AGE_OF_THE_OLDEST = "090Y"
+
+
+def years_of(age: str) -> int:
+    """Completed years of an AS value, -1 if it is none."""
+    match = _AGE.fullmatch(age.strip(" \0"))
+    if match is None:
+        return -1
+    return int(match[1]) // {"D": 365, "W": 52, "M": 12, "Y": 1}[match[2]]

@@ -1,4 +1,9 @@
-"""Regions of images in which devices burn in text about the patient (PS3.15 E.3.1)."""
+"""Regions of images in which devices burn in text about the patient (PS3.15 E.3.1).
+
+No list of devices ships: where a device writes depends on its software and on how the hospital set
+it up, and a region that is right elsewhere and wrong here would let a name pass as cleaned. What an
+ultrasound image itself tells of its regions is used (`ultrasound_regions`).
+"""
 
 from __future__ import annotations
 
@@ -101,15 +106,6 @@ def _pattern(pattern: str) -> str:
     """Only `*` is special: square brackets and question marks stand in names of models."""
     escaped = pattern.strip().lower().replace("[", "[[]").replace("?", "[?]")
     return escaped
-
-
-BUILT_IN_REGIONS: tuple[DeviceRegion, ...] = ()
-"""Regions that every profile with Clean Pixel Data knows, before its own ones.
-
-None ships: where a device writes depends on its software and on how the hospital set it up, and a
-region that is right elsewhere and wrong here would let a name pass as cleaned. What an ultrasound
-image itself tells of its regions (`SequenceOfUltrasoundRegions`) is no such list and is used.
-"""
 
 
 def regions_for(

@@ -135,6 +135,7 @@ class Rewriter:
         kept = 0
         copied = elements[0].start if elements else 0
         private: PrivateLevel | None = None
+        any_private = self._rules.private.any_stays
         pending = iter(insertions)
         insertion = next(pending, None)
         insert_at = insertion[0] if insertion else 0xFFFFFFFF
@@ -163,10 +164,12 @@ class Rewriter:
                     self.unknown[tag, b""] += 1
                     rule = REMOVE
                 else:
-                    element = Element(tag, vr, start, value, end, items)
-                    if private is None:
-                        private = PrivateLevel(self._rules.private, elements, buffer)
-                    rule, why = private.decide(element)
+                    if not any_private:
+                        rule, why = REMOVE, NOT_ON_THE_LIST
+                    else:
+                        if private is None:
+                            private = PrivateLevel(self._rules.private, elements, buffer)
+                        rule, why = private.decide(Element(tag, vr, start, value, end, items))
                     if rule is REMOVE and 0x10 <= tag & 0xFFFF <= 0xFF:
                         self.unknown[tag, buffer[value:end]] += 1
             if trace is not None:
@@ -188,7 +191,7 @@ class Rewriter:
                     new = memo.get(key)
                     if new is None:
                         assert rule.apply is not None or rule.items is not None or rule is KEEP
-                        new = self._apply(rule, vr, raw)
+                        new = self._apply(rule, tag, vr, raw)
                         memo[key] = new
                 if trace is not None:
                     trace.changed(new, self._context.charset)
@@ -219,11 +222,11 @@ class Rewriter:
         self.counts[Action.REMOVE] += 1
         return end
 
-    def _apply(self, rule: Rule, vr: bytes, raw: bytes) -> bytes:
+    def _apply(self, rule: Rule, tag: int, vr: bytes, raw: bytes) -> bytes:
         if rule.apply is None:
             # A sequence by the dictionary that is none in the object, or kept bytes.
             return raw if rule.items is None else b""
-        return pad(rule.apply(self._context, raw), vr)
+        return pad(rule.apply(self._context, raw), vr if vr != b"UN" else vr_of_tag(tag))
 
     def _transcoded(self, rule: Rule, tag: int, vr: bytes, raw: bytes) -> bytes:
         if tag == SPECIFIC_CHARACTER_SET:
@@ -231,8 +234,8 @@ class Rewriter:
         text_vr = vr if vr != b"UN" else vr_of_tag(tag)
         if text_vr in TEXT_VRS:
             text = self._source.decode(raw)
-            raw = raw if text.isascii() else pad(text.encode("utf-8", "replace"), vr)
-        return self._apply(rule, vr, raw)
+            raw = raw if text.isascii() else pad(text.encode("utf-8", "replace"), text_vr)
+        return self._apply(rule, tag, vr, raw)
 
     def _sequence(self, element: Element, encoding: Encoding, rule: Rule) -> bytes | None:
         items = element.items
@@ -283,6 +286,8 @@ class Rewriter:
         self._memo = context.memo.setdefault(own.declared, {})
         if not transcoded:
             context.source_charset = context.charset = own
+            if not own.can_encode(context.assignment.pseudonym):  # narrower than the outer set
+                context.charset = charset(UTF_8.encode())
         try:
             return self.rewrite(item.elements, encoding)
         finally:

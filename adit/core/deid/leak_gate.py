@@ -1,100 +1,163 @@
 """Searches outgoing headers for identifiers of the patient, independent of the engine.
 
-A quick search for bytes decides almost every object: nothing of the patient is in there in any
-encoding. Only where something is, the header is parsed (by pydicom, not by the engine's codec) to
-tell the element and to weigh what was found.
+Every element is walked, and looked at where it may break a rule or hold an old UID. For the rest a
+search of the bytes, squeezed to small letters without separators, decides almost every object:
+nothing of the patient is in there in any encoding. Otherwise the elements are weighed one by one;
+since the objects of a series share most values, a verdict is kept by tag and value.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
-from io import BytesIO
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
-from pydicom.sequence import Sequence
+from pydicom.datadict import keyword_for_tag
 
 from .codec import Encoding
 from .leak_identifiers import (
-    COMMON_WORDS,
+    PATIENT_ID_TAGS,
     Identifiers,
     RawIdentifiers,
-    decode,
-    encodings_of,
-    foldings,
     identifiers,
     raw_identifiers,
 )
+from .leak_needles import SEPARATORS
+from .leak_readings import readings
+from .leak_rules import OutgoingRules
+from .leak_spelling import foldings, plain_words
+from .leak_walk import LeafWalk, Unreadable, vr_by_dictionary
 from .report import Finding, FindingKind
 
 _UID = re.compile(rb"(?<![\d.])[0-2]\.(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){3,}")
-_STANDARD_ROOT = b"1.2.840.10008."
+_STANDARD_ROOT, _MAPPED_ROOT = b"1.2.840.10008.", b"2.25."
 _UID_OF_A_DEFINITION = re.compile(
     r"Class|CodingScheme|ContextUID|ContextGroup|Creator|MappingResource|TransferSyntax|Template"
 )
 _SHORTEST_UID_IN_TEXT = 20
-_VRS_WITHOUT_TEXT = "DA TM DT DS IS AS UI US SS UL SL FL FD AT OF OD OL OV SV UV OW"
-_NO_TEXT = frozenset(_VRS_WITHOUT_TEXT.split())
-_DATES = frozenset({"DA", "DT"})
-_BYTES = frozenset({"OB", "UN"})
-_LATIN_PART_INSIDE_WORDS = 6
-_ID_INSIDE_TEXT = 6
+_NUMBERS_AS_TEXT = frozenset(b"DA TM DT DS IS AS UI".split())
+_DATES = frozenset({b"DA", b"DT"})
+_BYTES = frozenset({b"OB", b"UN"})
+_NUMBERS = frozenset(b"US SS UL SL FL FD AT OF OD OL OV SV UV OW".split())
+_SHORTEST_NAME_IN_NUMBERS = 6
 _CACHE_LIMIT = 64
+_MEMO_LIMIT = 20_000
+_REQUIRED = (0x00100010, 0x00100020, 0x00120062)
+
+_OLD_UID, _JUDGED, _PRIVATE = 1, 2, 4
 
 
 class LeakGate:
-    """Checks outgoing headers against the source they came from."""
+    """Checks outgoing headers against the source they came from.
 
-    def __init__(self, check_uids: bool = True) -> None:
+    Args:
+        check_uids: Whether UIDs of the source may not be left.
+        rules: Rules that outgoing headers obey, if these are to be checked too.
+    """
+
+    def __init__(self, check_uids: bool = True, rules: OutgoingRules | None = None) -> None:
         self._check_uids = check_uids
+        self._rules = rules
         self._known: OrderedDict[RawIdentifiers, Identifiers] = OrderedDict()
+        self._kinds_of_tag: dict[int, int] = {}
+        self._walk_of_all, self._walk = LeafWalk(), LeafWalk(self._is_looked_at)
 
     def check(
-        self, before: bytes, after: bytes, encoding: Encoding, patient: bytes | None = None
+        self,
+        before: bytes,
+        after: bytes,
+        encoding: Encoding,
+        patient: bytes | None = None,
+        whole: bool = False,
     ) -> list[Finding]:
-        """Identifiers of the patient left in `after`.
+        """Identifiers of the patient left in `after`, and rules that it breaks.
 
         Args:
             before: Elements as they came, encoded.
             after: The same elements as they go out.
             encoding: Of both.
             patient: Header that identifies the patient, if that is not `before`.
+            whole: `after` is a whole header, which lacks nothing that the rules ask for.
         """
         if not after:
             return []
-        wanted = self._identifiers(raw_identifiers(patient or before, encoding.big_endian))
-        lowered = after.lower()
-        suspicious = [needle for needle in wanted.needles if needle in lowered]
-        uids: set[bytes] = set()
-        if self._check_uids:
-            uids = {
-                uid
-                for uid in set(_UID.findall(after))
-                if not uid.startswith(_STANDARD_ROOT) and uid in before
-            }
-        if not suspicious and not uids:
-            return []
+        source = before if patient is None else patient
+        wanted = self._identifiers(raw_identifiers(source, encoding.big_endian))
+        squeezed = after.lower().translate(None, SEPARATORS)
+        suspicious = any(needle in squeezed for needle in wanted.needles)
         found: dict[Finding, None] = {}
         try:
-            dataset = read_dataset(BytesIO(after), encoding.implicit, not encoding.big_endian)
-            for tag, vr, value, encodings in _leaves(dataset, wanted.encodings):
-                keyword = "" if tag >> 16 & 1 else keyword_for_tag(tag)
-                kinds: set[FindingKind] = set()
-                lowered = value.lower()
-                if any(needle in lowered for needle in suspicious):
-                    kinds.update(_kinds(wanted, keyword, vr, value, encodings))
-                if uids and _holds_uid(uids, keyword, vr, value):
-                    kinds.add(FindingKind.ORIGINAL_UID)
-                for kind in sorted(kinds):
-                    found[Finding(tag, keyword, kind)] = None
-        except Exception:  # whatever pydicom meets in there: what cannot be cleared is held
-            kind = FindingKind.PATIENT_NAME if suspicious else FindingKind.ORIGINAL_UID
-            found[Finding(0, "", kind)] = None
+            walk = self._walk_of_all if suspicious else self._walk
+            elements = walk.leaves(after, encoding.implicit, encoding.big_endian)
+        except Unreadable:  # what cannot be cleared is held
+            kind = FindingKind.PATIENT_NAME if suspicious else FindingKind.RULE_VIOLATION
+            return [Finding(0, "", kind)]
+        memo, kinds_of_tag = wanted.memo, self._kinds_of_tag
+        mapped_before = _MAPPED_ROOT in before
+        judged: set[int] = set()
+        pseudonym = self._rules.pseudonym.lower() if self._rules else b""
+        for tag, vr, start, end in elements:
+            kind = kinds_of_tag.get(tag)
+            if kind is None:
+                kind = self._kind_of_tag(tag)
+            if kind:
+                value = after[start:end]
+                if kind & _JUDGED and self._rules:
+                    judged.add(tag)
+                    if self._rules.broken_by(tag, value):
+                        _report(found, tag, FindingKind.RULE_VIOLATION)
+                if (kind & _OLD_UID or (kind & _PRIVATE and vr == b"UI")) and _is_old_uid(
+                    value, before, mapped_before
+                ):
+                    _report(found, tag, FindingKind.ORIGINAL_UID)
+            if suspicious:
+                key = (tag, vr, after[start:end])
+                verdict = memo.get(key)
+                if verdict is None:
+                    if len(memo) > _MEMO_LIMIT:
+                        memo.clear()
+                    verdict = memo[key] = _verdict(wanted, pseudonym, *key)
+                for identifier in verdict:
+                    _report(found, tag, identifier)
+        if self._check_uids and b"." in after:
+            self._uids_in_text(before, after, elements, found)
+        if whole and self._rules:
+            for tag in _REQUIRED:
+                if tag not in judged:
+                    _report(found, tag, FindingKind.RULE_VIOLATION)
         return list(found)
+
+    def _kind_of_tag(self, tag: int) -> int:
+        kind = 0
+        if self._rules and self._rules.looks_at(tag):
+            kind |= _JUDGED
+        if self._check_uids:
+            definition = _UID_OF_A_DEFINITION.search(keyword_for_tag(tag))
+            if tag >> 16 & 1:
+                kind |= _PRIVATE
+            elif vr_by_dictionary(tag) == b"UI" and not definition:
+                kind |= _OLD_UID
+        self._kinds_of_tag[tag] = kind
+        return kind
+
+    def _is_looked_at(self, tag: int, vr: bytes, length: int) -> bool:
+        """Whether an element matters although nothing of the patient is in the header."""
+        return bool(self._kind_of_tag(tag)) or (
+            self._check_uids and length >= _SHORTEST_UID_IN_TEXT and _may_hold_text(vr)
+        )
+
+    def _uids_in_text(
+        self, before: bytes, after: bytes, elements: list, found: dict[Finding, None]
+    ) -> None:
+        """Old UIDs where no UIDs belong."""
+        for tag, vr, start, end in elements:
+            if end - start < _SHORTEST_UID_IN_TEXT or not _may_hold_text(vr):
+                continue
+            if after.count(b".", start, end) < 4:
+                continue
+            for uid in _UID.findall(after[start:end]):
+                foreign = not uid.startswith(_STANDARD_ROOT)
+                if len(uid) >= _SHORTEST_UID_IN_TEXT and foreign and uid in before:
+                    _report(found, tag, FindingKind.ORIGINAL_UID)
 
     def _identifiers(self, raw: RawIdentifiers) -> Identifiers:
         known = self._known.get(raw)
@@ -105,108 +168,95 @@ class LeakGate:
         return known
 
 
-def _leaves(dataset: Dataset, encodings: list[str]) -> Iterator[tuple[int, str, bytes, list[str]]]:
-    """Tag, VR, raw value and encodings of every element that is no sequence."""
-    declared = dataset.get_item(0x00080005)
-    if isinstance(declared, RawDataElement) and declared.value:
-        encodings = list(dict.fromkeys((*encodings_of([declared.value]), *encodings)))
-    for tag in list(dataset.keys()):
-        raw = dataset.get_item(tag)
-        vr = str(getattr(raw, "VR", None) or _dictionary_vr(tag))
-        if vr == "UN" and not tag.is_private and _dictionary_vr(tag) != "SQ":
-            vr = _dictionary_vr(tag)
-        if isinstance(raw, RawDataElement) and vr != "SQ":
-            yield int(tag), vr, raw.value or b"", encodings
-            continue
-        value = dataset[tag].value
-        if isinstance(value, Sequence):
-            for item in value:
-                yield from _leaves(item, encodings)
-        elif isinstance(value, bytes):
-            yield int(tag), "UN", value, encodings
-        else:  # pydicom converts the few elements that tell how to read the others
-            yield int(tag), vr, str(value).encode(), encodings
+def _may_hold_text(vr: bytes) -> bool:
+    return vr not in _NUMBERS_AS_TEXT and vr not in _NUMBERS
 
 
-def _dictionary_vr(tag: int) -> str:
-    try:
-        return dictionary_VR(tag)
-    except KeyError:
-        return "UN"
+def _report(found: dict[Finding, None], tag: int, kind: FindingKind) -> None:
+    found[Finding(tag, "" if tag >> 16 & 1 else keyword_for_tag(tag), kind)] = None
 
 
-def _holds_uid(uids: set[bytes], keyword: str, vr: str, value: bytes) -> bool:
-    if _UID_OF_A_DEFINITION.search(keyword):
+def _is_old_uid(value: bytes, before: bytes, mapped_before: bool) -> bool:
+    if value.startswith(_MAPPED_ROOT) and not mapped_before and b"\\" not in value:
         return False
-    if vr == "UI":
-        return any(part.strip(b" \0") in uids for part in value.split(b"\\"))
-    return any(len(uid) >= _SHORTEST_UID_IN_TEXT and uid in value for uid in uids)
+    return any(
+        uid.count(b".") >= 4 and not uid.startswith(_STANDARD_ROOT) and uid in before
+        for part in value.split(b"\\")
+        if (uid := part.strip(b" \0"))
+    )
 
 
-def _kinds(
-    wanted: Identifiers, keyword: str, vr: str, value: bytes, encodings: list[str]
-) -> Iterator[FindingKind]:
-    if vr in _DATES and "Birth" in keyword and decode(value[:8], []) in wanted.compact_birth_dates:
-        yield FindingKind.BIRTH_DATE
-    if vr in _NO_TEXT:
-        return
-    texts = {decode(value, encodings)}
-    if vr in _BYTES and not value.isascii():
-        texts |= {value.decode(encoding, "replace") for encoding in encodings}
-    elif not value.isascii():
-        texts |= {value.decode(encoding, "replace") for encoding in ("utf-8", "latin-1")}
-    for text in texts:
+def _verdict(
+    wanted: Identifiers, pseudonym: bytes, tag: int, vr: bytes, value: bytes
+) -> tuple[FindingKind, ...]:
+    """Kinds of identifiers that an element holds."""
+    squeezed = value.lower().translate(None, SEPARATORS)
+    if not any(needle in squeezed for needle in wanted.needles):
+        return ()
+    if vr == b"UN" and not tag >> 16 & 1:
+        vr = vr_by_dictionary(tag)
+    keyword = "" if tag >> 16 & 1 else keyword_for_tag(tag)
+    kinds: set[FindingKind] = set()
+    if vr in _DATES and ("Birth" in keyword or not keyword):
+        digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))
+        if any(part.strip()[:8] in wanted.compact_birth_dates for part in digits.split("\\")):
+            kinds.add(FindingKind.BIRTH_DATE)
+    of_bytes = vr in _BYTES or vr in _NUMBERS
+    for text in readings(value, wanted.encodings, of_bytes):
         folded = foldings(text)
-        for kind, is_in in (
-            (FindingKind.PATIENT_NAME, _has_name(wanted, vr, folded)),
-            (FindingKind.PATIENT_ID, _has_id(wanted.ids, vr, folded[0])),
-            (FindingKind.ACCESSION_NUMBER, _has_id(wanted.accession_numbers, vr, folded[0])),
-            (
-                FindingKind.BIRTH_DATE,
-                wanted.birth_dates is not None and wanted.birth_dates.search(folded[0]),
-            ),
-            (FindingKind.ADDRESS, any(line in folded[0] for line in wanted.addresses)),
-            (FindingKind.PHONE, _has_phone(wanted.phones, folded[0])),
-        ):
-            if is_in:
-                yield kind
-
-
-def _has_name(wanted: Identifiers, vr: str, folded: tuple[str, str]) -> bool:
-    parts = [spellings for spellings in wanted.names if _has_part(spellings, folded)]
-    telling = [spellings for spellings in parts if not spellings & COMMON_WORDS]
-    return bool(telling) or len(parts) >= 2 or (bool(parts) and vr == "PN")
-
-
-def _has_part(spellings: frozenset[str], folded: tuple[str, str]) -> bool:
-    for text in set(folded):
-        for part in spellings:
-            if part not in text:
-                continue
-            inside = len(part) >= _LATIN_PART_INSIDE_WORDS or (
-                not part.isascii() and part.lower() == part.upper()
-            )
-            if inside or re.search(rf"(?<![^\W\d_]){re.escape(part)}(?![^\W\d_])", text):
-                return True
-    return False
-
-
-def _has_id(ids: frozenset[str], vr: str, text: str) -> bool:
-    for identifier in ids:
-        if identifier not in text:
+        if _has_name(wanted, vr, folded, pseudonym):
+            kinds.add(FindingKind.PATIENT_NAME)
+        if vr in _NUMBERS or (vr in _NUMBERS_AS_TEXT and vr != b"IS"):
             continue
-        if len(identifier) < _ID_INSIDE_TEXT:
-            if vr in _BYTES:
-                continue
-            if any(value.strip(" \0") == identifier for value in re.split(r"[\\\s,;:=_^]", text)):
+        kinds |= _kinds_in_text(wanted, tag, vr, folded[0], of_bytes)
+    return tuple(sorted(kinds))
+
+
+def _kinds_in_text(
+    wanted: Identifiers, tag: int, vr: bytes, text: str, of_bytes: bool
+) -> set[FindingKind]:
+    kinds: set[FindingKind] = set()
+    if wanted.birth_dates and wanted.birth_dates.search(text):
+        kinds.add(FindingKind.BIRTH_DATE)
+    if vr == b"IS":
+        return kinds
+    ids = wanted.ids_in_bytes if of_bytes else wanted.ids
+    if ids and ids.search(text):
+        kinds.add(FindingKind.PATIENT_ID)
+    if tag in PATIENT_ID_TAGS and wanted.short_ids:
+        values = {part.strip(" \0") for part in text.split("\\")}
+        if values & wanted.short_ids:
+            kinds.add(FindingKind.PATIENT_ID)
+    numbers = wanted.accession_numbers_in_bytes if of_bytes else wanted.accession_numbers
+    if numbers and numbers.search(text):
+        kinds.add(FindingKind.ACCESSION_NUMBER)
+    if wanted.addresses:
+        words = plain_words(text)
+        if any(line in words for line in wanted.addresses):
+            kinds.add(FindingKind.ADDRESS)
+    if wanted.phones:
+        digits = re.sub(r"(?<=\d)[\s()/.+-]+(?=\d)", "", text)
+        if any(phone in digits for phone in wanted.phones):
+            kinds.add(FindingKind.PHONE)
+    return kinds
+
+
+def _has_name(wanted: Identifiers, vr: bytes, folded: tuple[str, str], pseudonym: bytes) -> bool:
+    for text in set(folded):
+        if vr in _NUMBERS:  # short words turn up in numbers by chance
+            if any(
+                telling
+                and (match := pattern.search(text))
+                and len(match[0]) >= _SHORTEST_NAME_IN_NUMBERS
+                for pattern, telling in wanted.names
+            ):
                 return True
-        elif re.search(rf"(?<![^\W_]){re.escape(identifier)}(?![^\W_])", text):
+            continue
+        person = vr == b"PN" and text.strip(" \0").encode() != pseudonym
+        if any((telling or person) and pattern.search(text) for pattern, telling in wanted.names):
+            return True
+        if vr != b"CS" and wanted.whole_names and wanted.whole_names.search(text):
+            return True
+        if vr == b"PN" and text.strip(" ^=\0") in wanted.lone_names:
             return True
     return False
-
-
-def _has_phone(phones: frozenset[str], text: str) -> bool:
-    if not phones:
-        return False
-    digits = re.sub(r"(?<=\d)[\s()/.+-]+(?=\d)", "", text)
-    return any(phone in digits for phone in phones)

@@ -3,199 +3,170 @@
 Written apart from the engine and sharing no table with it, so that one mistake is not made twice.
 Identifiers are found by the bytes of their tags, at any level and also inside of values.
 
-Policy on false alarms:
+Policy, a balance of leaks against false alarms:
 
 - Parts of names have three or more letters, or two ideographs. Parts of three to five letters
-  count as whole words only (`Ann` is not in `scanner`), longer ones also inside of words.
-- A part that is a common word of radiology (`Head`, `Long`, `Stern`) counts where names of
-  persons stand (VR PN), and elsewhere only together with another part of the name.
-- Ids shorter than three characters are not looked for, those of up to five only as whole values.
-- Birth dates count in text, and as a date only in attributes about birth: the shifted date of an
-  examination may well be somebody's birthday.
+  count as whole words only (`Ann` is not in `scanner`), longer ones also inside of words, and
+  from five letters on also with separators between the letters (`S c h m i d t`).
+- A part that is a common word (`Head`, `Stern`, `Siemens`) counts where names of persons stand
+  (VR PN, unless it is the pseudonym itself), and elsewhere only beside another part of the name;
+  not in codes (VR CS): `ORIGINAL\\PRIMARY` is no person.
+- Shorter names (`Li^Wu`) count as the whole name only, in any order: two letters stand everywhere,
+  and a single letter (`S^R`) tells nobody. A name that is one such word counts where it is the
+  whole value of a name of a person.
+- Ids and accession numbers of six or more characters count inside of text, between characters
+  that are no letters or digits, with other separators and without leading zeros too; those of
+  three to five as whole words of text only; shorter ones, common words and years of four digits
+  only as the whole value where ids of patients stand.
+- Birth dates count in text and in private dates, and among the dates of the standard only in
+  attributes about birth: the date of an examination may well be somebody's birthday.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from functools import cache
 
-from pydicom import charset as pydicom_charset
-
+from .leak_dates import date_needles, date_of, date_pattern
+from .leak_ids import id_pattern, tells_nothing, values_of
+from .leak_names import name_patterns
+from .leak_needles import Needles
+from .leak_readings import encodings_of, meant_by
+from .leak_spelling import foldings, plain_words
 from .report import FindingKind
 
-_COMMON = """
-perfusion diffusion pancreas prostate spleen thyroid uterus bladder colon hepatic renal lut
-modality original derived primary secondary localizer average maximum minimum projection
-abdomen abdominal adult angio ankle anonymous anonymized anterior aorta apex arm arterial artery
-axial back base bein black blank bone brain breast brust cardiac case chest child clear cor
-coronal cross day dry dual east elbow extremity eye face fast fat field film fine finger flow foot
-forearm fast full gray green grey hals hand hard head heart herz hip hoch hot image kidney kind
-knee knie kopf lang large late lateral leber left leg light lime liver long low lower lung lunge
-man mann may medium mid middle native neck neck new none normal north oblique old open oral palm
-patient pelvis phantom phase pink plain portal pelvis posterior prone quick rapid rechts red right
-rose round rumpf sagittal scan schulter sharp short shoulder side sinus skull slice slow small
-soft south spine standard stern stomach strong study subject supine table tall test thick thigh
-thin thorax tief tilt time tooth top trial unknown upper vein venous volunteer wall water weich
-west white wide wrist young
-"""
-COMMON_WORDS = frozenset(_COMMON.split())
+_SOURCES: dict[int, FindingKind] = {
+    0x00100010: FindingKind.PATIENT_NAME,
+    0x00101001: FindingKind.PATIENT_NAME,  # OtherPatientNames
+    0x00101005: FindingKind.PATIENT_NAME,  # PatientBirthName
+    0x00101060: FindingKind.PATIENT_NAME,  # PatientMotherBirthName
+    0x00102297: FindingKind.PATIENT_NAME,  # ResponsiblePerson
+    0x00100020: FindingKind.PATIENT_ID,
+    0x00101000: FindingKind.PATIENT_ID,  # OtherPatientIDs
+    0x00101050: FindingKind.PATIENT_ID,  # InsurancePlanIdentification
+    0x00101090: FindingKind.PATIENT_ID,  # MedicalRecordLocator
+    0x00380010: FindingKind.PATIENT_ID,  # AdmissionID
+    0x00100030: FindingKind.BIRTH_DATE,
+    0x00080050: FindingKind.ACCESSION_NUMBER,
+    0x00101040: FindingKind.ADDRESS,
+    0x00102154: FindingKind.PHONE,
+    0x00102155: FindingKind.PHONE,
+}
+PATIENT_ID_TAGS = frozenset({0x00100020, 0x00101000, 0x00120040})
+"""Where ids of patients stand: even the shortest id counts there."""
 
-_NAMES = (0x00100010, 0x00101001, 0x00101005)
-_SOURCES: tuple[tuple[int, FindingKind], ...] = (
-    *((tag, FindingKind.PATIENT_NAME) for tag in _NAMES),
-    (0x00100020, FindingKind.PATIENT_ID),
-    (0x00101000, FindingKind.PATIENT_ID),
-    (0x00100030, FindingKind.BIRTH_DATE),
-    (0x00080050, FindingKind.ACCESSION_NUMBER),
-    (0x00101040, FindingKind.ADDRESS),
-    (0x00102154, FindingKind.PHONE),
-    (0x00102155, FindingKind.PHONE),
-)
 _CHARACTER_SET = 0x00080005
 _LONGEST_VALUE = 1024
-_MONTHS = (
-    ("jan", "january", "januar"),
-    ("feb", "february", "februar"),
-    ("mar", "march", "märz", "mrz"),
-    ("apr", "april"),
-    ("may", "mai"),
-    ("jun", "june", "juni"),
-    ("jul", "july", "juli"),
-    ("aug", "august"),
-    ("sep", "sept", "september"),
-    ("oct", "october", "okt", "oktober"),
-    ("nov", "november"),
-    ("dec", "december", "dez", "dezember"),
-)
-_WORD = re.compile(r"[^\W\d_]+")
-_SHORT_VR = re.compile(rb"AE|AS|CS|DA|DT|IS|LO|LT|PN|SH|ST|TM")
+_SHORT_VR = re.compile(rb"AE|AS|CS|DA|DS|DT|IS|LO|LT|PN|SH|ST|TM|UI")
 _LONG_VR = re.compile(rb"UC|UN|UT|UR")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
 RawIdentifiers = tuple[tuple[int, bytes], ...]
 
 
+@cache
+def _tags_of(big_endian: bool) -> tuple[re.Pattern[bytes], ...]:
+    """Patterns over the bytes of the sources' tags, one a group, each with a literal prefix."""
+    order = ">" if big_endian else "<"
+    numbers: dict[int, list[int]] = {}
+    for tag in sorted((*_SOURCES, _CHARACTER_SET)):
+        numbers.setdefault(tag >> 16, []).append(tag & 0xFFFF)
+    return tuple(
+        re.compile(
+            re.escape(struct.pack(order + "H", group))
+            + b"(?:"
+            + b"|".join(re.escape(struct.pack(order + "H", number)) for number in found)
+            + b")",
+            re.DOTALL,
+        )
+        for group, found in numbers.items()
+    )
+
+
 def raw_identifiers(header: bytes, big_endian: bool) -> RawIdentifiers:
     """Tags and raw values of identifiers in an encoded header, at all levels."""
+    order = ">" if big_endian else "<"
     found: dict[tuple[int, bytes], None] = {}
-    for tag, _ in (*_SOURCES, (_CHARACTER_SET, None)):
-        for value in _values(header, tag, big_endian):
-            found[tag, value] = None
+    for pattern in _tags_of(big_endian):
+        for match in pattern.finditer(header):
+            value = _value_at(header, match.start(), order)
+            if value:
+                group, number = struct.unpack(order + "HH", match[0])
+                found[group << 16 | number, value] = None
     return tuple(found)
 
 
-def _values(header: bytes, tag: int, big_endian: bool) -> Iterator[bytes]:
-    order = ">" if big_endian else "<"
-    needle = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
-    position = header.find(needle)
-    while position >= 0:
-        vr = header[position + 4 : position + 6]
-        try:
-            if _SHORT_VR.fullmatch(vr):
-                start = position + 8
-                (length,) = struct.unpack_from(order + "H", header, position + 6)
-            elif _LONG_VR.fullmatch(vr):
-                start = position + 12
-                (length,) = struct.unpack_from(order + "L", header, position + 8)
-            else:
-                start = position + 8
-                (length,) = struct.unpack_from(order + "L", header, position + 4)
-        except struct.error:
-            return
-        if 0 < length <= _LONGEST_VALUE and start + length <= len(header):
-            value = header[start : start + length].strip(b" \0")
-            if value:
-                yield value
-        position = header.find(needle, position + 4)
-
-
-def decode(value: bytes, encodings: list[str]) -> str:
-    """Text of bytes in the first of the encodings that fits, else in the default one."""
-    if value.isascii() and b"\x1b" not in value:
-        return value.decode("ascii")
-    for encoding in encodings:
-        try:
-            return value.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return value.decode("latin-1")
-
-
-def encodings_of(declared: list[bytes]) -> list[str]:
-    """Python's names for the declared character sets, and UTF-8 and Latin-1 in any case."""
-    found: dict[str, None] = {}
-    for value in declared:
-        for term in value.decode("ascii", "replace").split("\\"):
-            encoding = pydicom_charset.python_encoding.get(term.strip())
-            if encoding and encoding != "iso8859":
-                found[encoding] = None
-                if "iso2022" in encoding:
-                    found["iso2022_jp_2"] = None
-    if b"ISO 2022 IR 149" in b"".join(declared):
-        found["euc_kr"] = None
-    for encoding in ("utf-8", "latin-1"):
-        found[encoding] = None
-    return list(found)
-
-
-def foldings(text: str) -> tuple[str, str]:
-    """Text in small letters: without accents, and with umlauts written out."""
-    lowered = unicodedata.normalize("NFC", text).casefold()
-    if lowered.isascii():
-        return lowered, lowered
-    written = lowered.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
-    return _without_accents(lowered), _without_accents(written)
-
-
-def _without_accents(text: str) -> str:
-    letters = [c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)]
-    return unicodedata.normalize("NFC", "".join(letters))
-
-
-def _is_ideographic(word: str) -> bool:
-    return not word.isascii() and word.lower() == word.upper()
+def _value_at(header: bytes, position: int, order: str) -> bytes:
+    """Value of the element that seems to begin at a position; empty if there is none."""
+    vr = header[position + 4 : position + 6]
+    try:
+        if _SHORT_VR.fullmatch(vr):
+            start = position + 8
+            (length,) = struct.unpack_from(order + "H", header, position + 6)
+        elif _LONG_VR.fullmatch(vr):
+            start = position + 12
+            (length,) = struct.unpack_from(order + "L", header, position + 8)
+        else:
+            start = position + 8
+            (length,) = struct.unpack_from(order + "L", header, position + 4)
+    except struct.error:
+        return b""
+    if not 0 < length <= _LONGEST_VALUE or start + length > len(header):
+        return b""
+    value = header[start : start + length].strip(b" \0")
+    return b"" if _CONTROL.search(value) else value
 
 
 @dataclass(frozen=True)
 class Identifiers:
-    """Identifiers of one patient, ready to be searched for."""
+    """Identifiers of one patient, ready to be searched for.
+
+    Attributes:
+        encodings: Of the object, in which values are read.
+        names: Pattern of each part, and whether the part tells somebody by itself.
+        whole_names: Patterns of names as a whole, for those whose parts tell nothing.
+        lone_names: Folded names of one short word.
+        ids: Patterns for ids inside of text, and for those that count as words.
+        short_ids: Folded; count where ids of patients stand.
+        needles: None of these in the squeezed bytes: there is nothing to find.
+    """
 
     encodings: list[str]
-    names: list[frozenset[str]]  # folded spellings of each part
-    ids: frozenset[str]
-    accession_numbers: frozenset[str]
+    names: list[tuple[re.Pattern[str], bool]]
+    whole_names: re.Pattern[str] | None
+    lone_names: frozenset[str]
+    ids: re.Pattern[str] | None
+    ids_in_bytes: re.Pattern[str] | None
+    short_ids: frozenset[str]
+    accession_numbers: re.Pattern[str] | None
+    accession_numbers_in_bytes: re.Pattern[str] | None
     birth_dates: re.Pattern[str] | None
     compact_birth_dates: frozenset[str]
     addresses: frozenset[str]
-    phones: frozenset[str]  # digits only
-    needles: tuple[bytes, ...]  # none of these in the lowered bytes: nothing to find
+    phones: frozenset[str]
+    needles: tuple[bytes, ...]
+    memo: dict[tuple[int, bytes, bytes], tuple[FindingKind, ...]] = field(default_factory=dict)
 
 
 def identifiers(raw: RawIdentifiers) -> Identifiers:
     """Works out spellings and needles from raw values."""
     encodings = encodings_of([value for tag, value in raw if tag == _CHARACTER_SET])
     by_kind: dict[FindingKind, set[str]] = {kind: set() for kind in FindingKind}
-    kinds = dict(_SOURCES)
     for tag, value in raw:
-        if tag in kinds:
-            by_kind[kinds[tag]].add(decode(value, encodings))
-    parts = {
-        word
-        for name in by_kind[FindingKind.PATIENT_NAME]
-        for word in _WORD.findall(name)
-        if len(word) >= (2 if _is_ideographic(word) else 3)
-    }
-    ids = _values_of(by_kind[FindingKind.PATIENT_ID])
-    accession_numbers = _values_of(by_kind[FindingKind.ACCESSION_NUMBER])
-    births = [day for value in by_kind[FindingKind.BIRTH_DATE] if (day := _date(value))]
+        if tag in _SOURCES:
+            by_kind[_SOURCES[tag]] |= meant_by(value, encodings)
+    needles = Needles(encodings)
+    names, whole, lone = name_patterns(by_kind[FindingKind.PATIENT_NAME], needles)
+    ids = values_of(by_kind[FindingKind.PATIENT_ID])
+    accession_numbers = values_of(by_kind[FindingKind.ACCESSION_NUMBER])
+    births = [day for value in by_kind[FindingKind.BIRTH_DATE] if (day := date_of(value))]
     addresses = {
-        foldings(line.strip())[0]
+        line
         for value in by_kind[FindingKind.ADDRESS]
-        for line in re.split(r"[\\^\r\n,;]", value)
-        if len(line.strip()) >= 6
+        for part in re.split(r"[\\^\r\n,;]", value)
+        if len(line := plain_words(foldings(part)[0])) >= 6
     }
     phones = {
         digits
@@ -203,90 +174,31 @@ def identifiers(raw: RawIdentifiers) -> Identifiers:
         for number in value.split("\\")
         if len(digits := re.sub(r"\D", "", number)) >= 6
     }
-    needles: dict[bytes, None] = {}
-    for word in sorted(parts):
-        for spelling in (word, *foldings(word), *_contracted(word)):
-            for form in (spelling.lower(), spelling.upper(), spelling.title()):
-                for encoding in encodings:
-                    try:
-                        needles[form.encode(encoding).lower()] = None
-                    except (UnicodeEncodeError, LookupError):
-                        continue
-    texts = [*ids, *accession_numbers, *addresses]
-    for value in by_kind[FindingKind.PHONE]:  # grouping of the digits varies, so parts are needles
-        groups = re.findall(r"\d{3,}", value)
-        texts += [max(groups, key=len), re.sub(r"\D", "", value)[-4:]] if groups else []
-    texts += [form for day in births for form in _date_needles(day)]
-    for text in sorted(set(texts)):
-        for encoding in encodings if not text.isascii() else ("ascii",):
-            try:
-                needles[text.encode(encoding).lower()] = None
-            except (UnicodeEncodeError, LookupError):
-                continue
-    needles.pop(b"", None)
-    compact = {f"{day:%Y%m%d}".zfill(8) for day in births}
-    patterns = [_date_pattern(day) for day in births]
+    for text in (*ids, *accession_numbers):
+        needles.add(text.lstrip("0") if text.isdigit() else text)
+    for text in addresses:
+        needles.add(text)
+    for digits in phones:
+        needles.add(digits[-4:])
+    for day in births:
+        for form in date_needles(day):
+            needles.add(form)
+    patterns = [date_pattern(day) for day in births]
     return Identifiers(
         encodings=encodings,
-        names=[frozenset({*foldings(word), *_contracted(word)}) for word in sorted(parts)],
-        ids=frozenset(ids),
-        accession_numbers=frozenset(accession_numbers),
+        names=names,
+        whole_names=re.compile("|".join(whole)) if whole else None,
+        lone_names=frozenset(lone),
+        ids=id_pattern(ids, in_bytes=False),
+        ids_in_bytes=id_pattern(ids, in_bytes=True),
+        short_ids=frozenset(text for text in ids if tells_nothing(text)),
+        accession_numbers=id_pattern(accession_numbers, in_bytes=False),
+        accession_numbers_in_bytes=id_pattern(accession_numbers, in_bytes=True),
         birth_dates=re.compile("|".join(patterns)) if patterns else None,
-        compact_birth_dates=frozenset(compact),
+        compact_birth_dates=frozenset(
+            f"{day.year:04d}{day.month:02d}{day.day:02d}" for day in births
+        ),
         addresses=frozenset(addresses),
         phones=frozenset(phones),
-        needles=tuple(needles),
+        needles=needles.all(),
     )
-
-
-def _values_of(texts: set[str]) -> set[str]:
-    return {
-        part.casefold()
-        for text in texts
-        for value in text.split("\\")
-        if len(part := value.strip()) >= 3
-    }
-
-
-def _contracted(word: str) -> set[str]:
-    word = word.casefold()
-    short = word.replace("ae", "ä").replace("oe", "ö").replace("ue", "ü")
-    return {short} if short != word else set()
-
-
-def _date(value: str) -> date | None:
-    digits = re.sub(r"\D", "", value)
-    try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
-    except ValueError:
-        return None
-
-
-def _date_needles(day: date) -> set[str]:
-    year, month, number = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
-    needles = {year + month + number, number + month + year, month + number + year}
-    for separator in "-./ ":
-        needles |= {year + separator, separator + year}
-    for separator in "-./":
-        for first, second in ((day.month, day.day), (day.day, day.month)):
-            needles.add(f"{first}{separator}{second:02d}{separator}{year[2:]}")
-            needles.add(f"{first}{separator}{second}{separator}{year[2:]}")
-    return needles
-
-
-def _date_pattern(day: date) -> str:
-    """Matches the date in folded text, as people and machines write it."""
-    year, short = f"{day.year:04d}", f"{day.year % 100:02d}"
-    month, number = f"{day.month:02d}", f"{day.day:02d}"
-    m, d = f"0?{day.month}", f"0?{day.day}"
-    names = "|".join(foldings(name)[0] for name in _MONTHS[day.month - 1])
-    forms = (
-        f"{year}{month}{number}",
-        f"{number}{month}{year}",
-        f"{month}{number}{year}",
-        rf"{year}([-./ ]){m}[-./ ]{d}".replace("(", "(?:"),
-        rf"(?:{d}[-./ ]{m}|{m}[-./ ]{d})[-./ ](?:{year}|{short})",
-        rf"{d}[-./ ]*(?:{names})[a-z]*[-./, ]*(?:{year}|{short})",
-        rf"(?:{names})[a-z]*[-./ ]*{d}[-./, ]+(?:{year}|{short})",
-    )
-    return rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)"

@@ -80,6 +80,16 @@ def _is_descriptor(keyword: str, vr: bytes) -> bool:
     return bool(_DESCRIPTOR_OF_OTHER_VR.search(keyword))
 
 
+def is_free_text(keyword: str, vr: bytes) -> bool:
+    """Whether an attribute is a descriptor that somebody wrote freely.
+
+    The standard has it cleaned under Clean Descriptors. No rule can check what somebody wrote, so
+    that it is left to the Basic Profile.
+    """
+    written = vr in (b"LT", b"ST", b"UC", b"UT")
+    return written and bool(_DESCRIPTOR.search(keyword)) and not _NO_DESCRIPTOR.search(keyword)
+
+
 def _named(pattern: re.Pattern[str]) -> Callable[[str, bytes], bool]:
     return lambda keyword, vr: bool(pattern.search(keyword))
 

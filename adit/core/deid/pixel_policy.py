@@ -1,4 +1,4 @@
-"""Applies device regions to an object's pixels, and says what stays in doubt."""
+"""Blanks what is known to carry text in an object's pixels, and says what stays in doubt."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from .clean_pixels import (
     read_header,
 )
 from .codec import PIXEL_DATA_TAGS, Element, Encoding
-from .device_regions import BUILT_IN_REGIONS, Box, regions_for
+from .device_regions import Box, regions_for
 from .engine import Insertion
 from .pixel_copy import Source, read_pixel_data
 from .profile import Option, Profile
+from .ultrasound_regions import (
+    SEQUENCE_OF_ULTRASOUND_REGIONS,
+    boxes_outside,
+    declared_regions,
+    may_declare_regions,
+)
 
 Doubt = tuple[int, str]
 """Tag of the attribute in doubt, and the reason in words."""
@@ -45,7 +51,7 @@ class Pixels:
         element: The pixel data element to write; `None`: it is copied as it came.
         insertions: Attributes that decoding changed.
         dropped: Elements that decoding made wrong.
-        doubt: The device's regions are known and could not be blanked.
+        doubt: The regions are known and could not be blanked.
     """
 
     transfer_syntax_uid: str
@@ -59,12 +65,16 @@ class Pixels:
 def clean_pixels(
     profile: Profile,
     header: bytes,
+    elements: Sequence[Element],
     encoding: Encoding,
     reader: Source,
     values: dict[int, bytes],
     transfer_syntax_uid: str,
 ) -> Pixels:
-    """Blanks the device's regions if the profile asks for it and knows them.
+    """Blanks where the device writes text, if the profile asks for it and that is known.
+
+    Known are the regions of the profile, and what lies outside of the regions that an ultrasound
+    image declares itself.
 
     Reads the pixel data from the reader only where there is something to blank; otherwise it
     stays there, to be copied as a stream.
@@ -72,7 +82,7 @@ def clean_pixels(
     untouched = Pixels(transfer_syntax_uid)
     if Option.CLEAN_PIXEL_DATA not in profile.options or ROWS not in values:
         return untouched
-    boxes = _boxes(profile, values, encoding)
+    boxes = _boxes(profile, header, elements, values, encoding)
     if not boxes:
         return untouched
     start = reader.read(4)
@@ -99,7 +109,7 @@ def clean_pixels(
         blanked = blank(pixels.value, layout, boxes, swapped)
         return Pixels(transfer_syntax_uid, cleaned=True, element=pixels.header + blanked)
     except PixelsNotCleaned:
-        reason = "The device's regions are known, but its pixel data cannot be cleaned."
+        reason = "It is known where text stands, but the pixel data cannot be cleaned."
         element = pixels.header + pixels.value
         return Pixels(transfer_syntax_uid, element=element, doubt=(PIXEL_DATA, reason))
 
@@ -135,15 +145,33 @@ def _order(encoding: Encoding) -> Literal["big", "little"]:
     return "big" if encoding.big_endian else "little"
 
 
-def _boxes(profile: Profile, values: dict[int, bytes], encoding: Encoding) -> tuple[Box, ...]:
-    return regions_for(
-        (*BUILT_IN_REGIONS, *profile.device_regions),
-        manufacturer=values.get(MANUFACTURER, b"").decode("ascii", "replace").strip(" \0"),
-        model=values.get(MODEL, b"").decode("ascii", "replace").strip(" \0"),
-        modality=values.get(MODALITY, b"").decode("ascii", "replace").strip(" \0"),
-        rows=int.from_bytes(values.get(ROWS, b"")[:2], _order(encoding)),
-        columns=int.from_bytes(values.get(COLUMNS, b"")[:2], _order(encoding)),
+def _boxes(
+    profile: Profile,
+    header: bytes,
+    elements: Sequence[Element],
+    values: dict[int, bytes],
+    encoding: Encoding,
+) -> tuple[Box, ...]:
+    def text(tag: int) -> str:
+        return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
+
+    rows = int.from_bytes(values.get(ROWS, b"")[:2], _order(encoding))
+    columns = int.from_bytes(values.get(COLUMNS, b"")[:2], _order(encoding))
+    boxes = regions_for(
+        profile.device_regions,
+        manufacturer=text(MANUFACTURER),
+        model=text(MODEL),
+        modality=text(MODALITY),
+        rows=rows,
+        columns=columns,
     )
+    if may_declare_regions(text(SOP_CLASS_UID)):
+        for element in elements:
+            if element.tag == SEQUENCE_OF_ULTRASOUND_REGIONS:
+                sequence = header[element.start : element.end]
+                regions = declared_regions(sequence, encoding, rows, columns)
+                return (*boxes, *boxes_outside(regions, rows, columns))
+    return boxes
 
 
 def _overlay_in_pixels(header: bytes, elements: Sequence[Element]) -> bool:

@@ -30,8 +30,15 @@ from .engine import Rewriter, RuleBook, Trace
 from .errors import ExcludedModality, TruncatedDataset
 from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .leak_gate import LeakGate
+from .leak_rules import OutgoingRules
 from .mapping import KeyedMapping
-from .patient import IDENTIFYING_TAGS, STUDY_INSTANCE_UID, PatientContext, patient_context
+from .patient import (
+    IDENTIFYING_TAGS,
+    STUDY_INSTANCE_UID,
+    PatientContext,
+    identifiers_inside,
+    patient_context,
+)
 from .pixel_copy import (
     CountingTarget,
     DeflatingTarget,
@@ -82,7 +89,10 @@ class Pseudonymizer:
         self._mapping = KeyedMapping(profile.secret)
         self._rule_books: dict[str, RuleBook] = {}
         self._contexts: OrderedDict[tuple[bytes, ...], PatientContext] = OrderedDict()
-        self._gate = LeakGate(check_uids=Option.RETAIN_UIDS not in profile.options)
+        self._gate = LeakGate(
+            check_uids=Option.RETAIN_UIDS not in profile.options,
+            rules=OutgoingRules.of(profile, assignment.pseudonym),
+        )
 
     def map_uid(self, uid: str) -> str:
         """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay, and all of them
@@ -136,20 +146,22 @@ class Pseudonymizer:
         values = {
             element.tag: buffer[element.value : element.end]
             for element in elements
-            if element.items is None and element.tag in _WANTED
+            if element.tag in _WANTED
         }
         modality = values.get(_MODALITY, b"").decode("ascii", "replace").strip(" \0")
         if modality in self.profile.excluded_modalities:
             raise ExcludedModality(modality)
         result = self._result(values, transfer_syntax_uid)
-        pixels = clean_pixels(self.profile, buffer, encoding, reader, values, transfer_syntax_uid)
+        pixels = clean_pixels(
+            self.profile, buffer, elements, encoding, reader, values, transfer_syntax_uid
+        )
         doubt = None
         if self.profile.burned_in is not BurnedInPolicy.ALLOW:
             doubt = doubt_about(pixels, buffer, elements, values, transfer_syntax_uid)
         if doubt and self.profile.burned_in is BurnedInPolicy.EXCLUDE:
             result.excluded = doubt[1]
             return result
-        context = self._context(values)
+        context = self._context(values, buffer, elements)
         sop_class_uid = result.sop_class_uid
         rules = self._rule_books.get(sop_class_uid)
         if rules is None:
@@ -182,7 +194,9 @@ class Pseudonymizer:
             result.findings.append(_burned_in(doubt[0]))
         if self.profile.leak_gate:
             for before, after in inspected:
-                result.findings += self._gate.check(before, after, encoding, patient=buffer)
+                result.findings += self._gate.check(
+                    before, after, encoding, patient=buffer, whole=after is header
+                )
         if accepted:
             result.findings = [item for item in result.findings if str(item) not in accepted]
         result.size = counting.size
@@ -222,11 +236,14 @@ class Pseudonymizer:
         output.write(after)
         return buffer, after
 
-    def _context(self, values: dict[int, bytes]) -> PatientContext:
+    def _context(
+        self, values: dict[int, bytes], buffer: bytes, elements: list[Element]
+    ) -> PatientContext:
         key = tuple(values.get(tag, b"") for tag in _CONTEXT_KEY)
         context = self._contexts.get(key)
         if context is None:
-            context = patient_context(self.profile, self.assignment, self._mapping, values)
+            inside = identifiers_inside(buffer, elements)
+            context = patient_context(self.profile, self.assignment, self._mapping, values, inside)
             self._contexts[key] = context
             if len(self._contexts) > _CONTEXT_LIMIT:
                 self._contexts.popitem(last=False)

@@ -19,7 +19,13 @@ from .iod_types import PlainAction, resolve
 from .options import OptionAction, deciding_option
 from .own_actions import KEEP, REMOVE, rule_of
 from .own_rules import OwnRule
-from .patient import PATIENT_AGE, PATIENT_BIRTH_DATE, PATIENT_ID, PATIENT_NAME
+from .patient import (
+    PATIENT_AGE,
+    PATIENT_BIRTH_DATE,
+    PATIENT_ID,
+    PATIENT_NAME,
+    PatientContext,
+)
 from .profile import Option, Profile
 from .table import basic_action
 
@@ -93,7 +99,7 @@ def decide(profile: Profile, tag: int, sop_class_uid: str) -> tuple[Rule, str]:
     words = OF_AN_OPTION.get(option, "") if option else ""
     modified = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options
     if tag == PATIENT_BIRTH_DATE and modified:
-        rule = Rule(Action.SHIFT, actions.shift(vr, b""))
+        rule = Rule(Action.SHIFT, actions.birth_date)
         return rule, OF_AN_OPTION[Option.RETAIN_LONGITUDINAL_MODIFIED_DATES]
     if tag == PATIENT_AGE and action is OptionAction.KEEP:
         return Rule(Action.KEEP, actions.age), words
@@ -123,12 +129,7 @@ def _cleaned(tag: int, vr: bytes, plain: PlainAction) -> Rule | None:
     if vr in _TEXT or vr in (b"AE", b"CS"):
         otherwise = actions.dummy(vr) if plain is PlainAction.DUMMY else actions.empty
         cleaning = actions.clean(descriptor=True)
-        return Rule(
-            Action.CLEAN,
-            lambda context, raw: (
-                cleaning(context, raw) or (otherwise(context, raw) if raw.strip(b" \0") else b"")
-            ),
-        )
+        return Rule(Action.CLEAN, _never_empty(cleaning, otherwise))
     return None  # nothing is known about bytes: the Basic Profile stands
 
 
@@ -149,6 +150,27 @@ def _basic(tag: int, vr: bytes, plain: PlainAction) -> Rule:
         return Rule(Action.DUMMY, items=actions.dummy_items(keyword))
     return Rule(Action.DUMMY, actions.dummy(vr))
 
+
+def _never_empty(cleaning: actions.Apply, otherwise: actions.Apply) -> actions.Apply:
+    """What is left of a value, or something else where nothing is."""
+
+    def apply(context: PatientContext, raw: bytes) -> bytes:
+        cleaned = cleaning(context, raw)
+        return (
+            cleaned if cleaned.strip(b" \0") or not raw.strip(b" \0") else otherwise(context, raw)
+        )
+
+    return apply
+
+
+_NEVER_EMPTY = {
+    "CodeValue": actions.dummy_text,
+    "LongCodeValue": actions.dummy_text,
+    "URNCodeValue": actions.constant(b"urn:removed"),
+    "CodeMeaning": actions.dummy_text,
+    "CodingSchemeDesignator": actions.constant(b"99ADIT"),
+}
+"""Type 1 and 1C in codes (PS3.3 8.8): a code may hold a word that is a patient's name."""
 
 _BEYOND_THE_TABLE = "Not in the table of PS3.15"
 
@@ -176,6 +198,9 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
             return Rule(Action.SHIFT, actions.shift(vr, b"")), words
         return Rule(Action.DUMMY, actions.dummy(vr)), words
     if vr in _TEXT:
-        rule = Rule(Action.CLEAN, actions.clean(descriptor=False))
+        cleaning = actions.clean(descriptor=False)
+        if keyword in _NEVER_EMPTY:
+            cleaning = _never_empty(cleaning, _NEVER_EMPTY[keyword])
+        rule = Rule(Action.CLEAN, cleaning)
         return rule, f"{_BEYOND_THE_TABLE}: text without the patient's identifiers"
     return KEEP, f"{_BEYOND_THE_TABLE}: technical"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from pydicom.uid import generate_uid
-
 from . import policy
 from .cancel import CancelToken
-from .commitment import CommitmentReport, CommitmentReports, CommitmentResult, summarize
+from .commitment import CommitmentReport, CommitmentReports, CommitmentResult, ReportStream
+from .commitment_requests import request_commitment
 from .config import LocalConfig, QueryProtocol, RetrieveProtocol, ServerConfig, StoreProtocol
+from .contents import Contents
 from .dicomweb import DicomWebConnector
-from .dimse import DimseConnector, ProgressClock, RetrieveReport
-from .errors import DicomError, PermanentDicomError
+from .dimse import DimseConnector, RetrieveReport
+from .direct_move import move_directly, scopes_of
+from .errors import PermanentDicomError
 from .gate import Pace
 from .incoming import IncomingInstances
 from .instance import DicomInstance
@@ -35,7 +36,6 @@ from .streams import Buffered, buffered
 
 _QUEUED_INSTANCES = 64
 _QUEUED_BYTES = 64 * 1024 * 1024
-_REFERENCES_PER_REQUEST = 500
 _T = TypeVar("_T")
 
 
@@ -53,8 +53,8 @@ class DicomOperator:
         cancel: CancelToken | None = None,
         incoming: IncomingInstances | None = None,
         spill_folder: Path | None = None,
-        reports: CommitmentReports | None = None,
         pace: Pace | None = None,
+        reports: CommitmentReports | None = None,
     ) -> None:
         """Creates an operator; nothing is sent yet.
 
@@ -64,22 +64,21 @@ class DicomOperator:
             cancel: Stops whatever is under way; what was stopped raises Canceled.
             incoming: The receivers' inbox, needed for C-MOVE.
             spill_folder: Where large instances go; without it they stay in memory.
+            pace: Called before each instance that is fetched or stored, to spread them over time.
             reports: What the receivers get of storage commitment. Without it only servers that
                 report on the association of the request can be asked.
-            pace: Called before each instance that is fetched or stored, to spread them over time.
         """
         self.server = server
         self._local = (local or LocalConfig()).for_server(server)
         self._cancel = cancel or CancelToken()
         self._incoming = incoming
         self._spill_folder = spill_folder
-        self._reports = reports
         self._pace = pace
+        self._reports = reports
         self._dimse: DimseConnector | None = None
         self._web: DicomWebConnector | None = None
         self._searcher: Searcher | None = None
-        self._sop_classes: dict[str, tuple[str, ...]] = {}
-        self._series_sizes: dict[str, int] = {}
+        self._contents = Contents()
 
     def __enter__(self) -> DicomOperator:
         return self
@@ -94,6 +93,15 @@ class DicomOperator:
         if self._web is not None:
             self._web.close()
         self._dimse = self._web = self._searcher = None
+
+    def rest(self) -> None:
+        """Releases the associations that are only kept for the next request.
+
+        A server counts them, and so does the association gate: whoever needs a place at the same
+        server must not wait for one that nobody uses.
+        """
+        if self._dimse is not None:
+            self._dimse.release_idle()
 
     # What the server can do.
 
@@ -146,18 +154,8 @@ class DicomOperator:
     ) -> ResultStream[InstanceResult]:
         """Instances of the series in `query`."""
         results = self._search().instances(query, limit)
-        results.on_end = lambda: self._note_size(query, results)
+        results.on_end = lambda: self._contents.note_instances(query, results)
         return results
-
-    def _note_size(self, query: Query, results: ResultStream[InstanceResult]) -> None:
-        """Remembers how many instances a series has, when all of them were listed."""
-        whole = Query(
-            patient_id=query.patient_id,
-            study_instance_uid=query.study_instance_uid,
-            series_instance_uid=query.series_instance_uid,
-        )
-        if not results.truncated and query == whole and isinstance(query.series_instance_uid, str):
-            self._series_sizes[query.series_instance_uid] = results.count
 
     # Fetching.
 
@@ -193,16 +191,15 @@ class DicomOperator:
                 study_instance_uid=study_instance_uid,
                 series_instance_uid=uid,
                 sop_instance_uids=None if uids is None else frozenset(uids),
-                series_size=self._series_sizes.get(uid),
+                series_size=self._contents.size_of(uid),
             )
             for uid, uids in series.items()
             if uids is None or uids
         ]
         chosen = _choose(self.retrieve_protocols(), protocol, self.server.name)
         if sop_classes:
-            self._sop_classes[study_instance_uid] = tuple(sop_classes)
-        if self._dimse is not None:
-            self._dimse.release_idle()
+            self._contents.note_sop_classes(study_instance_uid, tuple(sop_classes))
+        self.rest()
         stop = CancelToken()
         return buffered(
             self._retrieve(wants, chosen, stop),
@@ -240,56 +237,25 @@ class DicomOperator:
             stack.callback(web.close)
             return WadoRetriever(web)
         asking = DicomOperator(self.server, self._local, cancel=stop)
-        asking._sop_classes = self._sop_classes
         stack.callback(asking.close)
+
+        def list_instances(want: Want) -> list[str] | None:
+            return self._contents.list_instances(want, asking)
+
         if protocol == RetrieveProtocol.C_GET:
             dimse = DimseConnector(self.server, self._local, stop, self._spill_folder)
             stack.callback(dimse.close)
-            return GetRetriever(dimse, asking._sop_classes_of, asking._list_instances)
+
+            def sop_classes_of(want: Want) -> tuple[str, ...]:
+                return self._contents.sop_classes_of(want, asking)
+
+            return GetRetriever(dimse, sop_classes_of, list_instances)
         assert self._incoming is not None
 
         def connect(token: CancelToken) -> DimseConnector:
             return DimseConnector(self.server, self._local, token)
 
-        return MoveRetriever(self._local, connect, self._incoming, asking._list_instances, stop)
-
-    def _sop_classes_of(self, want: Want) -> tuple[str, ...]:
-        """What the study (or, if it does not tell, the series) holds; empty if nobody tells."""
-        uid = want.study_instance_uid
-        if uid not in self._sop_classes:
-            query = Query(patient_id=want.patient_id, study_instance_uid=uid)
-            studies = self._quietly(lambda: list(self.find_studies(query, limit=1))) or []
-            self._sop_classes[uid] = studies[0].sop_classes_in_study if studies else ()
-        if self._sop_classes[uid]:
-            return self._sop_classes[uid]
-        instances = self._quietly(lambda: self._instances_of(want)) or []
-        return tuple(sorted({i.sop_class_uid for i in instances if i.sop_class_uid}))
-
-    def _list_instances(self, want: Want) -> list[str] | None:
-        """The UIDs of a series' instances, or None where the server cannot list them."""
-        instances = self._quietly(lambda: self._instances_of(want))
-        return [i.sop_instance_uid for i in instances] if instances is not None else None
-
-    def _instances_of(self, want: Want) -> list[InstanceResult]:
-        query = Query(
-            patient_id=want.patient_id,
-            study_instance_uid=want.study_instance_uid,
-            series_instance_uid=want.series_instance_uid,
-        )
-        return list(self.find_instances(query))
-
-    def _quietly(self, ask: Callable[[], _T]) -> _T | None:
-        """The answer to a question that helps but is not needed; None if the server fails.
-
-        The association is not kept: the retrieval needs the next one.
-        """
-        try:
-            return ask()
-        except DicomError:
-            return None
-        finally:
-            if self._dimse is not None:
-                self._dimse.release_idle()
+        return MoveRetriever(self._local, connect, self._incoming, list_instances, stop)
 
     # Sending.
 
@@ -330,27 +296,15 @@ class DicomOperator:
         """
         if not self.server.storage_commitment_support:
             raise _unsupported(self.server.name, "storage commitment")
-        pairs = list(dict.fromkeys(references))
-        reports: list[CommitmentReport] = []
-        error: DicomError | None = None
-        for start in range(0, len(pairs), _REFERENCES_PER_REQUEST):
-            transaction = generate_uid(prefix=None)
-            expected = self._reports.expect(transaction) if self._reports else None
-            try:
-                with expected or contextlib.nullcontext() as stream:
-                    report = self._dimse_connector().commit(
-                        transaction,
-                        pairs[start : start + _REFERENCES_PER_REQUEST],
-                        stream,
-                        patience,
-                    )
-            except DicomError as problem:
-                error = problem
-                break
-            if report is None:
-                break
-            reports.append(report)
-        return summarize(frozenset(uid for _, uid in pairs), reports, error, self.server.name)
+
+        def request(
+            transaction_uid: str,
+            part: Sequence[tuple[str, str]],
+            stream: ReportStream | None,
+        ) -> CommitmentReport | None:
+            return self._dimse_connector().commit(transaction_uid, part, stream, patience)
+
+        return request_commitment(request, references, self._reports, self.server.name)
 
     def move(
         self,
@@ -373,34 +327,12 @@ class DicomOperator:
             DicomError: If the server reports a failure.
             Canceled: If the token was set.
         """
-        wants: list[Want | None] = [None]
-        if series is not None:
-            wants = [
-                Want(
-                    patient_id=patient_id,
-                    study_instance_uid=study_instance_uid,
-                    series_instance_uid=uid,
-                    sop_instance_uids=None if uids is None else frozenset(uids),
-                )
-                for uid, uids in series.items()
-            ]
-        total = RetrieveReport(status=0)
-        for number, want in enumerate(wants, start=1):
-            report = new_report()
-            whole = Want(
-                patient_id=patient_id,
-                study_instance_uid=study_instance_uid,
-                series_instance_uid="",
-            )
-            scope = want.scope(want.sop_instance_uids or ()) if want else whole.scope()
-            clock = ProgressClock(self._local.progress_timeout)
-            self._dimse_connector().move(scope, destination_ae_title, number, report, clock)
-            total.completed += report.completed
-            total.failed += report.failed
-            total.warning += report.warning
-            if (error := report.failure(self.server.name, "C-MOVE")) is not None:
-                raise error
-        return total
+        return move_directly(
+            self._dimse_connector(),
+            scopes_of(patient_id, study_instance_uid, series),
+            destination_ae_title,
+            new_report,
+        )
 
     # Connections.
 
@@ -410,16 +342,14 @@ class DicomOperator:
         return self._dimse
 
     def _web_connector(self) -> DicomWebConnector:
-        if self._dimse is not None:
-            # What is only kept for the next request must not hold a place that this one needs.
-            self._dimse.release_idle()
+        self.rest()
         if self._web is None:
             self._web = DicomWebConnector(self.server, self._local, self._cancel)
         return self._web
 
     def _search(self) -> Searcher:
-        if self._dimse is not None and self.query_protocols()[:1] == [QueryProtocol.QIDO_RS]:
-            self._dimse.release_idle()
+        if self.query_protocols()[:1] == [QueryProtocol.QIDO_RS]:
+            self.rest()
         if self._searcher is None:
             protocol = _choose(self.query_protocols(), None, self.server.name)
             if protocol == QueryProtocol.C_FIND:

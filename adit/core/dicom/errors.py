@@ -217,14 +217,18 @@ def from_exception(server: str, error: BaseException) -> DicomError:
 def _from_exception(server: str, error: BaseException) -> DicomError:
     root = _tls_cause(error)
     if isinstance(root, ssl.SSLCertVerificationError):
-        return PermanentDicomError(
-            f"The certificate of {server} is not trusted.",
-            code="TLS certificate",
-            advice="Check the certificate authority and the host name check.",
-        )
+        return _untrusted(server, root)
     if isinstance(root, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return broken(server)
     if isinstance(root, ssl.SSLError):
+        reason = getattr(root, "reason", None) or ""
+        if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
+            # The alerts of PS3.15's peers: certificate required, unknown CA, bad certificate.
+            return PermanentDicomError(
+                f"{server} does not accept our certificate.",
+                code="TLS client certificate",
+                advice="Check our client certificate, and the authorities that the server trusts.",
+            )
         return PermanentDicomError(
             f"The TLS handshake with {server} failed.",
             code="TLS",
@@ -247,6 +251,39 @@ def _from_exception(server: str, error: BaseException) -> DicomError:
     if isinstance(error, (OSError, httpx.TransportError, EOFError)):
         return broken(server)
     return PermanentDicomError(f"{server} answered in a way that we cannot read.", code="protocol")
+
+
+# Verification errors of OpenSSL (X509_V_ERR_…).
+_EXPIRED, _NOT_YET_VALID, _OTHER_HOST, _OTHER_ADDRESS = 10, 9, 62, 64
+
+
+def _untrusted(server: str, error: ssl.SSLCertVerificationError) -> DicomError:
+    """What is wrong with the certificate of the peer."""
+    advice = "Check the certificate authority that is set for this server."
+    says = "is not signed by an authority that we trust"
+    verify_code = getattr(error, "verify_code", None)
+    if verify_code == _EXPIRED:
+        says, advice = "has expired", f"{ASK_ADMIN} to renew it."
+    elif verify_code == _NOT_YET_VALID:
+        says, advice = "is not valid yet", "Check the clocks on both sides."
+    elif verify_code in (_OTHER_HOST, _OTHER_ADDRESS):
+        host = error.verify_message.rpartition("'")[0].rpartition("'")[2]
+        says = f"is for another host than {host or 'the one that we call'}"
+        advice = "Check the host name, or switch the check of the host name off."
+    return PermanentDicomError(
+        f"The certificate of {server} {says}.", code="TLS certificate", advice=advice
+    )
+
+
+def own_certificate(server: str, error: BaseException) -> PermanentDicomError:
+    """The files that are set for TLS are missing, or hold something else."""
+    result = PermanentDicomError(
+        f"{server} cannot be called: our own certificate files cannot be read.",
+        code="TLS files",
+        advice="Check the paths of the CA, the client certificate and its key.",
+    )
+    result.__cause__ = error
+    return result
 
 
 def _tls_cause(error: BaseException) -> BaseException:
@@ -276,3 +313,12 @@ def timed_out(server: str) -> TransientDicomError:
 def broken(server: str) -> TransientDicomError:
     """The connection broke, or the peer aborted the association."""
     return TransientDicomError(f"The connection to {server} broke.", code="broken")
+
+
+def broken_after_handshake(server: str) -> TransientDicomError:
+    """The peer closed a TLS connection without a word, before it answered the first request."""
+    return TransientDicomError(
+        f"{server} closed the connection right after the TLS handshake.",
+        code="broken",
+        advice="If that goes on, it may not accept our certificate.",
+    )

@@ -16,6 +16,13 @@ from .instance import DicomInstance
 class IncomingStream(Protocol):
     """What arrived for one C-MOVE, in the order of arrival."""
 
+    def destination(self) -> str:
+        """AE title of the receiver that the C-MOVE should name; "" leaves it to the configuration.
+
+        Asked once, right before the request.
+        """
+        ...
+
     def take(self, timeout: float) -> DicomInstance | None:
         """Waits for the next instance, claims it and returns it; None after `timeout` seconds.
 

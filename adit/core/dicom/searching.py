@@ -58,14 +58,14 @@ class Searcher:
         """Patients, each once."""
         cut = _Cut()
         level: Level = "PATIENT" if self._patient_level else "STUDY"
-        answers = _read(self._finder.find(query, level, cut.note), patient_from)
+        answers = _read(self._ask(query, level, cut), patient_from)
         matching = (patient for patient in answers if patient_matches(query, patient))
         return self._stream(_distinct(matching), limit, cut)
 
     def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
         """Studies; missing modalities and counts are filled in from their series."""
         cut = _Cut()
-        answers = _read(self._finder.find(query, "STUDY", cut.note), study_from)
+        answers = _read(self._ask(query, "STUDY", cut), study_from)
         if self._server.max_associations < 2:
             # The series are asked for on the same association, when the studies are complete.
             answers = _after_all(answers)
@@ -85,6 +85,19 @@ class Searcher:
         answers = _read(self._finder.find(query, "IMAGE", cut.note), instance_from)
         matching = (instance for instance in answers if instance_matches(query, instance))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)
+
+    def _ask(self, query: Query, level: Level, cut: _Cut) -> Iterator[Attributes]:
+        """The answers; as many as the server gives at most mean that it may have held back more."""
+        answers = self._finder.find(query, level, cut.note)
+        try:
+            for count, answer in enumerate(answers, start=1):
+                if count == self._server.max_search_results:
+                    cut.note()
+                yield answer
+        finally:
+            close = getattr(answers, "close", None)
+            if close is not None:
+                close()
 
     def _matching_studies(
         self, query: Query, studies: Iterator[StudyResult]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 from collections import deque
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ _context.set_forkserver_preload(["adit.core.jobs.preload"])
 
 # How long a child may take to end after SIGTERM, before it is killed.
 _END_SECONDS = 1.0
+_AT_ONCE = 2
+
+logger = logging.getLogger(__name__)
 
 
 def warm_up() -> None:
@@ -29,12 +33,17 @@ def warm_up() -> None:
     forkserver.ensure_running()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Child:
-    """A process and the worker's end of its pipe."""
+    """A process and the worker's end of its pipe.
+
+    Attributes:
+        done: whether it has told its outcome, so has nothing more to do.
+    """
 
     process: Any
     pipe: Connection
+    done: bool = False
 
     @property
     def ending(self) -> str:
@@ -42,16 +51,40 @@ class Child:
         code = self.process.exitcode
         return f"was ended by signal {-code}" if code is not None and code < 0 else "died"
 
+    async def outcome(self) -> Any:
+        """What the child has sent, once the pipe is readable; None where it died instead."""
+        try:
+            outcome = self.pipe.recv()
+            self.done = True
+            return outcome
+        except (EOFError, OSError):
+            await _gone(self.process, _END_SECONDS)
+            return None
+
     async def end(self) -> None:
         """Make sure that the process is gone."""
         with contextlib.suppress(OSError):
             self.pipe.close()
         if self.process.is_alive():
             self.process.terminate()
-            await asyncio.to_thread(self.process.join, _END_SECONDS)
-            if self.process.is_alive():
+            if not await _gone(self.process, _END_SECONDS):
                 self.process.kill()
-        await asyncio.to_thread(self.process.join)
+                await _gone(self.process, 60)
+        self.process.join(0)
+
+
+async def _gone(process: Any, seconds: float) -> bool:
+    """Wait for the end of a process, without a thread."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(process.sentinel, ended.set)
+    try:
+        await asyncio.wait_for(ended.wait(), seconds)
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(process.sentinel)
+    return True
 
 
 def _start() -> Child:
@@ -80,6 +113,7 @@ class ChildPool:
         self._ready: deque[Child] = deque()
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def take(self) -> Child:
         """A child that waits for its lease."""
@@ -98,14 +132,28 @@ class ChildPool:
             self._filling = asyncio.create_task(self._fill())
 
     async def _fill(self) -> None:
-        while len(self._ready) < self._size and not self._closed:
-            self._ready.append(await asyncio.to_thread(_start))
+        while (missing := self._size - len(self._ready)) > 0 and not self._closed:
+            starting = [asyncio.to_thread(_start) for _ in range(min(missing, _AT_ONCE))]
+            for started in await asyncio.gather(*starting, return_exceptions=True):
+                if isinstance(started, Child):
+                    self._ready.append(started)
+                else:
+                    logger.error("A process cannot be started: %s", started)
+                    await asyncio.sleep(1)
+
+    def dismiss(self, child: Child) -> None:
+        """See to the end of a child that has done its work, in the background."""
+        ending = asyncio.create_task(child.end())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
-        """End all that are ready."""
+        """End all."""
         self._closed = True
         if self._filling is not None:
             with contextlib.suppress(Exception):
                 await self._filling
         while self._ready:
             await self._ready.popleft().end()
+        if self._ending:
+            await asyncio.wait(self._ending)

@@ -6,6 +6,7 @@ a server that was suspended, or hours that are over take effect on it, too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from django.db import connection, transaction
@@ -23,7 +24,7 @@ _DISPATCH_LOCK = 4127001
 # Of each job at each source the first few are enough to choose from: one look into an index each,
 # however many tasks wait.
 _WAITING = """
-SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL
+SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL, NULL
 FROM core_dicomjob AS job
 JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
              unnest(%(priorities)s::int[]) AS priority) AS weight
@@ -39,12 +40,14 @@ WHERE job.state IN ('PENDING', 'IN_PROGRESS')
 """
 
 _HANDED_OVER = """
-SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority, task.queue_job_id
+SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority, task.queue_job_id,
+    row.priority
 FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
                   unnest(%(priorities)s::int[]) AS priority) AS weight
   ON weight.kind = job.kind AND weight.urgent = job.urgent
+LEFT JOIN procrastinate_jobs AS row ON row.id = task.queue_job_id
 WHERE task.state = 'PENDING' AND task.queued IS NOT NULL
 """
 
@@ -57,16 +60,22 @@ def dispatch() -> int:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_DISPATCH_LOCK])
-        slots = _slots()
-        handed_over, waiting = _candidates(slots)
-        chosen = choose_tasks([*handed_over, *waiting], slots)
+        # In this order: what is claimed meanwhile is seen at least once, so no slot is given away
+        # twice.
+        handed_over = _handed_over()
+        running = running_tasks()
+        slots = _slots(running)
+        candidates = [c for c in handed_over if c.priority is not None] + _waiting(slots)
+        chosen = choose_tasks(candidates, slots)
         stays = {candidate.task_id for candidate in chosen}
-        _take_back([c for c in handed_over if c.task_id not in stays])
-        return sum(_hand_over(candidate) for candidate in chosen)
+        gives_way = [c for c in handed_over if c.task_id not in stays]
+        taken = _take_back(gives_way)
+        # What could not be taken back runs, or is about to, and keeps its slot.
+        kept = Counter(c.source_id for c in gives_way if c.task_id not in taken)
+        return sum(_hand_over(candidate) for candidate in _without(chosen, kept))
 
 
-def _slots() -> dict[int, Slots]:
-    running = running_tasks()
+def _slots(running: dict[int, dict[int, int]]) -> dict[int, Slots]:
     return {
         server_id: Slots(
             rules.limit,
@@ -78,48 +87,66 @@ def _slots() -> dict[int, Slots]:
     }
 
 
-def _candidates(slots: dict[int, Slots]) -> tuple[list[Candidate], list[Candidate]]:
-    """What is in the queue and not begun with, and what waits to get there."""
+def _weights() -> dict[str, list]:
+    """The priorities of the kinds that are not suspended, as columns for a statement."""
     suspended = suspended_kinds()
     kinds = [kind for kind in all_kinds() if kind.key not in suspended]
-    weights = [(k.key, False, k.priority) for k in kinds]
-    weights += [(k.key, True, k.urgent_priority) for k in kinds]
-    free = {pk: slot.free for pk, slot in slots.items() if slot.free and slot.is_open_for_urgent}
-    values = {
-        "kinds": [key for key, _, _ in weights],
-        "urgent": [urgent for _, urgent, _ in weights],
-        "priorities": [priority for _, _, priority in weights],
-        "sources": list(free),
-        "free": list(free.values()),
+    return {
+        "kinds": [kind.key for kind in kinds] * 2,
+        "urgent": [False] * len(kinds) + [True] * len(kinds),
+        "priorities": [k.priority for k in kinds] + [k.urgent_priority for k in kinds],
     }
+
+
+def _handed_over() -> list[Candidate]:
+    """What is in the queue and not begun with; without priority where its kind is suspended."""
     with connection.cursor() as cursor:
-        cursor.execute(_HANDED_OVER, values)
-        handed_over = [Candidate(*row) for row in cursor.fetchall()]
-        waiting = []
-        if free and kinds:
-            cursor.execute(_WAITING, values)
-            waiting = [Candidate(*row) for row in cursor.fetchall()]
-    _take_back([c for c in handed_over if c.priority is None])
-    return [c for c in handed_over if c.priority is not None], waiting
+        cursor.execute(_HANDED_OVER, _weights())
+        return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _take_back(candidates: Sequence[Candidate]) -> None:
-    """Take tasks out of the queue; one that a worker claims this very moment stays with it."""
+def _waiting(slots: dict[int, Slots]) -> list[Candidate]:
+    """The first few that wait, of each job at each source that has room."""
+    free = {pk: slot.free for pk, slot in slots.items() if slot.free and slot.is_open_for_urgent}
+    if not free:
+        return []
+    values = {**_weights(), "sources": list(free), "free": list(free.values())}
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, values)
+        return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def _without(chosen: list[Candidate], kept: Counter[int]) -> list[Candidate]:
+    """The chosen but for the last new ones at sources where others keep their slots."""
+    left = []
+    for candidate in reversed(chosen):
+        if candidate.queue_job_id is None and kept[candidate.source_id] > 0:
+            kept[candidate.source_id] -= 1
+        else:
+            left.append(candidate)
+    return left[::-1]
+
+
+def _take_back(candidates: Sequence[Candidate]) -> set[int]:
+    """Take tasks out of the queue; returns which. One that a worker claims this very moment stays
+    with it."""
+    if not candidates:
+        return set()
     tasks = DicomTask.objects.filter(
         pk__in=[c.task_id for c in candidates], state=DicomTask.State.PENDING
     )
-    if not candidates:
-        return
-    locked = tasks.select_for_update(skip_locked=True).values_list("pk", flat=True)
-    tasks = tasks.filter(pk__in=list(locked))
+    taken = set(tasks.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    tasks = tasks.filter(pk__in=taken)
     queue.withdraw(tasks)
     tasks.update(queued=None, queue_job_id=None)
+    return taken
 
 
 def _hand_over(candidate: Candidate) -> bool:
     """Put a task into the queue, or give its row there the right weight."""
     if candidate.queue_job_id is not None:
-        queue.weigh(candidate.queue_job_id, candidate.priority)
+        if candidate.queue_priority != candidate.priority:
+            queue.weigh(candidate.queue_job_id, candidate.priority)
         return False
     # Who holds the row changes the task and calls the dispatcher afterwards.
     task = DicomTask.objects.filter(

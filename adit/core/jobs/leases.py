@@ -7,17 +7,16 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from adit.core.jobs.events import add_event
 from adit.core.jobs.notify import notify_job
-from adit.core.jobs.servers import rules_of, suspended_kinds
-from adit.core.jobs.states import derive_job_state, lock_job
+from adit.core.jobs.servers import rules_of
+from adit.core.jobs.states import derive_job_state, lock_job_state
 from adit.core.models import DicomJob, DicomTask, TaskEvent
 
 State = DicomTask.State
@@ -40,59 +39,58 @@ class LeaseStatus(Enum):
     LOST = "lost"
 
 
-def _deadline() -> Any:
-    """By the clock of the database: those of the hosts may differ."""
-    return Now() + timedelta(seconds=settings.TASK_LEASE_SECONDS)
+# Locks the job first, as everybody does who changes a task (`states.lock_job`).
+_LOOK = """
+SELECT job.id, job.state, job.kind, job.urgent, task.source_id,
+    server.is_suspended IS NOT FALSE OR EXISTS (
+        SELECT 1 FROM core_jobkindsettings WHERE kind = job.kind AND is_suspended),
+    EXISTS (SELECT 1 FROM core_serverhours WHERE server_id = task.source_id)
+FROM core_dicomtask AS task
+JOIN core_dicomjob AS job ON job.id = task.job_id
+LEFT JOIN core_dicomserver AS server ON server.dicomnode_ptr_id = task.source_id
+WHERE task.id = %s FOR UPDATE OF job
+"""
+
+# The time is that of the database: the clocks of the hosts may differ.
+_CLAIM = """
+UPDATE core_dicomtask SET state = 'IN_PROGRESS', lease = %(token)s,
+    lease_until = statement_timestamp() + %(seconds)s * interval '1 second', worker = %(worker)s,
+    attempts = attempts + 1, not_before = NULL, waits_for = '', cancel_requested = false,
+    start = coalesce(start, statement_timestamp()), "end" = NULL, message = '',
+    phase = 'starting', instances_per_second = 0
+WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
+RETURNING attempts
+"""
 
 
 def claim(task_id: int, worker: str) -> Lease | None:
-    """Take a waiting task for `worker`; None where it is no longer to be run, or another has it."""
-    job_id = DicomTask.objects.filter(pk=task_id).values_list("job_id", flat=True).first()
-    if job_id is None:
-        return None
-    with transaction.atomic():
-        job = lock_job(job_id)
-        if job is None or job.state not in (job.State.PENDING, job.State.IN_PROGRESS):
+    """Take a waiting task for `worker`; None where it is no longer to be run, or another has it.
+
+    Kind and source are looked at once more: the task may have been in the queue for long.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOOK, [task_id])
+        row = cursor.fetchone()
+        if row is None or row[1] not in (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS):
             return None
-        if not _may_start(task_id, job):
+        job_id, _, kind, urgent, source_id, suspended, has_hours = row
+        if suspended or (has_hours and not rules_of([source_id])[source_id].lets_start(urgent)):
             # It goes back among those that wait; the reason is told by what forbids it.
             DicomTask.objects.filter(pk=task_id, state=State.PENDING).update(
                 queued=None, queue_job_id=None
             )
             return None
         token = uuid.uuid4()
-        claimed = DicomTask.objects.filter(
-            pk=task_id, state=State.PENDING, queued__isnull=False
-        ).update(
-            state=State.IN_PROGRESS,
-            lease=token,
-            lease_until=_deadline(),
-            worker=worker,
-            attempts=F("attempts") + 1,
-            not_before=None,
-            waits_for="",
-            cancel_requested=False,
-            start=Coalesce("start", Now()),
-            end=None,
-            message="",
-            phase="starting",
-            instances_per_second=0,
+        seconds = settings.TASK_LEASE_SECONDS
+        cursor.execute(
+            _CLAIM, {"token": token, "seconds": seconds, "worker": worker, "task": task_id}
         )
-        if not claimed:
+        row = cursor.fetchone()
+        if row is None:
             return None
-        attempt = DicomTask.objects.values_list("attempts", flat=True).get(pk=task_id)
-        add_event(task_id, f"Started on {worker}, attempt {attempt}.")
+        add_event(task_id, f"Started on {worker}, attempt {row[0]}.")
         derive_job_state(job_id)
-    return Lease(task_id, job_id, job.kind, token, attempt)
-
-
-def _may_start(task_id: int, job: DicomJob) -> bool:
-    """Whether kind and source still let the task start: it may have been in the queue for long."""
-    if job.kind in suspended_kinds():
-        return False
-    source_id = DicomTask.objects.values_list("source_id", flat=True).get(pk=task_id)
-    rules = rules_of([source_id]).get(source_id)
-    return rules is not None and rules.lets_start(job.urgent)
+    return Lease(task_id, job_id, kind, token, row[0])
 
 
 def postpone(task_id: int, seconds: float, waits_for: str) -> bool:
@@ -195,7 +193,7 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
     if log:
         changes["log"] = log
     with transaction.atomic():
-        job = lock_job(lease.job_id)
+        job_state = lock_job_state(lease.job_id)
         released = DicomTask.objects.filter(
             pk=lease.task_id, lease=lease.token, state=State.IN_PROGRESS
         ).update(
@@ -208,10 +206,10 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
             message=message,
             **changes,
         )
-        if not released or job is None:
+        if not released or job_state is None:
             return False
         # A task that wants to run again does not do so once its job is being canceled.
-        if job.state == job.State.CANCELING and DicomTask.objects.filter(
+        if job_state == DicomJob.State.CANCELING and DicomTask.objects.filter(
             pk=lease.task_id, state=State.PENDING
         ).update(state=State.CANCELED, end=Now(), not_before=None, message="Canceled."):
             message, level = "Canceled.", TaskEvent.Level.INFO

@@ -21,6 +21,7 @@ class Candidate:
     urgent: bool
     priority: int
     queue_job_id: int | None = None
+    queue_priority: int | None = None
 
 
 @dataclass(frozen=True)

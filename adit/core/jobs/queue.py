@@ -19,6 +19,8 @@ DEFAULT_QUEUE = "default"
 
 RUN_TASK = "adit:run_task"
 SEND_JOB_MAIL = "adit:send_job_mail"
+RUN_ARCHIVE = "adit:run_archive"
+SEND_FOLDER_MAIL = "adit:send_folder_mail"
 
 # A mail server that is away for some minutes; seconds between two attempts.
 MAIL_RETRIES = RetryStrategy(max_attempts=5, wait=60)
@@ -72,7 +74,7 @@ def defer_mail(mail: Mail, job_id: int) -> int:
 _WITHDRAW = "DELETE FROM procrastinate_jobs WHERE id = ANY(%s) AND status = 'todo'"
 _WEIGH = """
 UPDATE procrastinate_jobs SET priority = %s
-WHERE id = %s AND status = 'todo' AND priority <> %s
+WHERE id = %s AND status = 'todo'
 """
 
 
@@ -90,4 +92,14 @@ def withdraw(tasks: QuerySet[DicomTask]) -> None:
 def weigh(queue_job_id: int, priority: int) -> None:
     """Give a waiting row of the queue another priority."""
     with connection.cursor() as cursor:
-        cursor.execute(_WEIGH, [priority, queue_job_id, priority])
+        cursor.execute(_WEIGH, [priority, queue_job_id])
+
+
+def defer_archive(job_id: int) -> int:
+    """Queue the assembly of a job's archive: with the tasks, whose workers see the folders."""
+    return _defer(RUN_ARCHIVE, DICOM_QUEUE, job_id=job_id)
+
+
+def defer_folder_mail(folder_id: int) -> int:
+    """Queue the mail on a folder that has passed its warn size."""
+    return _defer(SEND_FOLDER_MAIL, DEFAULT_QUEUE, folder_id=folder_id)

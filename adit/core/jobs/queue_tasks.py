@@ -21,3 +21,18 @@ def send_job_mail(job_id: int, mail: str) -> None:
     from adit.core.jobs.mails import send_mail_about
 
     send_mail_about(queue.Mail(mail), job_id)
+
+
+@blueprint.task(name="run_archive", queue=queue.DICOM_QUEUE)
+async def run_archive(job_id: int) -> None:
+    from adit.core.jobs.archive_runner import run_archive
+    from adit.core.jobs.runner import worker_name
+
+    await run_archive(job_id, worker_name())
+
+
+@blueprint.task(name="send_folder_mail", queue=queue.DEFAULT_QUEUE)
+def send_folder_mail(folder_id: int) -> None:
+    from adit.core.jobs.folder_mails import send_folder_mail
+
+    send_folder_mail(folder_id)

@@ -67,6 +67,7 @@ class TaskRunner:
         if lease is None:
             return
         child: Child | None = None
+        outcome: Outcome | None = None
         try:
             child = await _pool.take()
             child.pipe.send(lease)
@@ -80,9 +81,10 @@ class TaskRunner:
             # The child died before it got its task, or could not be started.
             logger.exception("No process for task %s", lease.task_id)
             outcome = Outcome("interrupted", "Its process could not be started.")
-        finally:
-            if child is not None:
-                await child.end()
+        if child is not None and not child.done:
+            await child.end()
+        elif child is not None:
+            _pool.dismiss(child)
         if outcome is None and child is not None:
             outcome = Outcome("crashed", f"Its process {child.ending}.")
         assert outcome is not None
@@ -94,13 +96,13 @@ class TaskRunner:
         await asyncio.sleep(2)
         reason = disk.reason(socket.gethostname())
         await _in_database(leases.postpone, self._task_id, disk.WAIT_SECONDS, reason)
-        await _in_database(dispatch)
+        _dispatching.request()
 
     async def _watch(self, lease: Lease, child: Child) -> Outcome | None:
         """Keep the lease until the outcome is there; None where the process died without one."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(child.pipe.fileno(), lambda: arrived.done() or arrived.set_result(None))
+        loop.add_reader(child.pipe.fileno(), _arrive, loop, child, arrived)
         pause = min(settings.TASK_LEASE_SECONDS / 6, 2.0)
         watch = _Stopwatch(loop.time())
         canceled_at: float | None = None
@@ -109,10 +111,7 @@ class TaskRunner:
                 while True:
                     await _first(arrived, heard, pause)
                     if arrived.done():
-                        try:
-                            return await asyncio.to_thread(child.pipe.recv)
-                        except (EOFError, OSError):
-                            return None
+                        return await child.outcome()
                     heard.clear()
                     beat = await self._heartbeat(lease)
                     if beat is None:
@@ -142,16 +141,52 @@ class TaskRunner:
     async def _conclude(self, lease: Lease, outcome: Outcome) -> None:
         for wait in (0.5, 1, 2, 4, 8, 0):
             try:
-                await _in_database(_conclude_and_dispatch, lease, outcome)
+                await _in_database(conclude, lease, outcome)
+                _dispatching.request()
                 return
             except DatabaseError:
                 logger.warning("End of task %s: the database is not reachable", lease.task_id)
                 await asyncio.sleep(wait)
 
 
-def _conclude_and_dispatch(lease: Lease, outcome: Outcome) -> None:
-    conclude(lease, outcome)
-    dispatch()
+class _Dispatching:
+    """Dispatches after ends of runs, once for all that ended while it was under way."""
+
+    def __init__(self) -> None:
+        self._requested = False
+        self._running: asyncio.Task[None] | None = None
+
+    def request(self) -> None:
+        self._requested = True
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._requested:
+            self._requested = False
+            try:
+                await _in_database(dispatch)
+            except DatabaseError:
+                # The next sweep does it.
+                logger.warning("Dispatch: the database is not reachable")
+
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        if self._running is not None:
+            await asyncio.wait({self._running})
+
+
+_dispatching = _Dispatching()
+
+
+async def settle() -> None:
+    """Wait until what follows from the ends of runs is done."""
+    await _dispatching.settle()
+
+
+def _arrive(loop: asyncio.AbstractEventLoop, child: Child, arrived: asyncio.Future[None]) -> None:
+    loop.remove_reader(child.pipe.fileno())
+    arrived.set_result(None)
 
 
 async def _first(arrived: asyncio.Future[None], heard: asyncio.Event, timeout: float) -> None:
@@ -169,7 +204,7 @@ class _Stopwatch:
     def __init__(self, now: float) -> None:
         self._begin = self._progress = now
         self._work: tuple[object, ...] = ()
-        self._limits = TimeLimits(without_progress=settings.TASK_PROGRESS_MINUTES * 60, **_TOTAL)
+        self._limits = TimeLimits(without_progress=settings.TASK_PROGRESS_SECONDS, **_TOTAL)
 
     def overdue(self, beat: Beat, now: float) -> str:
         """Why the run is to be ended; empty where it may go on."""

@@ -12,7 +12,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from adit.core.jobs.hours import Hours, is_open, opens_at
-from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerHours
+from adit.core.models import DicomServer, DicomTask, JobKindSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,22 +38,23 @@ class ServerRules:
 
 
 def rules_of(server_ids: Collection[int] | None = None) -> dict[int, ServerRules]:
-    """The rules of the servers (of all without `server_ids`) now, in two statements."""
-    servers = DicomServer.objects.all()
-    all_hours = ServerHours.objects.all()
+    """The rules of the servers (of all without `server_ids`) now, in one statement."""
+    servers = DicomServer.objects.order_by("pk")
     if server_ids is not None:
         servers = servers.filter(pk__in=server_ids)
-        all_hours = all_hours.filter(server_id__in=server_ids)
+    own = ("name", "max_tasks", "is_suspended", "time_zone", "urgent_ignores_hours")
     hours: dict[int, list[Hours]] = {}
-    for row in all_hours:
-        entry = Hours(frozenset(row.weekdays), row.since, row.until)
-        hours.setdefault(row.server_id, []).append(entry)
+    found = {}
+    # A server comes once for each of its hours, and once without where it has none.
+    for pk, weekdays, since, until, *columns in servers.values_list(
+        "pk", "hours__weekdays", "hours__since", "hours__until", *own
+    ):
+        found[pk] = columns
+        if weekdays is not None:
+            hours.setdefault(pk, []).append(Hours(frozenset(weekdays), since, until))
     now = timezone.now()
     rules = {}
-    for row in servers.values_list(
-        "pk", "name", "max_tasks", "is_suspended", "time_zone", "urgent_ignores_hours"
-    ):
-        pk, name, limit, suspended, zone_name, urgent_ignores_hours = row
+    for pk, (name, limit, suspended, zone_name, urgent_ignores_hours) in found.items():
         zone = _zone(zone_name)
         open_now = is_open(hours.get(pk, ()), now, zone)
         rules[pk] = ServerRules(

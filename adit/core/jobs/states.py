@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from adit.core.jobs.notify import notify_job
+from adit.core.jobs.archive_states import follow_tasks
+from adit.core.jobs.notify import JOB_CHANNEL
 from adit.core.jobs.queue import Mail, defer_mail
 from adit.core.models import DicomJob
 
@@ -28,6 +29,14 @@ def lock_job(job_id: int) -> DicomJob | None:
     return DicomJob.objects.select_for_update().filter(pk=job_id).first()
 
 
+def lock_job_state(job_id: int) -> str | None:
+    """Lock the row of a job likewise and return its state; None where it is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state FROM core_dicomjob WHERE id = %s FOR UPDATE", [job_id])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
 # An unverified job stays so until it is verified; canceling wins over everything but the end.
 _DERIVE = """
 WITH counts AS (
@@ -42,17 +51,22 @@ WITH counts AS (
 ), derived AS (
     SELECT counts.*, CASE
         WHEN job.state = 'UNVERIFIED' THEN 'UNVERIFIED'
-        WHEN job.state = 'CANCELING' AND running > 0 THEN 'CANCELING'
+        WHEN job.state = 'CANCELING' AND (running > 0
+             OR archive.state IN ('WAITING', 'QUEUED', 'ASSEMBLING')) THEN 'CANCELING'
         WHEN job.state = 'CANCELING' THEN 'CANCELED'
         WHEN pending = total THEN 'PENDING'
         WHEN pending + running > 0 THEN 'IN_PROGRESS'
-        WHEN failed > 0 THEN 'FAILURE'
+        WHEN archive.state IN ('WAITING', 'QUEUED', 'ASSEMBLING') THEN 'IN_PROGRESS'
+        WHEN failed > 0 OR archive.state = 'FAILED' THEN 'FAILURE'
         WHEN warned > 0 THEN 'WARNING'
         WHEN succeeded > 0 THEN 'SUCCESS'
         ELSE 'CANCELED' END AS new_state,
         job.state AS old_state, job.send_finished_mail AS mail_end,
-        failed > 0 AND NOT job.failure_mailed AS first_failure
-    FROM counts, core_dicomjob AS job WHERE job.id = %(job_id)s
+        failed > 0 AND NOT job.failure_mailed AS first_failure,
+        archive.state AS archive_state
+    FROM counts, core_dicomjob AS job
+    LEFT JOIN core_jobarchive AS archive ON archive.job_id = job.id
+    WHERE job.id = %(job_id)s
 )
 UPDATE core_dicomjob AS job SET
     state = new_state,
@@ -64,9 +78,15 @@ UPDATE core_dicomjob AS job SET
         format('%%s of %%s succeeded', succeeded, total),
         CASE WHEN warned > 0 THEN format('%%s with warnings', warned) END,
         CASE WHEN failed > 0 THEN format('%%s failed', failed) END,
-        CASE WHEN canceled > 0 THEN format('%%s canceled', canceled) END) END
+        CASE WHEN canceled > 0 THEN format('%%s canceled', canceled) END,
+        CASE archive_state WHEN 'QUEUED' THEN 'the archive waits for a worker'
+                           WHEN 'ASSEMBLING' THEN 'the archive is being assembled'
+                           WHEN 'DONE' THEN 'the archive is whole and tested'
+                           WHEN 'EMPTY' THEN 'there is nothing to put into the archive'
+                           WHEN 'CANCELED' THEN 'the archive was canceled'
+                           WHEN 'FAILED' THEN 'the archive failed' END) END
 FROM derived WHERE job.id = %(job_id)s
-RETURNING new_state, old_state, mail_end, first_failure
+RETURNING new_state, old_state, mail_end, first_failure, pg_notify(%(channel)s, job.id::text)
 """
 
 
@@ -76,13 +96,13 @@ def derive_job_state(job_id: int) -> Derived | None:
 
     The caller holds the lock of the job (`lock_job`). Returns None where the job is gone.
     """
+    follow_tasks(job_id)
     with connection.cursor() as cursor:
-        cursor.execute(_DERIVE, {"job_id": job_id})
+        cursor.execute(_DERIVE, {"job_id": job_id, "channel": JOB_CHANNEL})
         row = cursor.fetchone()
     if row is None:
         return None
-    notify_job(job_id)
-    new_state, old_state, mail_end, first_failure = row
+    new_state, old_state, mail_end, first_failure, _ = row
     ended_now = new_state in DicomJob.ENDED and old_state not in DicomJob.ENDED
     if ended_now and mail_end:
         defer_mail(Mail.FINISHED, job_id)

@@ -9,6 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.db.models.functions import Now
 
+from adit.core.jobs.archives import sweep_archives
 from adit.core.jobs.conclusion import after_crash
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.leases import Lease
@@ -54,6 +55,7 @@ def sweep() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_STALLED_ROWS, [DICOM_QUEUE])
         cursor.execute(_REQUEUE_ORPHANS)
+    sweep_archives()
     dispatch()
 
 

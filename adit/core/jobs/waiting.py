@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from adit.core.jobs.registry import all_kinds, get_kind
@@ -82,26 +83,32 @@ def reasons_for_waiting(job: DicomJob, at_most: int = 3) -> list[str]:
     """Why the job's waiting tasks wait, one line per source; empty where none does."""
     if job.state == DicomJob.State.UNVERIFIED:
         return [_UNVERIFIED]
+    tasks = next_tasks(job, at_most)
+    reasons = reasons_for_tasks(tasks)
+    return [reasons[task.pk] for task in tasks]
+
+
+def next_tasks(job: DicomJob, at_most: int = 3) -> list[DicomTask]:
+    """Of each source the task of an open job that comes next; for the first few sources."""
     if job.state not in _OPEN_JOBS:
         return []
-    now = timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT_OF_JOB, {"job": job.pk, "at_most": at_most})
-        ids = [row[0] for row in cursor.fetchall()]
-    tasks = DicomTask.objects.filter(pk__in=ids).select_related("job").defer("log")
-    return [waiting_reason(facts, now) for _, facts in sorted(_facts(tasks).items())]
+    following = RawSQL(_NEXT_OF_JOB, (job.pk, job.pk, at_most))
+    tasks = list(DicomTask.objects.filter(pk__in=following).order_by("pk").defer("log"))
+    for task in tasks:
+        task.job = job
+    return tasks
 
 
 # Of each source the task that comes next: what may start now before what waits for a time.
 _NEXT_OF_JOB = """
 SELECT (SELECT id FROM core_dicomtask AS task
-        WHERE job_id = %(job)s AND source_id = node.id AND state = 'PENDING'
+        WHERE job_id = %s AND source_id = node.id AND state = 'PENDING'
         ORDER BY CASE WHEN not_before > statement_timestamp() THEN not_before END NULLS FIRST, id
         LIMIT 1) AS next
 FROM core_dicomnode AS node
 WHERE EXISTS (SELECT 1 FROM core_dicomtask
-              WHERE job_id = %(job)s AND source_id = node.id AND state = 'PENDING')
-ORDER BY node.id LIMIT %(at_most)s
+              WHERE job_id = %s AND source_id = node.id AND state = 'PENDING')
+ORDER BY node.id LIMIT %s
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from adit.core.models import DicomTask
+from adit.core.models import DicomTask, JobArchive
 
 
 @contextlib.contextmanager
@@ -24,6 +24,13 @@ def work_folder(token: uuid.UUID) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_held(token: uuid.UUID) -> bool:
+    return (
+        DicomTask.objects.filter(lease=token).exists()
+        or JobArchive.objects.filter(lease=token).exists()
+    )
+
+
 def sweep_work_folders() -> int:
     """Remove the folders of runs that hold no lease any more; returns how many those were."""
     if not settings.WORK_DIR.is_dir():
@@ -32,7 +39,7 @@ def sweep_work_folders() -> int:
     for folder in settings.WORK_DIR.iterdir():
         with contextlib.suppress(ValueError):
             token = uuid.UUID(folder.name)
-            if not DicomTask.objects.filter(lease=token).exists():
+            if not _is_held(token):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
     return removed

@@ -10,9 +10,10 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 
 from adit.core.jobs.child_pool import ChildPool, warm_up
+from adit.core.jobs.connections import keep_connections
 from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.revocations import listen_forever
-from adit.core.jobs.runner import use_pool
+from adit.core.jobs.runner import settle, use_pool
 from adit.core.jobs.sweep import sweep_forever
 
 
@@ -24,6 +25,7 @@ def run_worker(queue: str, concurrency: int) -> None:
     """
     connector = app.connector
     assert isinstance(connector, DjangoConnector)
+    keep_connections()
     if queue == DICOM_QUEUE:
         warm_up()
     with app.replace_connector(connector.get_worker_connector()):
@@ -47,6 +49,7 @@ async def _run(queue: str, concurrency: int) -> None:
                 delete_jobs="successful",
             )
     finally:
+        await settle()
         for task in beside:
             task.cancel()
         for task in beside:

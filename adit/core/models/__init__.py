@@ -1,6 +1,6 @@
 """The nouns of the system, one a file."""
 
-from adit.core.models.commitment_reports import CommitmentReport
+from adit.core.models.archives import JobArchive
 from adit.core.models.events import TaskEvent
 from adit.core.models.jobs import DicomJob
 from adit.core.models.ledger import SeriesTransfer
@@ -8,13 +8,13 @@ from adit.core.models.limits import JobKindSettings, ServerHours, ServerPace
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.received_instances import ReceivedInstance
+from adit.core.models.received_reports import ReceivedReport
 from adit.core.models.receivers import Receiver, RefusedSender
 from adit.core.models.routes import DirectMoveRoute
 from adit.core.models.tasks import DicomTask, TaskResult
 from adit.core.models.transfers import TransferJob, TransferTask
 
 __all__ = [
-    "CommitmentReport",
     "DeidProfile",
     "DicomFolder",
     "DicomJob",
@@ -22,9 +22,11 @@ __all__ = [
     "DicomNodeGroupAccess",
     "DicomServer",
     "DicomTask",
-    "DirectMoveRoute",
     "JobKindSettings",
+    "DirectMoveRoute",
+    "JobArchive",
     "ReceivedInstance",
+    "ReceivedReport",
     "Receiver",
     "RefusedSender",
     "SeriesTransfer",

@@ -35,9 +35,17 @@ class SeriesTransfer(models.Model):
     excluded = models.PositiveIntegerField(default=0)
     held = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
+    # Held once, then released or discarded by staff; these count under their state as well.
+    released = models.PositiveIntegerField(default=0)
+    discarded = models.PositiveIntegerField(default=0)
     bytes_received = models.BigIntegerField(default=0)
     bytes_sent = models.BigIntegerField(default=0)
     instances = models.BinaryField(default=b"")
+    # What the de-identification did to the instances sent: numbers of elements by action, and of
+    # attributes nobody knows. Never values.
+    deid_counts = models.JSONField(default=dict, blank=True)
+    # What was made of the series where it was converted: `[{"name", "size", "sha256"}]`.
+    files = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["task", "series_number", "id"]
@@ -45,6 +53,9 @@ class SeriesTransfer(models.Model):
             models.UniqueConstraint(
                 fields=["task", "series_instance_uid"], name="one_row_per_series_and_task"
             )
+        ]
+        indexes = [
+            models.Index(fields=["-id"], name="series_with_held", condition=models.Q(held__gt=0))
         ]
         permissions = [
             ("view_identifiers_in_receipts", "Can see identifiers of the source in receipts")

@@ -163,6 +163,21 @@ class DicomServer(DicomNode):
         "suspended", default=False, help_text="Running tasks finish, nothing new starts."
     )
 
+    connect_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds; empty: 10."
+    )
+    acse_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds until an association is accepted; empty: 30."
+    )
+    network_timeout = models.PositiveSmallIntegerField(
+        blank=True, null=True, help_text="Seconds until a request is answered; empty: 120."
+    )
+    progress_timeout = models.PositiveSmallIntegerField(
+        blank=True,
+        null=True,
+        help_text="Seconds without a new instance, after which a retrieval ends; empty: as set.",
+    )
+
     tls_enabled = models.BooleanField("TLS", default=False)
     tls_ca_file = models.CharField("CA file", max_length=255, blank=True)
     tls_certificate_file = models.CharField("client certificate file", max_length=255, blank=True)
@@ -221,6 +236,10 @@ class DicomServer(DicomNode):
             ),
             preferred_store=StoreProtocol(self.preferred_store) if self.preferred_store else None,
             max_associations=self.max_associations,
+            connect_timeout=self.connect_timeout or None,
+            acse_timeout=self.acse_timeout or None,
+            network_timeout=self.network_timeout or None,
+            progress_timeout=self.progress_timeout or None,
             tls=self.tls_config(),
         )
 
@@ -230,6 +249,24 @@ class DicomFolder(DicomNode):
 
     path = models.CharField(max_length=255, help_text="Absolute, or below MOUNT_DIR.")
     series_folders = models.BooleanField("one folder per series", default=True)
+    quota = models.BigIntegerField(
+        "quota in bytes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="No transfer fills the folder beyond it. Empty: no limit but the disk.",
+    )
+    warn_size = models.BigIntegerField(
+        "warn size in bytes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Staff gets one mail when the folder grows beyond it.",
+    )
+    # Kept up to date while a quota or a warn size is set, see adit.core.transfer.quota.
+    used_bytes = models.BigIntegerField("bytes in use", default=0, editable=False)
+    measured = models.DateTimeField(null=True, blank=True, editable=False)
+    warned = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = "DICOM folder"

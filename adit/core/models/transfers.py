@@ -33,6 +33,8 @@ class TransferJob(DicomJob):
         "trial name", max_length=64, blank=True, validators=[text_validator]
     )
 
+    convert_to_nifti = models.BooleanField("convert to NIfTI", default=False)
+
     class Meta:
         abstract = True
 
@@ -56,3 +58,11 @@ class TransferTask(DicomTask):
 
     class Meta:
         abstract = True
+        constraints = [
+            # A place in a folder belongs to the task that has claimed it, before anything is there.
+            models.UniqueConstraint(
+                fields=["destination", "destination_path"],
+                condition=~models.Q(destination_path=""),
+                name="%(class)s_owns_its_place",
+            )
+        ]

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Any
-from urllib.parse import parse_qs
+from typing import ClassVar
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.http import QueryDict
 
 from adit.accounts.models import User
-from adit.core.models import DicomJob
-from adit.core.pages.fragments import (
-    Fragments,
-    home_fragments,
-    job_fragments,
-    list_fragments,
-    task_fragments,
-)
+from adit.core.models import DicomJob, DicomTask
+from adit.core.pages.feeds import HEARTBEAT, Fragments, Topic, all_feeds
 from adit.core.pages.identifiers import id_list
-from adit.core.pages.live import ALL_JOBS_GROUP, EVERYBODY_GROUP, job_group, job_listener
-from adit.core.pages.session import current_user
+from adit.core.pages.job_search import JobChoices
+from adit.core.pages.live import job_listener
+from adit.core.pages.search_memory import JOBS, recall
+from adit.core.pages.session import current_user, session_key_of
+from adit.core.pages.topics import HomeTopic, JobTopic, ListTopic, TaskTopic
 
 # Close codes of ours (4000 to 4999 are for applications); browsers do not reconnect after them.
 NOT_ALLOWED = 4403
@@ -36,131 +32,97 @@ class NowhereConsumer(AsyncWebsocketConsumer):
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
-    """Sends fragments when it connects and after changes; only those that differ from the last.
+    """Watches a topic and sends of its fragments those that differ from the last.
 
-    Rights are checked each time before something is sent.
+    A new connection gets all of them, so that a page is complete however long it was cut off.
     """
 
-    INTERVAL = 1.0
+    # A fragment that holds all others: it is sent, alone, when those are others than before.
+    WHOLE: ClassVar[str] = ""
 
     async def connect(self) -> None:
-        # The groups are joined before the first look, so that no change falls in between.
         self._sent: Fragments = {}
-        self._timer: asyncio.Task[None] | None = None
-        self._last = 0.0
-        query = parse_qs(self.scope["query_string"].decode())
-        self.options = {name: values[-1] for name, values in query.items()}
-        self._groups = [EVERYBODY_GROUP, *self.groups_to_join()]
-        for group in self._groups:
-            await self.channel_layer.group_add(group, self.channel_name)
-        job_listener().start()
-        fragments = await self._render()
-        if fragments is None:
+        self._topic: Topic | None = None
+        self.session_key = session_key_of(dict(self.scope))
+        self.query = QueryDict(self.scope["query_string"])
+        self.rows = frozenset(id_list(self.query.get("tasks", "")))
+        topic = await database_sync_to_async(self._find_topic)()
+        if topic is None:
             await self.close(NOT_ALLOWED)
             return
         await self.accept()
-        await self._send(fragments)
+        job_listener().start()
+        self._topic = topic
+        all_feeds().join(topic, self)
 
     async def disconnect(self, code: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        for group in self._groups:
-            await self.channel_layer.group_discard(group, self.channel_name)
+        if self._topic is not None:
+            all_feeds().leave(self._topic, self)
 
-    async def jobs_missed(self, event: dict[str, Any]) -> None:
-        self._refresh_soon()
+    def _find_topic(self) -> Topic | None:
+        user = current_user(dict(self.scope))
+        return None if user is None else self.find_topic(user)
 
-    async def jobs_changed(self, event: dict[str, Any]) -> None:
-        if self.concerns(event["jobs"]):
-            self._refresh_soon()
+    def find_topic(self, user: User) -> Topic | None:
+        """What to watch, None where the user may not see it. Runs in a thread."""
+        raise NotImplementedError
 
-    def _refresh_soon(self) -> None:
-        if self._timer is None or self._timer.done():
-            self._timer = asyncio.create_task(self._refresh())
-
-    async def _refresh(self) -> None:
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._last + self.INTERVAL - loop.time()))
-        # A change from here on needs another look.
-        self._timer = None
-        fragments = await self._render()
-        if fragments is None:
-            await self.close(NOT_ALLOWED)
-            return
-        await self._send(fragments)
-
-    async def _send(self, fragments: Fragments) -> None:
-        self._last = asyncio.get_running_loop().time()
-        news = [html for key, html in fragments.items() if self._sent.get(key) != html]
-        self._sent.update(fragments)
+    async def show(self, fragments: Fragments) -> None:
+        before, self._sent = self._sent, dict(fragments)
+        news = [key for key, html in fragments.items() if before.get(key) != html]
+        if self.WHOLE:
+            whole = list(before) != list(fragments)
+            news = [key for key in news if (key == self.WHOLE) == whole]
         # One message each: a parser drops table rows that stand beside other elements.
-        for html in news:
-            await self.send(text_data=html)
+        for key in news:
+            await self.send(text_data=fragments[key])
 
-    async def _render(self) -> Fragments | None:
-        def render() -> Fragments | None:
-            user = current_user(dict(self.scope))
-            return None if user is None else self.render(user)
+    async def heartbeat(self) -> None:
+        await self.send(text_data=HEARTBEAT)
 
-        return await database_sync_to_async(render)()
-
-    def groups_to_join(self) -> list[str]:
-        raise NotImplementedError
-
-    def concerns(self, job_ids: list[int]) -> bool:
-        """Whether a change of these jobs shows on the page."""
-        return True
-
-    def render(self, user: User) -> Fragments | None:
-        """The fragments for the user, None where he may not see them. Runs in a thread."""
-        raise NotImplementedError
+    async def turn_away(self) -> None:
+        await self.close(NOT_ALLOWED)
 
 
 class JobConsumer(LiveConsumer):
     """`/ws/jobs/<id>/`: a job's page (`?tasks=1,2` or a message: the rows on the screen)
     or, with `?task=<id>`, the page of one of its tasks."""
 
-    @property
-    def _job_id(self) -> int:
-        return int(self.scope["url_route"]["kwargs"]["job_id"])  # type: ignore[typeddict-item]
-
-    def groups_to_join(self) -> list[str]:
-        return [job_group(self._job_id)]
+    def find_topic(self, user: User) -> Topic | None:
+        job_id = int(self.scope["url_route"]["kwargs"]["job_id"])  # type: ignore[typeddict-item]
+        if not DicomJob.objects.visible_to(user).filter(pk=job_id).exists():
+            return None
+        if "task" not in self.query:
+            return JobTopic(job_id)
+        for task_id in id_list(self.query["task"]):
+            if DicomTask.objects.filter(pk=task_id, job_id=job_id).exists():
+                return TaskTopic(job_id, task_id)
+        return None
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """The page tells which rows of the table are on the screen now: `{"tasks": "1,2"}`."""
         try:
-            self.options["tasks"] = str(json.loads(text_data or "{}")["tasks"])
+            shown = str(json.loads(text_data or "{}")["tasks"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return
-        self._refresh_soon()
+        rows = frozenset(id_list(shown))
+        if self._topic is not None and rows != self.rows:
+            self.rows = rows
+            all_feeds().refresh(self._topic)
 
-    def concerns(self, job_ids: list[int]) -> bool:
-        return self._job_id in job_ids
 
-    def render(self, user: User) -> Fragments | None:
-        jobs = DicomJob.objects.visible_to(user).select_related("owner", "group")
-        job = jobs.filter(pk=self._job_id).first()
-        if job is None:
-            return None
-        if task_ids := id_list(self.options.get("task", "")):
-            if not job.tasks.filter(pk=task_ids[0]).exists():
-                return None
-            return task_fragments(task_ids[0], job.kind)
-        return job_fragments(user, job, id_list(self.options.get("tasks", "")))
+class HomeConsumer(LiveConsumer):
+    """`/ws/jobs/`: the home page."""
+
+    def find_topic(self, user: User) -> Topic | None:
+        return HomeTopic(user.pk, user.is_staff)
 
 
 class JobListConsumer(LiveConsumer):
-    """`/ws/jobs/`: the home page, or with `?jobs=1,2` those rows of the list of jobs."""
+    """`/ws/jobs/list/` with the query of a list of jobs: that list."""
 
-    def groups_to_join(self) -> list[str]:
-        return [ALL_JOBS_GROUP]
+    WHOLE = "job-table"
 
-    def concerns(self, job_ids: list[int]) -> bool:
-        shown = id_list(self.options.get("jobs", ""))
-        return not shown or not set(shown).isdisjoint(job_ids)
-
-    def render(self, user: User) -> Fragments | None:
-        if "jobs" in self.options:
-            return list_fragments(user, id_list(self.options["jobs"]))
-        return home_fragments(user)
+    def find_topic(self, user: User) -> Topic | None:
+        search = recall(self.scope["session"], JOBS)  # type: ignore[typeddict-item]
+        return ListTopic(user.pk, JobChoices.from_query(user, self.query, search))

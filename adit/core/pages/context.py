@@ -57,7 +57,10 @@ class Shell:
             return []
         jobs = self._entry("Jobs", "list-task", reverse("core:job_list"), "/tasks/")
         entries = [*self.kinds, jobs]
+        if user.has_perm("core.manage_profiles"):
+            entries.append(self._entry("Profiles", "incognito", reverse("core:profile_list")))
         if user.is_staff:
+            entries.append(self._entry("Held", "shield-exclamation", reverse("core:held_list")))
             entries.append(self._entry("Admin", "gear", reverse("admin:index")))
         return entries
 
@@ -83,6 +86,12 @@ class Shell:
         if user is None or not user.is_authenticated:
             return []
         return list(user.groups.order_by("name"))
+
+    @property
+    def active_group(self) -> Any:
+        """The one of them whose rights count; it always is one of them."""
+        chosen = getattr(self._user, "active_group_id", None)
+        return next((group for group in self.groups if group.pk == chosen), None)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

@@ -1,30 +1,38 @@
 """The live parts of pages as HTML, each under the id of the element that it replaces.
 
-WebSocket, polling and the page itself render the same templates.
+WebSocket, polling and the page itself render the same templates. What is read for a job or a task
+is read once, for all who watch it; what depends on the user is added when it is rendered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject
 from django.http import HttpResponse
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.urls import reverse
 
-from adit.core.jobs.registry import get_kind
-from adit.core.jobs.waiting import reasons_for_waiting
-from adit.core.models import DicomJob, DicomTask, SeriesTransfer, TaskEvent
-from adit.core.pages.action_buttons import action_buttons
-from adit.core.pages.progress import elapsed, progress_of
-from adit.core.pages.task_table import tasks_by_id, tasks_of_kind, with_notes
-
-Fragments = dict[str, str]
+from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS
+from adit.core.jobs.registry import all_kinds, get_kind
+from adit.core.jobs.waiting import next_tasks, reasons_for_waiting
+from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer, TaskEvent
+from adit.core.pages.action_buttons import job_buttons, task_buttons
+from adit.core.pages.feeds import Fragments
+from adit.core.pages.held.found import held_count
+from adit.core.pages.job_search import JobChoices, find_jobs
+from adit.core.pages.progress import JobProgress, elapsed, progress_of
+from adit.core.pages.task_table import add_notes, tasks_of_kind
 
 RUNNING_SHOWN = 8
 RECENT_SHOWN = 10
 EVENTS_SHOWN = 50
-_ENDED = DicomJob.ENDED
+TASK_EVENTS_SHOWN = 200
 
 
 def as_response(fragments: Fragments) -> HttpResponse:
@@ -51,92 +59,227 @@ def with_progress(jobs: Collection[DicomJob]) -> list[Any]:
     return decorated
 
 
-def job_context(user: Any, job: DicomJob) -> dict[str, Any]:
-    """What the live parts of a job's page show."""
-    running = (
-        tasks_of_kind(job.kind)
-        .filter(job_id=job.pk, state=DicomTask.State.IN_PROGRESS)
-        .order_by("start", "id")
+@dataclass
+class JobReading:
+    """What the live parts of a job's page show.
+
+    Attributes:
+        fitting: names of the actions that the state of the job allows.
+        rows: those tasks of the table that are on somebody's screen.
+    """
+
+    job: Any
+    waiting: list[str]
+    running: list[Any]
+    events: list[TaskEvent]
+    fitting: frozenset[str]
+    rows: list[Any] = field(default_factory=list)
+    archive: JobArchive | None = None
+
+    @property
+    def progress(self) -> JobProgress:
+        return self.job.progress
+
+    def context(self, user: Any) -> dict[str, Any]:
+        return {**self._shared, "actions": job_buttons(user, self.job, self.fitting)}
+
+    def fragments(self, user: Any, rows: Collection[int] = ()) -> Fragments:
+        """The live parts as this user sees them, and those rows of the table that he looks at."""
+        actions = job_buttons(user, self.job, self.fitting, only_fitting=True)
+        context = {**self._shared, "actions": actions, "oob": True}
+        return {
+            "job-actions": render_to_string("core/jobs/_actions.html", context),
+            **self._parts,
+            **{f"task-{pk}": html for pk, html in self._row_parts.items() if pk in rows},
+        }
+
+    @cached_property
+    def _shared(self) -> dict[str, Any]:
+        running_count = self.progress.counts.get(DicomTask.State.IN_PROGRESS, 0)
+        return {
+            "job": self.job,
+            "progress": self.progress,
+            "waiting": self.waiting,
+            "archive": self.archive,
+            "running": self.running,
+            "running_more": max(0, running_count - len(self.running)),
+            "events": self.events,
+            "may_retry_warned": "retry_warned" in self.fitting,
+        }
+
+    @cached_property
+    def _parts(self) -> Fragments:
+        context = {**self._shared, "oob": True}
+        templates = {
+            "job-live": "core/jobs/_live.html",
+            "job-events": "core/jobs/_events.html",
+            "job-times": "core/jobs/_times.html",
+            "retry-choice": "core/jobs/_retry_choice.html",
+        }
+        return {key: render_to_string(template, context) for key, template in templates.items()}
+
+    @cached_property
+    def _row_parts(self) -> dict[int, str]:
+        return {
+            task.pk: render_to_string(
+                "core/jobs/_task_row.html", {"task": task, "job": self.job, "oob": True}
+            ).strip()
+            for task in self.rows
+        }
+
+
+def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
+    """Read what the page of a job shows. The job comes with its owner and its archive, and with its
+    progress where that is known; the rows are tasks of it."""
+    if not hasattr(job, "progress"):
+        with_progress([job])
+    rows, following = list(rows), next_tasks(job)
+    reasons = add_notes(job, rows, following)
+    unverified = job.state == DicomJob.State.UNVERIFIED
+    events = TaskEvent.objects.filter(task__job=job).select_related("task").order_by("-id")
+    return JobReading(
+        job=job,
+        waiting=reasons_for_waiting(job) if unverified else [reasons[t.pk] for t in following],
+        running=_running_tasks(job),
+        events=list(events.defer("task__log")[:EVENTS_SHOWN]),
+        fitting=frozenset(name for name, action in JOB_ACTIONS.items() if action.fits(job)),
+        rows=rows,
+        archive=getattr(job, "archive", None),
     )
-    decorated = with_progress([job])[0]
-    tasks = list(running[:RUNNING_SHOWN])
+
+
+def _running_tasks(job: Any) -> list[Any]:
+    """The first of the running tasks, each with the series that it works on."""
+    if not job.progress.counts.get(DicomTask.State.IN_PROGRESS):
+        return []
     series = SeriesTransfer.objects.filter(
-        task__in=[task.pk for task in tasks], state=SeriesTransfer.State.IN_PROGRESS
-    ).defer("instances")
+        task=OuterRef("pk"), state=SeriesTransfer.State.IN_PROGRESS
+    ).values(
+        series=JSONObject(
+            number="series_number", modality="modality", confirmed="confirmed", expected="expected"
+        )
+    )
+    found = DicomTask.objects.filter(job_id=job.pk, state=DicomTask.State.IN_PROGRESS)
+    found = found.annotate(current_series=ArraySubquery(series)).defer("log")
+    tasks: list[Any] = list(found.order_by("start", "id")[:RUNNING_SHOWN])
     for task in tasks:
-        task.current_series = [row for row in series if row.task_id == task.pk]  # type: ignore[attr-defined]
         task.elapsed = elapsed(task)
+    return tasks
+
+
+@dataclass
+class TaskReading:
+    """What the live parts of a task's page show."""
+
+    task: Any
+    series: list[SeriesTransfer]
+    events: list[TaskEvent]
+    fitting: frozenset[str]
+
+    def context(self, user: Any) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "job": self.task.job,
+            "elapsed": elapsed(self.task),
+            "series": self.series,
+            "events": self.events,
+            "actions": task_buttons(user, self.task, self.fitting),
+        }
+
+    def fragments(self, user: Any) -> Fragments:
+        context = {**self.context(user), "oob": True}
+        return {
+            "task-actions": render_to_string("core/tasks/_actions.html", context),
+            "task-live": self._live,
+        }
+
+    @cached_property
+    def _live(self) -> str:
+        context = {**self.context(None), "oob": True}
+        return render_to_string("core/tasks/_live.html", context)
+
+
+def read_task(task_id: int, kind: str) -> TaskReading | None:
+    """Read what a task's page shows, its ledger and its events; None where it is gone."""
+    tasks = tasks_of_kind(kind).select_related("job", "job__owner")
+    task = tasks.filter(pk=task_id).first()
+    if task is None:
+        return None
+    add_notes(task.job, [task])
+    return TaskReading(
+        task=task,
+        series=list(task.series.defer("instances")),
+        events=list(task.events.order_by("-id")[:TASK_EVENTS_SHOWN]),
+        fitting=frozenset(name for name, action in TASK_ACTIONS.items() if action.fits(task)),
+    )
+
+
+def list_context(user: Any, choices: JobChoices) -> dict[str, Any]:
+    """What the list of jobs shows."""
+    page = find_jobs(user, choices)
+    heads = [("id", "Job"), ("state", "State"), *([("owner", "Owner")] if user.is_staff else [])]
     return {
-        "job": decorated,
-        "progress": decorated.progress,
-        "waiting": reasons_for_waiting(job),
-        "running": tasks,
-        "running_more": max(0, decorated.progress.counts.get("IN_PROGRESS", 0) - RUNNING_SHOWN),
-        "actions": action_buttons(user, job),
-        "events": (TaskEvent.objects.filter(task__job=job).select_related("task").order_by("-id"))[
-            :EVENTS_SHOWN
+        "page": page,
+        "heads": [
+            {
+                "name": name,
+                "label": label,
+                "order": choices.order_of(name),
+                "url": choices.sorted_by(name).address,
+            }
+            for name, label in heads
         ],
+        "previous": _page_address(choices, page.number - 1) if page.has_previous() else "",
+        "next": _page_address(choices, page.number + 1) if page.has_next() else "",
+        "all": f"{reverse('core:job_list')}?all=1{'&own=1' if choices.own else ''}",
+        "starts": [] if page.object_list else _starts(user),
+        "jobs": with_progress(page.object_list),
+        "choices": choices,
+        "user": user,
     }
 
 
-def job_fragments(user: Any, job: DicomJob, task_ids: Collection[int] = ()) -> Fragments:
-    """The head of a job's page and those rows of its task table that are on the screen."""
-    context = {**job_context(user, job), "oob": True}
-    fragments: Fragments = {
-        "job-actions": render_to_string("core/jobs/_actions.html", context),
-        "job-live": render_to_string("core/jobs/_live.html", context),
-        "job-events": render_to_string("core/jobs/_events.html", context),
-        "job-times": render_to_string("core/jobs/_times.html", context),
+def _starts(user: Any) -> list[tuple[str, str]]:
+    """The kinds of jobs that the user may start, with the addresses of their forms."""
+    kinds = [kind for kind in all_kinds() if user.has_perm(kind.add_permission)]
+    return [(kind.label, reverse(kind.url_name)) for kind in kinds]
+
+
+def _page_address(choices: JobChoices, number: int) -> str:
+    return replace(choices, page=str(number)).address
+
+
+def list_fragments(user: Any, choices: JobChoices) -> Fragments:
+    """The table of jobs, and its rows one by one."""
+    context = list_context(user, choices)
+    fragments = {
+        "job-table": render_to_string("core/jobs/_table.html", {**context, "oob": True}),
+        # Another number of jobs changes the foot of the table.
+        f"of-{context['page'].paginator.count}": "",
     }
-    for task in tasks_by_id(job, task_ids):
-        fragments[f"task-{task.pk}"] = render_to_string(
-            "core/jobs/_task_row.html", {"task": task, "job": job, "oob": True}
-        ).strip()
+    for job in context["jobs"]:
+        row = {"job": job, "user": user, "oob": True}
+        fragments[f"job-{job.pk}"] = render_to_string("core/jobs/_job_row.html", row).strip()
     return fragments
-
-
-def task_context(task_id: int, kind: str) -> dict[str, Any]:
-    """What a task's page shows, its ledger and its events."""
-    task = tasks_of_kind(kind).select_related("job").get(pk=task_id)
-    with_notes([task])
-    return {
-        "task": task,
-        "elapsed": elapsed(task),
-        "series": list(task.series.defer("instances")),
-        "events": list(task.events.order_by("-id")[:200]),
-        "now": timezone.now(),
-    }
-
-
-def task_fragments(task_id: int, kind: str) -> Fragments:
-    context = {**task_context(task_id, kind), "oob": True}
-    return {"task-live": render_to_string("core/tasks/_live.html", context)}
-
-
-def list_fragments(user: Any, job_ids: Collection[int]) -> Fragments:
-    """The rows of those jobs that are on the screen and that the user may see."""
-    jobs = DicomJob.objects.visible_to(user).filter(pk__in=job_ids).select_related("owner")
-    return {
-        f"job-{job.pk}": render_to_string(
-            "core/jobs/_job_row.html", {"job": job, "user": user, "oob": True}
-        ).strip()
-        for job in with_progress(list(jobs))
-    }
 
 
 def home_context(user: Any) -> dict[str, Any]:
     """The user's own running jobs and those that ended last."""
     own = DicomJob.objects.filter(owner=user)
-    open_jobs = own.exclude(state__in=_ENDED)
-    open_count = open_jobs.count()
-    jobs = with_progress([*open_jobs[:RECENT_SHOWN], *own.filter(state__in=_ENDED)[:RECENT_SHOWN]])
+    # One more than is shown tells whether there are more.
+    open_jobs = list(own.exclude(state__in=DicomJob.ENDED)[: RECENT_SHOWN + 1])
+    ended = own.filter(state__in=DicomJob.ENDED).order_by("-end", "-id")[:RECENT_SHOWN]
+    jobs = with_progress([*open_jobs[:RECENT_SHOWN], *ended])
     return {
         "running": [job for job in jobs if not job.is_ended],
-        "running_more": max(0, open_count - RECENT_SHOWN),
+        "running_more": len(open_jobs) > RECENT_SHOWN,
         "recent": [job for job in jobs if job.is_ended],
+        # Only an empty page says where to start.
+        "starts": [] if open_jobs else _starts(user),
         "unverified": (
             DicomJob.objects.filter(state=DicomJob.State.UNVERIFIED).count() if user.is_staff else 0
         ),
+        "held": held_count() if user.is_staff else 0,
     }
 
 

@@ -1,25 +1,21 @@
-"""The page of a job, and the actions on it."""
+"""The page of a job."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
-from adit.core.jobs.actions import JOB_ACTIONS, Conflict, NoSuchJob
-from adit.core.jobs.registry import concrete_job
-from adit.core.models import DicomJob, DicomTask
-from adit.core.pages.errors import conflict
-from adit.core.pages.fragments import as_response, job_context, job_fragments
+from adit.core.jobs.registry import JobKind, all_kinds, get_kind
+from adit.core.models import DicomJob, DicomTask, TransferJob
+from adit.core.pages.action_buttons import bulk_buttons
+from adit.core.pages.fragments import as_response, read_job, with_progress
 from adit.core.pages.identifiers import id_list
-from adit.core.pages.task_table import TaskChoices, find_tasks
+from adit.core.pages.task_table import TaskChoices, add_notes, find_tasks, tasks_by_id
 
 
 def visible_job(user: Any, job_id: int) -> DicomJob:
@@ -28,8 +24,32 @@ def visible_job(user: Any, job_id: int) -> DicomJob:
     Raises:
         Http404: there is no such job, or it is somebody else's.
     """
-    jobs = DicomJob.objects.visible_to(user).select_related("owner", "group")
+    jobs = DicomJob.objects.visible_to(user).select_related(
+        "owner", "group", "archive", *_details()
+    )
     return get_object_or_404(jobs, pk=job_id)
+
+
+def _link_of(kind: JobKind) -> str:
+    """The name by which a job leads to the columns of its app."""
+    link: Any = kind.job_model._meta.get_ancestor_link(DicomJob)
+    return link.remote_field.get_accessor_name() if link else ""
+
+
+def _details() -> list[str]:
+    """The columns of all apps, and the profiles, so that they come with the job in one query."""
+    names = []
+    for kind in all_kinds():
+        if link := _link_of(kind):
+            profile = issubclass(kind.job_model, TransferJob)
+            names.append(f"{link}__profile" if profile else link)
+    return names
+
+
+def details_of(job: DicomJob) -> DicomJob:
+    """The job as an object of its own kind."""
+    link = _link_of(get_kind(job.kind))
+    return getattr(job, link) if link else job
 
 
 @login_required
@@ -37,62 +57,50 @@ def visible_job(user: Any, job_id: int) -> DicomJob:
 def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """Everything about a job. A POST filters and searches the table of its tasks."""
     job = visible_job(request.user, job_id)
-    choices = TaskChoices.from_request(request)
-    page = find_tasks(job, choices)
+    choices = TaskChoices.from_request(request, job_id)
+    if request.headers.get("HX-Target") == "tasks":
+        return tasks_response(request, job, choices)
+    with_progress([job])
+    table = table_context(request.user, job, choices)
+    reading = read_job(job, table["page"])
     context = {
+        **reading.context(request.user),
+        **table,
+        "details": details_of(job),
+    }
+    return render(request, "core/jobs/detail.html", context)
+
+
+def table_context(user: Any, job: Any, choices: TaskChoices) -> dict[str, Any]:
+    """What the table of tasks shows, but for their notes; the job knows its progress."""
+    page = find_tasks(job, choices, job.progress.counts)
+    return {
         "job": job,
         "page": page,
         "choices": choices,
         "task_states": DicomTask.State.choices,
         "task_ids": ",".join(str(task.pk) for task in page),
+        "bulk_actions": bulk_buttons(user, job),
     }
-    if request.headers.get("HX-Target") == "tasks":
-        return render(request, "core/jobs/_tasks.html", context)
-    context |= job_context(request.user, job)
-    context["details"] = concrete_job(job)
-    return render(request, "core/jobs/detail.html", context)
+
+
+def tasks_response(request: HttpRequest, job: DicomJob, choices: TaskChoices) -> HttpResponse:
+    """The table of tasks alone; the address of the page follows what is chosen, so that a reload
+    or the way back from a task shows the same."""
+    with_progress([job])
+    context = table_context(request.user, job, choices)
+    add_notes(job, context["page"])
+    response = render(request, "core/jobs/_tasks.html", context)
+    address = reverse("core:job_detail", args=[job.pk])
+    response["HX-Replace-Url"] = f"{address}?{choices.query}" if choices.query else address
+    return response
 
 
 @login_required
 @require_GET
 def job_live(request: HttpRequest, job_id: int) -> HttpResponse:
     """What the WebSocket would send, for pages without one."""
+    rows = id_list(request.GET.get("tasks", ""))
     job = visible_job(request.user, job_id)
-    return as_response(job_fragments(request.user, job, id_list(request.GET.get("tasks", ""))))
-
-
-@login_required
-@require_POST
-def job_action(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
-    """Do one of `JOB_ACTIONS`; 409 where the job's state does not allow it."""
-    action = JOB_ACTIONS.get(name)
-    if action is None:
-        raise Http404
-    url = reverse("core:job_detail", args=[job_id])
-    is_htmx = bool(request.headers.get("HX-Request"))
-    try:
-        outcome = action(request.user, job_id)  # type: ignore[arg-type]
-    except NoSuchJob as err:
-        raise Http404 from err
-    except Conflict as err:
-        if is_htmx:
-            return _with_toast(HttpResponse(status=409), str(err), "error")
-        return conflict(request, str(err), url)
-    except PermissionDenied as err:
-        if is_htmx:
-            return _with_toast(HttpResponse(status=403), str(err), "error")
-        raise
-    job = DicomJob.objects.filter(pk=job_id).first()
-    if job is None:
-        messages.success(request, outcome)
-        target = reverse("core:job_list")
-        return HttpResponse(headers={"HX-Redirect": target}) if is_htmx else redirect(target)
-    if is_htmx:
-        return _with_toast(as_response(job_fragments(request.user, job)), outcome, "success")
-    messages.success(request, outcome)
-    return redirect(url)
-
-
-def _with_toast(response: HttpResponse, text: str, level: str) -> HttpResponse:
-    response["HX-Trigger"] = json.dumps({"adit:toast": {"text": text, "level": level}})
-    return response
+    reading = read_job(job, tasks_by_id(job, rows))
+    return as_response(reading.fragments(request.user, rows))

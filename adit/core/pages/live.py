@@ -1,8 +1,7 @@
 """From PostgreSQL's notifications to the WebSockets of this process.
 
-One connection per process listens. What it hears goes through the in-memory channel layer to the
-consumers, which render. After a lost connection every watched page is rendered anew, for nobody
-knows what was missed.
+One connection per process listens. What it hears goes to the feeds, which read anew what somebody
+watches. After a lost connection all of them do, for nobody knows what was missed.
 """
 
 from __future__ import annotations
@@ -13,32 +12,30 @@ import logging
 from weakref import WeakKeyDictionary
 
 import psycopg
-from channels.layers import get_channel_layer
+from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
 from django.db import connections
 from psycopg import sql
 
 from adit.core.jobs.notify import JOB_CHANNEL
+from adit.core.models import DicomJob
+from adit.core.pages.feeds import all_feeds
 
 logger = logging.getLogger(__name__)
 
-# Who watches the list of jobs, and everybody who watches anything.
-ALL_JOBS_GROUP = "jobs"
-EVERYBODY_GROUP = "live"
 # Notifications that come within this time are passed on together.
 GATHER_SECONDS = 0.1
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
-
-
-def job_group(job_id: int) -> str:
-    """The channel layer's group of those who watch one job."""
-    return f"job.{job_id}"
+# Of so many jobs the owners are remembered; they never change.
+OWNERS_KEPT = 100_000
 
 
 class JobListener:
-    """Listens on `JOB_CHANNEL` and tells the groups which jobs changed."""
+    """Listens on `JOB_CHANNEL` and tells the feeds which jobs changed."""
 
     def __init__(self) -> None:
         self._changed: set[int] = set()
+        self._owners: dict[int, int] = {}
         self._task: asyncio.Task[None] | None = None
         self.listening = asyncio.Event()
 
@@ -62,7 +59,7 @@ class JobListener:
                     await connection.execute(sql.SQL("LISTEN {}").format(_channel()))
                     self.listening.set()
                     wait = FIRST_WAIT
-                    await _tell(EVERYBODY_GROUP, {"type": "jobs.missed"})
+                    all_feeds().all_changed()
                     await self._listen(connection)
             except (psycopg.Error, OSError) as err:
                 logger.warning("Listening for jobs: %s; again in %s s", type(err).__name__, wait)
@@ -83,9 +80,25 @@ class JobListener:
     async def _flush(self) -> None:
         await asyncio.sleep(GATHER_SECONDS)
         changed, self._changed = self._changed, set()
-        for job_id in changed:
-            await _tell(job_group(job_id), {"type": "jobs.changed", "jobs": [job_id]})
-        await _tell(ALL_JOBS_GROUP, {"type": "jobs.changed", "jobs": sorted(changed)})
+        if not len(all_feeds()):
+            return
+        unknown = changed - self._owners.keys()
+        if unknown:
+            try:
+                await self._learn_owners(unknown)
+            except DatabaseError:
+                # An owner who is not known may be anybody.
+                logger.warning("The owners of changed jobs cannot be read")
+        all_feeds().jobs_changed({job_id: self._owners.get(job_id) for job_id in changed})
+
+    async def _learn_owners(self, job_ids: set[int]) -> None:
+        if len(self._owners) > OWNERS_KEPT:
+            self._owners.clear()
+        self._owners |= await database_sync_to_async(_owners_of)(job_ids)
+
+
+def _owners_of(job_ids: set[int]) -> dict[int, int]:
+    return dict(DicomJob.objects.filter(pk__in=job_ids).values_list("pk", "owner_id"))
 
 
 def _channel() -> sql.Identifier:
@@ -102,13 +115,11 @@ async def _connect() -> psycopg.AsyncConnection:
         password=database["PASSWORD"] or None,
         autocommit=True,
         application_name="adit live",
+        # A connection that died without a word is noticed within half a minute.
+        keepalives_idle=15,
+        keepalives_interval=5,
+        keepalives_count=3,
     )
-
-
-async def _tell(group: str, message: dict[str, object]) -> None:
-    layer = get_channel_layer()
-    assert layer is not None, "CHANNEL_LAYERS has a default layer"
-    await layer.group_send(group, message)
 
 
 _listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, JobListener] = WeakKeyDictionary()

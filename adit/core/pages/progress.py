@@ -86,12 +86,24 @@ class JobProgress:
 
         Tasks that are not planned yet count as large as the planned ones are on average.
         """
-        planned = self.total - self.unplanned
-        if not self.instances_per_second or not planned:
+        if not self.instances_per_second or not self._likely_instances:
             return None
-        expected = self.instances_expected * self.total / planned
-        left = max(0.0, expected - self.instances_done)
+        left = max(0.0, self._likely_instances - self.instances_done)
         return timedelta(seconds=left / self.instances_per_second)
+
+    @property
+    def bytes_expected(self) -> int | None:
+        """About how many bytes there will be, by those of the instances so far; None where that
+        cannot be told or all is done."""
+        if not self.instances_done or self.ended == self.total:
+            return None
+        each = self.bytes_done / self.instances_done
+        return round(each * max(self.instances_done, self._likely_instances))
+
+    @property
+    def _likely_instances(self) -> float:
+        planned = self.total - self.unplanned
+        return self.instances_expected * self.total / planned if planned else 0.0
 
 
 def progress_of(job_ids: Collection[int]) -> dict[int, JobProgress]:

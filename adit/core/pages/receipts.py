@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 
-from adit.core.jobs.registry import get_kind
-from adit.core.models import DicomJob, SeriesTransfer
+from adit.core.models import DicomJob, DicomNode, DicomTask, SeriesTransfer, TransferTask
 from adit.core.pages.task_table import tasks_of_kind
-from adit.core.transfer.records import InstanceRecord, decode_records
 
 COUNTS = ("expected", "received", "sent", "confirmed", "excluded", "held", "failed")
+_SUMS = (*COUNTS, "released", "discarded", "bytes_sent")
 IDENTIFIERS_PERMISSION = "core.view_identifiers_in_receipts"
-_STATES = {
-    "e": "expected",
-    "r": "received",
-    "s": "sent",
-    "c": "confirmed",
-    "x": "excluded",
-    "h": "held",
-    "f": "failed",
-}
 
 
 @dataclass
@@ -41,6 +32,8 @@ class Totals:
     excluded: int = 0
     held: int = 0
     failed: int = 0
+    released: int = 0
+    discarded: int = 0
     bytes_sent: int = 0
     empty_tasks: int = 0
 
@@ -87,6 +80,12 @@ def _statement(totals: Totals, places: str) -> str:
     text = f"{totals.confirmed} of {totals.wanted} {noun} confirmed at {places}"
     if totals.excluded:
         text += f", {totals.excluded} excluded"
+    if totals.discarded:
+        text += f" ({totals.discarded} discarded by staff)"
+    if totals.held:
+        text += f", {totals.held} held for staff to decide"
+    if totals.released:
+        text += f", {totals.released} released by staff"
     if totals.empty_tasks:
         noun = "task" if totals.empty_tasks == 1 else "tasks"
         text += f", and {totals.empty_tasks} {noun} with nothing to confirm"
@@ -96,12 +95,12 @@ def _statement(totals: Totals, places: str) -> str:
 def sums(task_ids: list[int]) -> dict[int, Totals]:
     """The totals of each of the tasks, in one query."""
     totals = {task_id: Totals() for task_id in task_ids}
-    columns: dict[str, Any] = {f"sum_{name}": Sum(name) for name in (*COUNTS, "bytes_sent")}
+    columns: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _SUMS}
     columns["number"] = Count("id")
     rows = SeriesTransfer.objects.filter(task_id__in=task_ids).order_by().values("task_id")
     for row in rows.annotate(**columns):
         entry = totals[row["task_id"]]
-        for name in (*COUNTS, "bytes_sent"):
+        for name in _SUMS:
             setattr(entry, name, int(row[f"sum_{name}"]))
         entry.series = row["number"]
     return totals
@@ -118,8 +117,8 @@ def task_receipt(user: Any, task_id: int, kind: str) -> TaskReceipt:
     rows: list[Any] = list(task.series.defer("instances"))
     receipt = _receipt(user, task, rows)
     for row in rows:
-        counts = {name: getattr(row, name) for name in COUNTS}
-        receipt.totals.add(Totals(series=1, bytes_sent=row.bytes_sent, **counts))
+        counts = {name: getattr(row, name) for name in _SUMS}
+        receipt.totals.add(Totals(series=1, **counts))
     return receipt
 
 
@@ -135,93 +134,37 @@ def _receipt(user: Any, task: Any, rows: list[Any]) -> TaskReceipt:
     )
 
 
-def job_receipts(user: Any, job: DicomJob) -> tuple[list[TaskReceipt], Totals]:
-    """The receipts of all tasks of a job without their series, and the sum."""
-    tasks = list(tasks_of_kind(job.kind).filter(job_id=job.pk).order_by("line", "id"))
-    totals_by_task = sums([task.pk for task in tasks])
-    receipts, total = [], Totals()
+def job_totals(job: DicomJob) -> Totals:
+    """The sum over all tasks of a job, whatever their number."""
+    columns: dict[str, Any] = {f"sum_{name}": Sum(name) for name in _SUMS}
+    columns["number"] = Count("id")
+    rows = SeriesTransfer.objects.filter(task__job_id=job.pk).order_by()
+    found = rows.aggregate(**columns)
+    total = Totals(series=found["number"])
+    for name in _SUMS:
+        setattr(total, name, int(found[f"sum_{name}"] or 0))
+    filled = rows.filter(expected__gt=F("excluded")).values("task_id").distinct().count()
+    total.empty_tasks = DicomTask.objects.filter(job_id=job.pk).count() - filled
+    return total
+
+
+def job_receipts(user: Any, tasks: Iterable[Any]) -> list[TaskReceipt]:
+    """The receipts of some tasks of a job, without their series."""
+    tasks = list(tasks)
+    totals = sums([task.pk for task in tasks])
+    receipts = []
     for task in tasks:
         receipt = _receipt(user, task, [])
-        receipt.totals = totals_by_task[task.pk]
-        total.add(receipt.totals)
-        total.empty_tasks += receipt.totals.wanted == 0
+        receipt.totals = totals[task.pk]
         receipts.append(receipt)
-    return receipts, total
+    return receipts
 
 
-def job_statement(receipts: list[TaskReceipt], total: Totals) -> str:
+def job_statement(job: DicomJob, total: Totals) -> str:
     """The statement over all tasks of a job."""
-    places = sorted({receipt.destination for receipt in receipts})
-    return _statement(total, ", ".join(places))
-
-
-def _instance_json(record: InstanceRecord, shows_source: bool) -> dict[str, Any]:
-    entry = {
-        "sop_instance_uid": record.new_uid,
-        "state": _STATES[record.state],
-        "size": record.size,
-        "sha256_sent": record.sha256_sent,
-        "reason": record.reason,
-    }
-    if shows_source:
-        entry["source_sop_instance_uid"] = record.source_uid
-        entry["sha256_received"] = record.sha256_received
-    return entry
-
-
-def task_receipt_json(receipt: TaskReceipt, *, instances: bool = True) -> dict[str, Any]:
-    """The receipt of a task for machines. `size` is in bytes."""
-    task = receipt.task
-    content: dict[str, Any] = {
-        "task": task.pk,
-        "job": task.job_id,
-        "state": task.state,
-        "start": task.start.isoformat() if task.start else None,
-        "end": task.end.isoformat() if task.end else None,
-        "source": task.source.name,
-        "destination": receipt.destination,
-        "pseudonym": receipt.pseudonym,
-        "protocol": task.protocol,
-        "statement": receipt.statement,
-        "complete": receipt.totals.is_complete,
-        "totals": asdict(receipt.totals),
-        "series": [_series_json(row, receipt, instances) for row in receipt.series],
-    }
-    if receipt.shows_source and hasattr(task, "study_instance_uid"):
-        content["source_study_instance_uid"] = task.study_instance_uid
-        content["source_patient_id"] = task.patient_id
-    return content
-
-
-def _series_json(row: Any, receipt: TaskReceipt, instances: bool) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "series_instance_uid": row.new_series_instance_uid,
-        "series_number": row.series_number,
-        "modality": row.modality,
-        "state": row.state,
-        "reason": row.reason,
-        "instances_named": row.instances_named,
-        "bytes_sent": row.bytes_sent,
-        **{name: getattr(row, name) for name in COUNTS},
-    }
-    if receipt.shows_source:
-        entry["source_series_instance_uid"] = row.series_instance_uid
-        entry["description"] = row.description
-    if instances:
-        entry["instances"] = [
-            _instance_json(record, receipt.shows_source) for record in decode_records(row.instances)
-        ]
-    return entry
-
-
-def job_receipt_json(job: DicomJob, receipts: list[TaskReceipt], total: Totals) -> dict[str, Any]:
-    """The receipt of a job for machines; each task's own receipt lists its instances."""
-    return {
-        "job": job.pk,
-        "kind": get_kind(job.kind).key,
-        "state": job.state,
-        "statement": job_statement(receipts, total),
-        "complete": total.is_complete,
-        "totals": asdict(total),
-        "tasks": [task_receipt_json(receipt, instances=False) for receipt in receipts],
-    }
+    tasks = tasks_of_kind(job.kind)
+    places = ["–"]
+    if issubclass(tasks.model, TransferTask):
+        ids = tasks.model.objects.filter(job_id=job.pk).order_by().values("destination_id")
+        places = list(DicomNode.objects.filter(pk__in=ids).values_list("name", flat=True))
+    return _statement(total, ", ".join(sorted(places)))

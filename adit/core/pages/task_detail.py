@@ -1,16 +1,19 @@
-"""The page of a task."""
+"""The page of a task, and the actions on it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
 
+from adit.core.jobs.actions import TASK_ACTIONS, Conflict
 from adit.core.models import DicomTask
-from adit.core.pages.fragments import as_response, task_context, task_fragments
+from adit.core.pages.action_answers import answer_action, reason_of
+from adit.core.pages.fragments import TaskReading, as_response, read_task
 
 
 def visible_task(user: Any, task_id: int) -> DicomTask:
@@ -25,14 +28,21 @@ def visible_task(user: Any, task_id: int) -> DicomTask:
     return get_object_or_404(tasks, pk=task_id)
 
 
+def _visible_reading(user: Any, task_id: int) -> TaskReading:
+    reading = read_task(task_id, visible_task(user, task_id).job.kind)
+    if reading is None:
+        raise Http404
+    return reading
+
+
 @login_required
 @require_GET
 def task_detail(request: HttpRequest, task_id: int) -> HttpResponse:
     """Criteria, nodes, ledger and events of a task; its raw log for staff."""
-    task = visible_task(request.user, task_id)
-    context = task_context(task_id, task.job.kind)
-    context["job"] = task.job
-    context["log"] = task.log if request.user.is_staff else ""  # type: ignore[union-attr]
+    reading = _visible_reading(request.user, task_id)
+    context = reading.context(request.user)
+    if request.user.is_staff:  # type: ignore[union-attr]
+        context["log"] = reading.task.log
     return render(request, "core/tasks/detail.html", context)
 
 
@@ -40,5 +50,36 @@ def task_detail(request: HttpRequest, task_id: int) -> HttpResponse:
 @require_GET
 def task_live(request: HttpRequest, task_id: int) -> HttpResponse:
     """What the WebSocket would send, for pages without one."""
-    task = visible_task(request.user, task_id)
-    return as_response(task_fragments(task_id, task.job.kind))
+    return as_response(_visible_reading(request.user, task_id).fragments(request.user))
+
+
+@login_required
+@require_POST
+def task_action(request: HttpRequest, task_id: int, name: str) -> HttpResponse:
+    """Do one of `TASK_ACTIONS`; 409 where the state of the task, or its job's, forbids it."""
+    action = TASK_ACTIONS.get(name)
+    if action is None:
+        raise Http404
+    user: Any = request.user
+    task = visible_task(user, task_id)
+    title = f"task {task.line} of job {task.job_id}"
+
+    def act() -> str:
+        # Pages name a task by its place in the job.
+        try:
+            action(user, task_id)
+        except Conflict as err:
+            raise Conflict(f"Cannot {action.verb} {title}: {reason_of(str(err))}.") from err
+        return f"{title.capitalize()} is {action.past}."
+
+    def parts() -> HttpResponse | None:
+        reading = read_task(task_id, task.job.kind)
+        return as_response(reading.fragments(user)) if reading else None
+
+    return answer_action(
+        request,
+        act,
+        back=reverse("core:task_detail", args=[task_id]),
+        parts=parts,
+        gone=reverse("core:job_detail", args=[task.job_id]),
+    )

@@ -3,12 +3,13 @@
 import socket
 from functools import partial
 
+from adit.core.dicom import CommitmentReport
+
 from .allowlist import AllowListFile
 from .associations import AssociationCounter
 from .child import Child
 from .commitments import enter_report
 from .configuration import ReceiverConfig
-from .event_reports import CommitmentResult
 from .refusals import Refusal, Refusals
 from .registry import Entry, Registry
 from .scp import Doorkeeping, StoreScp
@@ -85,5 +86,6 @@ class Acceptor:
             )
         )
 
-    def _keep_report(self, registry: Registry, result: CommitmentResult) -> None:
-        registry.call(lambda connection: enter_report(connection, self._config.name, result))
+    def _keep_report(self, registry: Registry, report: CommitmentReport, sender: str) -> None:
+        name = self._config.name
+        registry.call(lambda connection: enter_report(connection, report, sender, name))

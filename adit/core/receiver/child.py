@@ -1,5 +1,6 @@
 """A child process of a receiver: how it is started, told to end, and ends with its parent."""
 
+import contextlib
 import os
 import select
 import signal
@@ -39,7 +40,9 @@ class Child:
 
     def ready(self) -> None:
         """Tell the parent that the work has begun."""
-        os.write(self._ready, b".")
+        # The parent does not wait for a child that it starts again.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._ready, b".")
         os.close(self._ready)
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.db import connection
 from django.db.models.functions import Now
 
-from adit.core.models import CommitmentReport, ReceivedInstance, Receiver, RefusedSender
+from adit.core.models import ReceivedInstance, ReceivedReport, Receiver, RefusedSender
 
 from .claims import OWNER_LOCK
 from .spool import Spool
@@ -90,7 +90,7 @@ def delete_discarded(receiver: str, spool: Spool) -> int:
 def forget_old_records() -> None:
     """Delete counted refusals and unread reports that interest nobody any more."""
     RefusedSender.objects.filter(last__lt=Now() - _RECORD_LIFETIME).delete()
-    CommitmentReport.objects.filter(received_at__lt=Now() - _RECORD_LIFETIME).delete()
+    ReceivedReport.objects.filter(received_at__lt=Now() - _RECORD_LIFETIME).delete()
 
 
 def quarantine(after: timedelta) -> int:

@@ -32,18 +32,20 @@ class ReceiverInbox:
         *,
         spill_folder: Path | None = None,
         spill_threshold: int = SPILL_THRESHOLD,
-        shared_spool: bool = True,
+        shared_spool: bool | None = None,
     ) -> None:
         """Prepare to take over instances.
 
         Args:
             spill_folder: Where instances above the threshold go; without it all stay in memory.
             shared_spool: Whether to look for the files under the receiver's path first, which
-                succeeds on the receiver's host and where hosts share a disk.
+                succeeds on the receiver's host and where hosts share a disk; None leaves it to the
+                settings.
         """
         self._spill_folder = spill_folder
         self._spill_threshold = spill_threshold
-        self._shared_spool = shared_spool
+        shared = settings.RECEIVER_SHARED_SPOOL if shared_spool is None else shared_spool
+        self._shared_spool = shared
 
     @contextlib.contextmanager
     def expect(

@@ -17,6 +17,7 @@ from adit.core.dicom.dimse.commands import (
     C_CANCEL_RQ,
     C_ECHO_RQ,
     C_STORE_RQ,
+    N_EVENT_REPORT_RQ,
     Command,
     CommandError,
     echo_response,
@@ -44,7 +45,7 @@ from .acceptance import (
     printable,
     read_request,
 )
-from .event_reports import N_EVENT_REPORT_RQ, EventReport, ReportKeeper
+from .event_reports import EventReport, ReportKeeper
 from .spool import Spool, SpooledFile
 from .storing import OUT_OF_RESOURCES, SUCCESS, Store
 from .wire import MAXIMUM_PDU, PduSource, prepare

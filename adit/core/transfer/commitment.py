@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
-from adit.core.dicom import DicomInstance, DicomOperator, TransientDicomError
-from adit.core.dicom.commitment import CommitmentReport
-from adit.core.receiver.commitments import wait_for_report
+from adit.core.dicom import DicomInstance, DicomOperator
 
 
 class CommitmentWay:
@@ -43,30 +40,3 @@ class CommitmentWay:
 
     def rest(self) -> None:
         self._operator.close()
-
-
-class ReceivedReports:
-    """The reports that receivers get; `adit.core.dicom.CommitmentReports` on PostgreSQL."""
-
-    @contextlib.contextmanager
-    def expect(self, transaction_uid: str) -> Iterator[_Reports]:
-        yield _Reports(transaction_uid)
-
-
-class _Reports:
-    def __init__(self, transaction_uid: str) -> None:
-        self._transaction_uid = transaction_uid
-
-    def take(self, timeout: float) -> CommitmentReport | None:
-        found = wait_for_report(self._transaction_uid, timeout)
-        if found is None:
-            return None
-        try:
-            failed = {str(uid): int(reason) for uid, reason in found.failed.items()}
-        except (TypeError, ValueError) as error:
-            raise TransientDicomError("A report cannot be read.", code="protocol") from error
-        return CommitmentReport(
-            transaction_uid=found.transaction_uid,
-            committed=frozenset(found.committed) - failed.keys(),
-            failed=failed,
-        )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from adit.core.dicom import DicomError
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.records import InstanceRecord
 
@@ -21,6 +22,14 @@ class Proof:
 
     uids: frozenset[str]
     method: str
+
+
+class DestinationAway(Exception):
+    """The destination does not take anything now; another protocol at the source is no help."""
+
+    def __init__(self, cause: DicomError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class Destination(Protocol):

@@ -36,8 +36,10 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Delivered:
-    """What the destination said to one instance. `note` is a remark on an accepted one."""
+    """What the destination said to one instance. `note` is a remark on an accepted one; `excluded`
+    says why it stays behind on purpose."""
 
     outgoing: Outgoing
     error: DicomError | None = None
     note: str = ""
+    excluded: str = ""

@@ -9,57 +9,24 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
+from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState
+from adit.core.transfer.series_ledger import SeriesLedger
 
 S = InstanceState
 # What need not be fetched (again).
 _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 
 
-@dataclass(kw_only=True)
-class SeriesLedger:
-    """One series: its records by source SOP Instance UID.
-
-    Attributes:
-        named: whether the source lists its instances by UID.
-        counted: whether the source tells at least their number.
-        fetched_whole: whether this run fetched all that the source has of it, without an error.
-        judged: whether an earlier run came to its end with the series incomplete.
-    """
-
-    series_instance_uid: str
-    row_id: int | None = None
-    new_series_instance_uid: str = ""
-    series_number: int | None = None
-    modality: str = ""
-    description: str = ""
-    named: bool = True
-    counted: bool = True
-    fetched_whole: bool = False
-    judged: bool = False
-    expected: int = 0
-    reason: str = ""
-    bytes_received: int = 0
-    records: dict[str, InstanceRecord] = field(default_factory=dict)
-    dirty: bool = True
-
-    def counts(self) -> Counter[InstanceState]:
-        return Counter(record.state for record in self.records.values())
-
-    @property
-    def excluded(self) -> bool:
-        """Whether the plan left the whole series behind."""
-        return bool(self.reason)
-
-
 @dataclass(frozen=True)
 class Totals:
     """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
-    were neither sent nor settled otherwise; `sent` were sent but not confirmed. `done` is what
-    progress is measured by."""
+    were neither sent nor settled otherwise; `sent` were sent but not confirmed; `discarded` are
+    those of the excluded ones that staff discarded. `done` is what progress is measured by."""
 
     expected: int
     waiting: int
@@ -69,6 +36,7 @@ class Totals:
     held: int
     failed: int
     bytes_sent: int
+    discarded: int = 0
     done: int = 0
 
     @property
@@ -87,6 +55,8 @@ class Ledger:
     def __init__(self, series: Iterable[SeriesLedger] = ()) -> None:
         self._lock = threading.RLock()
         self._series = {s.series_instance_uid: s for s in series}
+        # Of instances on their way, by source SOP Instance UID.
+        self._deid_counts: dict[str, DeidCounts] = {}
         self._reported = 0
 
     # What is expected
@@ -182,11 +152,36 @@ class Ledger:
             record.state = S.SENT
             record.new_uid, record.sha256_sent, record.size = new_uid, sha256, size
             record.reason = note
+            counts = self._deid_counts.pop(source_uid, None)
+            # One that is sent again counts once: the same instance gives the same counts.
+            if counts is not None and not record.counted:
+                series.deid_counts.add(counts)
+                record.counted = True
             series.new_series_instance_uid = new_series_uid
             series.dirty = True
 
-    def held(self, source_uid: str, reason: str) -> None:
-        self._settle(source_uid, S.HELD, reason, retry=False)
+    def deidentified(self, source_uid: str, counts: DeidCounts) -> None:
+        """Note what was done to an instance; it enters the report once the instance is sent."""
+        with self._lock:
+            self._deid_counts[source_uid] = counts
+
+    def accepted(self, source_uid: str) -> frozenset[str]:
+        """The findings with which staff released the instance."""
+        with self._lock:
+            return frozenset(self._find(source_uid)[1].accepted)
+
+    def held(self, source_uid: str, reason: str, findings: Iterable[str] = ()) -> None:
+        """Hold an instance back. `findings` are kinds and tags, never values."""
+        with self._lock:
+            self._settle(source_uid, S.HELD, reason, retry=False)
+            self._find(source_uid)[1].findings = tuple(sorted(set(findings)))
+
+    def converted(self, source_series_uid: str, files: list[dict[str, Any]]) -> None:
+        """Enter the files (`name`, `size`, `sha256`) that were made of a series."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            series.files = files
+            series.dirty = True
 
     def excluded(self, source_uid: str, reason: str) -> None:
         self._settle(source_uid, S.EXCLUDED, reason, retry=False)
@@ -198,6 +193,7 @@ class Ledger:
         with self._lock:
             series, record = self._find(source_uid)
             record.state, record.reason, record.retry = state, reason[:200], retry
+            self._deid_counts.pop(source_uid, None)
             series.dirty = True
 
     def _find(self, source_uid: str) -> tuple[SeriesLedger, InstanceRecord]:
@@ -260,6 +256,46 @@ class Ledger:
                         record.state, record.reason = S.EXPECTED, reason
                         series.dirty = True
 
+    def files_of(self, new_series_uid: str) -> list[dict[str, Any]]:
+        """What was made of a series, by its UID at the destination."""
+        with self._lock:
+            for series in self._series.values():
+                if series.new_series_instance_uid == new_series_uid:
+                    return list(series.files)
+            return []
+
+    def absent(self, source_series_uid: str, there: set[str]) -> tuple[int, int]:
+        """How many instances of a series are neither among those that are `there` (by source
+        UID) nor excluded, and how many of these will not come any more."""
+        with self._lock:
+            series = self._series[source_series_uid]
+            out = [r for r in series.records.values() if r.source_uid not in there]
+            lost = sum(r.state is S.HELD or (r.state is S.FAILED and not r.retry) for r in out)
+            excluded = sum(r.state is S.EXCLUDED for r in out)
+            unnamed = max(0, series.expected - len(series.records))
+            return len(out) - excluded + unnamed, lost
+
+    def start_broken_series_anew(self) -> None:
+        """Let a series of which anything is missing be fetched as a whole."""
+        with self._lock:
+            missing = self.missing()
+            for uid in missing:
+                series = self._series[uid]
+                series.files, series.dirty = [], True
+                for record in series.records.values():
+                    if record.state in (S.SENT, S.CONFIRMED):
+                        record.state = S.EXPECTED
+
+    def confirmed_uids(self) -> set[str]:
+        """The SOP Instance UIDs at the destination of all that is proven."""
+        with self._lock:
+            return {
+                record.new_uid
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.CONFIRMED
+            }
+
     # Sums
 
     def totals(self) -> Totals:
@@ -284,6 +320,9 @@ class Ledger:
                 held=counts[S.HELD],
                 failed=counts[S.FAILED],
                 bytes_sent=sent_bytes,
+                discarded=sum(
+                    r.discarded for s in self._series.values() for r in s.records.values()
+                ),
                 done=min(max(done, self._reported), expected - excluded),
             )
 
@@ -306,6 +345,17 @@ class Ledger:
                 for record in series.records.values()
                 if record.reason and record.state is S.CONFIRMED
             )
+
+    def exclusions(self) -> list[str]:
+        """Why instances were excluded, each reason once."""
+        with self._lock:
+            found = {
+                record.reason
+                for series in self._series.values()
+                for record in series.records.values()
+                if record.state is S.EXCLUDED
+            } | {series.reason for series in self._series.values()}
+            return sorted(reason.rstrip(".") for reason in found if reason)
 
     def take_dirty(self) -> list[SeriesLedger]:
         """The series that changed since the last call. The caller holds `lock` while it reads."""

@@ -8,17 +8,20 @@ import time
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from adit.core.models import SeriesTransfer
-from adit.core.transfer.ledger import Ledger, SeriesLedger, Totals
+from adit.core.transfer.deid_counts import DeidCounts
+from adit.core.transfer.ledger import Ledger, Totals
 from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.run import Run
+from adit.core.transfer.series_ledger import SeriesLedger
 
 
 def load_ledger(task_id: int) -> Ledger:
     """The ledger as earlier attempts left it."""
-    return Ledger(_load(row) for row in SeriesTransfer.objects.filter(task_id=task_id))
+    return Ledger(load_series(row) for row in SeriesTransfer.objects.filter(task_id=task_id))
 
 
-def _load(row: SeriesTransfer) -> SeriesLedger:
+def load_series(row: SeriesTransfer) -> SeriesLedger:
+    """The series of a row."""
     return SeriesLedger(
         series_instance_uid=row.series_instance_uid,
         row_id=row.pk,
@@ -31,12 +34,15 @@ def _load(row: SeriesTransfer) -> SeriesLedger:
         reason=row.reason,
         judged=row.state in (SeriesTransfer.State.WARNING, SeriesTransfer.State.FAILURE),
         bytes_received=row.bytes_received,
+        files=row.files,
         records={record.source_uid: record for record in decode_records(row.instances)},
+        deid_counts=DeidCounts.from_json(row.deid_counts),
         dirty=False,
     )
 
 
-def _fill(row: SeriesTransfer, series: SeriesLedger) -> None:
+def fill_row(row: SeriesTransfer, series: SeriesLedger) -> None:
+    """Put the series into its row, which is then to be saved."""
     counts = series.counts()
     state = InstanceState
     row.new_series_instance_uid = series.new_series_instance_uid
@@ -56,7 +62,11 @@ def _fill(row: SeriesTransfer, series: SeriesLedger) -> None:
     row.received = sum(1 for record in series.records.values() if record.sha256_received)
     row.bytes_received = series.bytes_received
     row.bytes_sent = sum(record.size for record in series.records.values())
+    row.files = series.files
     row.state = _state_of(row)
+    row.released = sum(1 for record in series.records.values() if record.accepted)
+    row.discarded = sum(1 for record in series.records.values() if record.discarded)
+    row.deid_counts = series.deid_counts.to_json()
     row.instances = encode_records(series.records.values())
 
 
@@ -142,7 +152,7 @@ class LedgerWriter:
                     task_id=self._task_id,
                     series_instance_uid=series.series_instance_uid,
                 )
-                _fill(row, series)
+                fill_row(row, series)
                 rows.append((series, row))
             totals = self._ledger.totals()
         try:

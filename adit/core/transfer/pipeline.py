@@ -21,7 +21,7 @@ from adit.core.dicom import (
     TransientDicomError,
     buffered,
 )
-from adit.core.transfer.destination import Destination
+from adit.core.transfer.destination import Destination, DestinationAway
 from adit.core.transfer.direct import DirectRoute
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
@@ -219,6 +219,8 @@ class Pipeline:
             problems: list[DicomError] = []
             try:
                 refused = self._enter(self._destination.deliver(_until_error(outgoing, problems)))
+            except DestinationAway as away:
+                return _Pass(destination=away.cause)
             except DicomError as error:
                 return _Pass(destination=error)
         if refused is not None or problems:
@@ -248,7 +250,9 @@ class Pipeline:
         for answer in answers:
             self._run.cancel.check()
             item, error = answer.outgoing, answer.error
-            if error is None:
+            if answer.excluded:
+                self._ledger.excluded(item.source_uid, answer.excluded)
+            elif error is None:
                 failures = 0
                 self._ledger.sent(
                     item.source_uid,

@@ -17,6 +17,12 @@ from adit.core.transfer.request import TransferRequest
 
 EMPTY = "The source has no instances in this series."
 UNCOUNTED = "The source tells neither names nor number of the instances of {} of its series."
+# Modalities whose instances hold no pixel data (PS3.3 C.7.3.1.1.1).
+WITHOUT_PIXELS = frozenset(
+    ("SR", "KO", "PR", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "PLAN", "REG")
+    + ("RESP", "RTINTENT", "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SMR")
+    + ("ANN", "ASMT", "KER", "LEN", "OAM", "SRF", "STAIN", "TEXTUREMAP", "VA", "M3D", "POS")
+)
 
 
 @dataclass(kw_only=True)
@@ -161,6 +167,8 @@ def _plan_series(
     )
     if request.pseudonymize and planned.modality in request.excluded_modalities:
         planned.excluded = f"Modality {planned.modality} is excluded when pseudonymising."
+    elif request.convert_to_nifti and planned.modality in WITHOUT_PIXELS:
+        planned.excluded = f"Modality {planned.modality} has no pixels to convert to NIfTI."
     uids = _list_instances(source, request, patient_id, series.series_instance_uid)
     # A source that answers nothing at IMAGE level, or less than it counts, is not believed.
     counted = series.number_of_instances

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
 from adit.core.deid import Assignment, Pseudonymizer
 from adit.core.dicom import (
@@ -22,7 +19,6 @@ from adit.core.dicom import (
 )
 from adit.core.dicom.policy import query_protocols
 from adit.core.models import (
-    DicomFolder,
     DicomNode,
     DicomServer,
     DicomTask,
@@ -31,17 +27,17 @@ from adit.core.models import (
     TransferJob,
     TransferTask,
 )
+from adit.core.receiver.commitments import ReceivedReports
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.core.receiver.leftovers import discard_leftovers
 from adit.core.transfer.association_slots import AssociationSlots
-from adit.core.transfer.commitment import CommitmentWay, ReceivedReports
+from adit.core.transfer.commitment import CommitmentWay
 from adit.core.transfer.confirmation import Inquiry, QueryWay, Way
 from adit.core.transfer.destination import Destination
 from adit.core.transfer.direct import DirectRoute
-from adit.core.transfer.folder_destination import FolderDestination, StudyFolder
+from adit.core.transfer.folder_places import file_destination
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.ledger_store import LedgerWriter, load_ledger, mark_unfinished_series
-from adit.core.transfer.names import safe_name
 from adit.core.transfer.pipeline import Ending, Pipeline, plan_transfer
 from adit.core.transfer.plan import Plan
 from adit.core.transfer.request import TransferRequest
@@ -101,7 +97,7 @@ class TransferWork:
                 waits = settings.TRANSFER_RECONNECT_WAITS
                 plan = plan_transfer(source, request, self._run, waits)
                 pseudonymizer = self._pseudonymizer()
-                destination = self._destination(stack, plan, pseudonymizer)
+                destination = self._destination(stack, plan, pseudonymizer, ledger)
                 pipeline = Pipeline(
                     request,
                     source,
@@ -191,6 +187,7 @@ class TransferWork:
             series_instance_uids=tuple(task.series_instance_uids),
             excluded_modalities=frozenset(profile.excluded_modalities if profile else ()),
             pseudonymize=bool(profile),
+            convert_to_nifti=self._job.convert_to_nifti,
         )
 
     def _pseudonymizer(self) -> Pseudonymizer | None:
@@ -208,7 +205,11 @@ class TransferWork:
         )
 
     def _destination(
-        self, stack: contextlib.ExitStack, plan: Plan, pseudonymizer: Pseudonymizer | None
+        self,
+        stack: contextlib.ExitStack,
+        plan: Plan,
+        pseudonymizer: Pseudonymizer | None,
+        ledger: Ledger,
     ) -> Destination:
         node = self._task.destination
         if node.kind == DicomNode.Kind.SERVER:
@@ -217,14 +218,10 @@ class TransferWork:
                 stack.enter_context(self._operator(server, sends=True)),
                 self._inquiry(stack, server, self._task.pseudonym if pseudonymizer else ""),
             )
-        folder = DicomFolder.objects.get(pk=node.pk)
-        place = self._study_folder(folder, plan, pseudonymizer)
-        return FolderDestination(
-            node.name,
-            folder.root(),
-            place,
-            lambda final: self._remember(destination_path=final),
-        )
+        study_uid = self._task.study_instance_uid
+        if pseudonymizer:
+            study_uid = pseudonymizer.map_uid(study_uid)
+        return file_destination(self._task, self._job, plan, study_uid, ledger, self._run)
 
     def _inquiry(self, stack: contextlib.ExitStack, server: DicomServer, pseudonym: str) -> Inquiry:
         """All ways to ask the server what it holds, the preferred one first."""
@@ -260,24 +257,6 @@ class TransferWork:
         stack.enter_context(self._run.cancel.on_cancel(stop.cancel))
         operator = stack.enter_context(self._operator(source, cancel=stop))
         return DirectRoute(operator, destination, route.destination_ae_title, stop)
-
-    def _study_folder(
-        self, folder: DicomFolder, plan: Plan, pseudonymizer: Pseudonymizer | None
-    ) -> StudyFolder:
-        job, task = self._job, self._task
-        day = timezone.localtime(job.created).strftime("%Y%m%d")
-        job_name = safe_name(f"adit_{job.kind}_{job.pk}_{day}_{job.owner.username}")
-        uid = task.study_instance_uid
-        transferred = [series for series in plan.series if not series.excluded]
-        numbers = Counter(series.series_number for series in plan.series)
-        return StudyFolder(
-            parent=Path(job_name) / safe_name(task.pseudonym or task.patient_id),
-            study_uid=pseudonymizer.map_uid(uid) if pseudonymizer else uid,
-            modalities=[series.modality for series in transferred],
-            series_folders=folder.series_folders,
-            shared_numbers=frozenset(n for n, times in numbers.items() if times > 1),
-            final=task.destination_path,
-        )
 
     def _remember(self, **columns: str) -> None:
         """Write columns of this kind's own table."""

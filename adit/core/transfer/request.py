@@ -13,6 +13,7 @@ class TransferRequest:
         series_instance_uids: the wanted series; empty for the whole study.
         excluded_modalities: series of these modalities stay behind (PS3.3 C.7.3.1.1.1).
         pseudonymize: whether anything is changed on the way.
+        convert_to_nifti: whether series without pixels stay behind.
     """
 
     patient_id: str
@@ -20,3 +21,4 @@ class TransferRequest:
     series_instance_uids: tuple[str, ...] = ()
     excluded_modalities: frozenset[str] = frozenset()
     pseudonymize: bool = False
+    convert_to_nifti: bool = False

@@ -6,19 +6,27 @@ import errno
 import io
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.tag import Tag
 
-from adit.core.deid import DeidentificationError, DeidResult, ExcludedModality, Pseudonymizer
+from adit.core.deid import (
+    DeidentificationError,
+    DeidResult,
+    ExcludedModality,
+    Finding,
+    Pseudonymizer,
+)
 from adit.core.dicom import (
     DicomInstance,
     FileSlice,
     MalformedDataSet,
     TransientDicomError,
 )
+from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.items import Outgoing
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.run import Run
@@ -54,10 +62,12 @@ def check_in(instances: Iterable[DicomInstance], ledger: Ledger, run: Run) -> It
 def pseudonymize(
     arrivals: Iterable[Outgoing], pseudonymizer: Pseudonymizer, ledger: Ledger, folder: Path
 ) -> Iterator[Outgoing]:
-    """De-identify each instance; one in which the leak gate finds something is held back."""
+    """De-identify each instance; one in which the leak gate finds something is held back, unless
+    staff has accepted just that."""
     for arrival in arrivals:
         try:
-            outgoing, result = _pseudonymize_one(arrival, pseudonymizer, folder)
+            accepted = ledger.accepted(arrival.source_uid)
+            outgoing, result = _pseudonymize_one(arrival, pseudonymizer, folder, accepted)
         except ExcludedModality as err:
             ledger.excluded(arrival.source_uid, str(err))
             continue
@@ -71,12 +81,22 @@ def pseudonymize(
             ledger.excluded(arrival.source_uid, result.excluded)
             outgoing.discard()
             continue
-        if result.findings:
-            where = ", ".join(sorted({_name_of(finding.tag) for finding in result.findings}))
-            ledger.held(arrival.source_uid, f"Held: identifying values may remain in {where}.")
+        findings = [one for one in result.findings if str(one) not in accepted]
+        if findings:
+            ledger.held(arrival.source_uid, reason_for_holding(findings), map(str, findings))
             outgoing.discard()
             continue
+        actions = Counter({str(action): n for action, n in result.action_counts.items()})
+        counts = DeidCounts(1, actions, Counter(result.unknown))
+        ledger.deidentified(arrival.source_uid, counts)
         yield outgoing
+
+
+def reason_for_holding(findings: Iterable[Finding]) -> str:
+    """Why an instance is held, without any value."""
+    places = sorted({_name_of(finding.tag) for finding in findings})
+    shown = ", ".join(places[:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
+    return f"Held: identifying values may remain in {shown}."
 
 
 def work_folder_error(error: OSError) -> TransientDicomError:
@@ -94,7 +114,7 @@ def _name_of(tag: int) -> str:
 
 
 def _pseudonymize_one(
-    arrival: Outgoing, pseudonymizer: Pseudonymizer, folder: Path
+    arrival: Outgoing, pseudonymizer: Pseudonymizer, folder: Path, accepted: frozenset[str]
 ) -> tuple[Outgoing, DeidResult]:
     instance = arrival.instance
     syntax = instance.transfer_syntax_uid
@@ -102,7 +122,7 @@ def _pseudonymize_one(
         path = folder / f"{uuid.uuid4().hex}.deid"
         try:
             with instance.open() as source, path.open("w+b") as target:
-                result = pseudonymizer.process(source, target, syntax)
+                result = pseudonymizer.process(source, target, syntax, accepted=accepted)
         except BaseException as error:
             path.unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -111,10 +131,11 @@ def _pseudonymize_one(
         data: bytes | FileSlice = FileSlice(path, 0, path.stat().st_size)
     else:
         buffer = io.BytesIO()
-        result = pseudonymizer.process(io.BytesIO(instance.data), buffer, syntax)
+        result = pseudonymizer.process(io.BytesIO(instance.data), buffer, syntax, accepted=accepted)
         data = buffer.getvalue()
-    written_in = result.transfer_syntax_uid or syntax
-    changed = DicomInstance(result.sop_class_uid, result.sop_instance_uid, written_in, data)
+    # Cleaned pixels are written uncompressed.
+    syntax = result.transfer_syntax_uid or syntax
+    changed = DicomInstance(result.sop_class_uid, result.sop_instance_uid, syntax, data)
     outgoing = Outgoing(
         source_uid=arrival.source_uid,
         source_series_uid=arrival.source_series_uid,

@@ -14,6 +14,8 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     proven = f"{totals.confirmed} of {totals.wanted} instances confirmed at {destination}"
     if totals.excluded:
         proven += f", {totals.excluded} excluded"
+    if totals.discarded:
+        proven += f" ({totals.discarded} discarded by staff)"
     noted = [f"{number}: {note.rstrip('.')}" for note, number in ledger.notes().most_common(2)]
     if noted:
         proven += f" ({'; '.join(noted)})"
@@ -24,7 +26,7 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     if not totals.expected:
         why = str(ending.error) if ending.error else "The study has no instances."
     elif not totals.wanted:
-        why = "Everything in this study is excluded by the de-identification profile."
+        why = "Everything in this study is excluded: " + "; ".join(ledger.exclusions()) + "."
     elif ending.error is not None:
         why = str(ending.error)
     else:
@@ -33,5 +35,6 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
         bool(totals.expected) and not any(True for _ in ledger.missing())
     )
     message = f"{proven}. {why}" if totals.wanted else why
-    state = "WARNING" if totals.confirmed else "FAILURE"
+    # What is held is not lost: staff releases or discards it.
+    state = "WARNING" if totals.confirmed or totals.held else "FAILURE"
     return TaskResult(state, message, retry=not permanent)

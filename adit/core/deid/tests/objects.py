@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pydicom.data
@@ -137,8 +139,10 @@ def _end_of_meta(path: Path) -> int:
 def part10(data: bytes, transfer_syntax_uid: str, result: DeidResult) -> bytes:
     """A DICOM file around a data set (PS3.10 7.1)."""
     meta = Dataset()
-    meta.add_new(0x00020002, "UI", result.sop_class_uid)
-    meta.add_new(0x00020003, "UI", result.sop_instance_uid)
+    if result.sop_class_uid:
+        meta.add_new(0x00020002, "UI", result.sop_class_uid)
+    if result.sop_instance_uid:
+        meta.add_new(0x00020003, "UI", result.sop_instance_uid)
     meta.add_new(0x00020010, "UI", transfer_syntax_uid)
     meta.add_new(0x00020012, "UI", PYDICOM_IMPLEMENTATION_UID)
     return bytes(128) + b"DICM" + encode_meta(meta) + data
@@ -153,3 +157,22 @@ def encode_meta(meta: Dataset) -> bytes:
     version = encode_element(EXPLICIT_LITTLE, 0x00020001, b"OB", b"\0\1")
     length = len(version + body).to_bytes(4, "little")
     return encode_element(EXPLICIT_LITTLE, 0x00020000, b"UL", length) + version + body
+
+
+@cache
+def phantoms(per_series: int = 1) -> list[tuple[bytes, str]]:
+    """Instances of the example studies, as encoded data sets with their transfer syntax."""
+    from adit.test_pacs.phantoms import example_instances
+
+    seen: Counter[str] = Counter()
+    found = []
+    for dataset in example_instances(scale=0.1, samples=False):
+        uid = str(dataset.SeriesInstanceUID)
+        seen[uid] += 1
+        if seen[uid] <= per_series:
+            buffer = io.BytesIO()
+            dataset.save_as(buffer, enforce_file_format=True)
+            data = buffer.getvalue()
+            syntax = str(dataset.file_meta.TransferSyntaxUID)
+            found.append((data[144 + int.from_bytes(data[140:144], "little") :], syntax))
+    return found

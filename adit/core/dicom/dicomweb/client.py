@@ -12,7 +12,7 @@ import httpx
 
 from ..cancel import CancelToken
 from ..config import LocalConfig, ServerConfig
-from ..errors import DicomError, from_exception, from_http_status
+from ..errors import DicomError, from_exception, from_http_status, own_certificate
 
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
 
@@ -31,16 +31,16 @@ class DicomWebClient:
             headers["Authorization"] = server.dicomweb_authorization
         try:
             verify = server.tls.ssl_context() if server.tls else True
-            self._client = httpx.Client(
-                headers=headers,
-                timeout=httpx.Timeout(local.network_timeout, connect=local.connect_timeout),
-                verify=verify,
-                follow_redirects=True,
-                # Transfers go straight to the PACS, whatever the environment says.
-                trust_env=False,
-            )
         except OSError as error:
-            raise from_exception(server.name, error) from error
+            raise own_certificate(server.name, error) from error
+        self._client = httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(local.network_timeout, connect=local.connect_timeout),
+            verify=verify,
+            follow_redirects=True,
+            # Transfers go straight to the PACS, whatever the environment says.
+            trust_env=False,
+        )
 
     def close(self) -> None:
         """Closes the connections."""

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import select
 import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO, NoReturn, Protocol
+from collections.abc import Sequence
+from typing import BinaryIO, NoReturn
 
 from ..cancel import CancelToken
 from ..config import LocalConfig, ServerConfig
 from ..contexts import Context
 from ..errors import (
+    DicomError,
     PermanentDicomError,
     TransientDicomError,
     broken,
+    broken_after_handshake,
     from_exception,
     from_rejection,
+    own_certificate,
     timed_out,
 )
 from ..sockets import connect
 from .acse import AcceptedContext, Agreement, decode_accept, encode_request
-from .commands import C_ECHO_RQ, Command, CommandError, echo_response
+from .commands import C_ECHO_RQ, CommandError, echo_response
+from .messages import Message, MessageReader, SinkFor
 from .pdus import (
     A_ABORT,
     A_ASSOCIATE_AC,
@@ -37,34 +39,22 @@ from .pdus import (
     P_DATA_TF,
     RELEASE_RP_PDU,
     RELEASE_RQ_PDU,
-    SLOWEST_RATE,
     UNEXPECTED_ABORT_PDU,
     PduReader,
     PduWriter,
     ProtocolError,
-    split_values,
 )
 
 _RELEASE_TIMEOUT = 5.0
-_LARGEST_COMMAND = 64 * 1024
-_LARGEST_IN_MEMORY = 16 * 1024 * 1024
 _END_TIMEOUT = 0.5
 _FAILURES = (OSError, EOFError, ProtocolError, CommandError, struct.error)
 
 
-class Sink(Protocol):
-    """Takes the fragments of a data set."""
-
-    def write(self, piece: memoryview, /) -> object: ...
-
-
-@dataclass(slots=True)
-class Message:
-    """A DIMSE message; `data` is the data set, or the sink that took it, or None."""
-
-    context: AcceptedContext
-    command: Command
-    data: bytearray | Sink | None
+def _ssl_context(server: ServerConfig) -> ssl.SSLContext | None:
+    try:
+        return server.tls.ssl_context() if server.tls else None
+    except OSError as error:
+        raise own_certificate(server.name, error) from error
 
 
 class Association:
@@ -84,8 +74,7 @@ class Association:
         self._writer = PduWriter(sock)
         self._killed = False
         self._message_id = 0
-        self._deadline = 0.0
-        self._values: Iterator[tuple[int, bool, bool, memoryview]] = iter(())
+        self._messages = MessageReader(self._reader, self._unexpected)
         self._registration = contextlib.ExitStack()
 
     @classmethod
@@ -111,6 +100,7 @@ class Association:
             DicomError: If the peer cannot be reached or does not want us, or there is no place.
             Canceled: If `cancel` is set.
         """
+        secure = _ssl_context(server)
         with contextlib.ExitStack() as stack:
             if local.association_gate is not None:
                 stack.enter_context(local.association_gate(server.name, cancel, wait=wait))
@@ -119,7 +109,7 @@ class Association:
                     server.host,
                     server.port,
                     timeout=local.connect_timeout,
-                    ssl_context=server.tls.ssl_context() if server.tls else None,
+                    ssl_context=secure,
                     cancel=cancel,
                 )
             except (OSError, ValueError) as error:
@@ -151,7 +141,7 @@ class Association:
             if kind != A_ASSOCIATE_AC and (kind != A_ASSOCIATE_RJ or len(answer) < 4):
                 self._unexpected(kind, body)
         except _FAILURES as error:
-            self._fail(error)
+            self._fail(self._tls_refusal(error) or error)
         if kind == A_ASSOCIATE_RJ:
             raise from_rejection(self.server.name, *answer[1:4])
         try:
@@ -164,6 +154,28 @@ class Association:
                 advice="Check that host and port are those of a DICOM server.",
             ) from error
         self._writer.set_peer_maximum(self.agreement.peer_maximum)
+
+    def _tls_refusal(self, error: BaseException) -> BaseException | None:
+        """What the peer says against our certificate, if that is why the connection ended.
+
+        With TLS 1.3 the handshake is complete for us before the peer looks at our certificate
+        (RFC 8446 4.4.2.4): its alert crosses our request, and gets lost where the connection is
+        reset behind it.
+        """
+        if not isinstance(self._socket, ssl.SSLSocket) or self._killed:
+            return None
+        if not isinstance(error, (ConnectionError, EOFError, ssl.SSLEOFError)):
+            return None
+        try:
+            self._socket.settimeout(1)
+            self._socket.recv(1)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            pass
+        except ssl.SSLError as alert:
+            return alert
+        except OSError:
+            pass
+        return broken_after_handshake(self.server.name)
 
     def next_message_id(self) -> int:
         """Message IDs run from 1 to 65535 and start again."""
@@ -204,7 +216,7 @@ class Association:
     def receive(
         self,
         timeout: float,
-        sink_for: Callable[[Command, AcceptedContext], Sink | None] | None = None,
+        sink_for: SinkFor | None = None,
     ) -> Message:
         """Receives the next message; verifications that the peer sends in between are answered.
 
@@ -217,12 +229,13 @@ class Association:
             DicomError: If the association broke or nothing came; it cannot be used any more.
             Canceled: If the token was set.
         """
-        self._deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         try:
             self._socket.settimeout(timeout)
             self._reader.expect(timeout)
             while True:
-                message = self._read_message(sink_for)
+                # A peer that only verifies us gets no more time for its answer.
+                message = self._messages.read(self.agreement.accepted, deadline, sink_for)
                 if message.command.field != C_ECHO_RQ:
                     return message
                 self._writer.write_message(
@@ -233,11 +246,7 @@ class Association:
 
     def wait(self, timeout: float) -> bool:
         """Waits for the peer to send something; returns whether it did within `timeout` seconds."""
-        value = next(self._values, None)
-        if value is not None:
-            self._values = itertools.chain([value], self._values)
-            return True
-        if self._reader.pending() or (
+        if self._messages.pending() or (
             isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
         ):
             return True
@@ -247,63 +256,6 @@ class Association:
             return bool(poll.poll(max(0.0, timeout) * 1000))
         except (OSError, ValueError):
             return True  # the following read says what is wrong
-
-    def _read_message(
-        self, sink_for: Callable[[Command, AcceptedContext], Sink | None] | None
-    ) -> Message:
-        """Puts a message together (PS3.7 6.3.1, PS3.8 Annex E): its command set, its data set.
-
-        One PDU may hold the end of a message and the start of the next.
-        """
-        encoded_command = bytearray()
-        command: Command | None = None
-        context: AcceptedContext | None = None
-        data: bytearray | Sink | None = None
-        while True:
-            context_id, is_command, is_last, fragment = self._next_value()
-            if context is None:
-                context = self.agreement.accepted.get(context_id)
-            if context is None or context.context_id != context_id:
-                raise ProtocolError("A fragment came in a context that is not that of a message.")
-            if is_command != (command is None):
-                raise ProtocolError("A command set and a data set are mixed up.")
-            if command is None:
-                encoded_command += fragment
-                if len(encoded_command) > _LARGEST_COMMAND:
-                    raise ProtocolError("The command set does not end.")
-                if not is_last:
-                    continue
-                command = Command(encoded_command)
-                if not command.has_data_set:
-                    return Message(context, command, None)
-                data = sink_for(command, context) if sink_for else None
-                if data is None:
-                    data = bytearray()
-                continue
-            assert data is not None
-            if isinstance(data, bytearray):
-                data += fragment
-                if len(data) > _LARGEST_IN_MEMORY:
-                    raise ProtocolError("The data set of an answer does not end.")
-            else:
-                data.write(fragment)
-            if is_last:
-                return Message(context, command, data)
-
-    def _next_value(self) -> tuple[int, bool, bool, memoryview]:
-        """The next presentation data value; PDUs are read as needed."""
-        while True:
-            value = next(self._values, None)
-            if value is not None:
-                # What carries nothing gives no more time.
-                self._deadline += len(value[3]) / SLOWEST_RATE
-                return value
-            if time.monotonic() > self._deadline:
-                raise TimeoutError("The peer sends nothing of substance.")
-            kind, body = self._reader.read()
-            if kind != P_DATA_TF:
-                self._unexpected(kind, body)
-            self._values = split_values(body)
 
     def _unexpected(self, kind: int, body: memoryview | None = None) -> NoReturn:
         self._check_canceled()
@@ -339,6 +291,8 @@ class Association:
             raise TransientDicomError(
                 f"{self.server.name} sent something that is not DICOM.", code="protocol"
             ) from error
+        if isinstance(error, DicomError):
+            raise error
         if isinstance(error, TimeoutError):
             raise timed_out(self.server.name) from error
         if self._killed or isinstance(error, EOFError):

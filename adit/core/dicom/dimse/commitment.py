@@ -21,7 +21,8 @@ from ..commitment import (
 from ..contexts import IMPLICIT_LITTLE
 from ..errors import TransientDicomError, from_dimse_status
 from . import commands
-from .association import Association, Message
+from .association import Association
+from .messages import Message
 
 _REQUEST_COMMITMENT = 1
 _TURN = 0.25

@@ -11,9 +11,10 @@ from ..instance import DicomInstance
 from ..spill import SpillBuffer
 from . import commands
 from .acse import AcceptedContext
-from .association import Association, Message
+from .association import Association
 from .commands import Command
 from .identifiers import encode_identifier
+from .messages import Message
 from .progress import ProgressClock, RetrieveReport, no_progress
 
 _OUT_OF_RESOURCES = 0xA700

@@ -57,9 +57,10 @@ def retrieve_checked(
         except DicomError as error:
             cancel.check()
             problem = error
-        if misplaced:
-            problems.append(_misplaced(server, misplaced))
         problem = _verdict(want, received, problem, server)
+        if misplaced:
+            # That tells more than the counts that follow from it.
+            problem = _misplaced(server, misplaced, transient=problem is not None)
         if problem is not None:
             problems.append(problem)
         failed_in_a_row = failed_in_a_row + 1 if problem is not None and not received else 0
@@ -116,8 +117,10 @@ def _without_end(server: str) -> DicomError:
     )
 
 
-def _misplaced(server: str, count: int) -> DicomError:
-    return PermanentDicomError(
+def _misplaced(server: str, count: int, *, transient: bool) -> DicomError:
+    """Where nothing is missing, a repetition would only bring the same."""
+    kind = TransientDicomError if transient else PermanentDicomError
+    return kind(
         f"{server} sent {count} instances that belong to another study or series.",
         code="misplaced",
         advice="Ask the administrator of the server.",

@@ -77,7 +77,10 @@ class MoveRetriever:
         stream: IncomingStream,
         received: Collection[str],
     ) -> Iterator[DicomInstance]:
-        request = _MoveRequest(self._local, self._connect, scope, message_id, self._cancel)
+        destination = stream.destination() or self._local.receiver_ae_title
+        request = _MoveRequest(
+            self._local, self._connect, scope, destination, message_id, self._cancel
+        )
         try:
             while not self._is_over(request, expected, received):
                 self._cancel.check()
@@ -140,6 +143,7 @@ class _MoveRequest:
         local: LocalConfig,
         connect: Callable[[CancelToken], DimseConnector],
         scope: Scope,
+        destination: str,
         message_id: int,
         cancel: CancelToken,
     ) -> None:
@@ -153,7 +157,7 @@ class _MoveRequest:
         self._connector = connect(self._stopped)
         self._thread = threading.Thread(
             target=self._move,
-            args=(scope, local.receiver_ae_title, message_id),
+            args=(scope, destination, message_id),
             name="c-move",
             daemon=True,
         )

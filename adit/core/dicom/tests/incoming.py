@@ -66,6 +66,9 @@ class TestIncoming:
         )
         yield self
 
+    def destination(self) -> str:
+        return ""
+
     def take(self, timeout: float) -> DicomInstance | None:
         with contextlib.suppress(queue.Empty):
             return self._queue.get(timeout=timeout)

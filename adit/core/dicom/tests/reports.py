@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections.abc import Iterator
+from typing import Any
 
 from pynetdicom import AE, evt
 
@@ -23,11 +24,12 @@ class TestReports:
         ae = AE(ae_title)
         ae.add_supported_context(STORAGE_COMMITMENT_CLASS, scu_role=True, scp_role=True)
         handlers = [(evt.EVT_N_EVENT_REPORT, self._take_event), *tuning_handlers()]
-        self._server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+        self._server: Any = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
         self.port = self._server.server_address[1]
 
     def _take_event(self, event: evt.Event) -> tuple[int, None]:
-        data = event.request.EventInformation.getvalue()
+        request: Any = event.request
+        data = request.EventInformation.getvalue()
         self._queue.put(read_report(data, str(event.context.transfer_syntax)))
         return 0, None
 

@@ -28,7 +28,9 @@ class Conversation:
         self.proposed: list[tuple[str, tuple[str, ...]]] = []
         self._maximum = maximum
 
-    def accept(self, reject: Callable[[str, str], bool] = lambda *_: False) -> None:
+    def accept(
+        self, reject: Callable[[str, str], bool] = lambda *_: False, answer_syntax: str = ""
+    ) -> None:
         kind, body = self.reader.read()
         assert kind == pdus.A_ASSOCIATE_RQ
         request = A_ASSOCIATE_RQ()
@@ -38,7 +40,7 @@ class Conversation:
         for proposed in answer.presentation_context_definition_list:
             item = PresentationContext()
             item.context_id = proposed.context_id
-            item.transfer_syntax = [proposed.transfer_syntax[0]]
+            item.transfer_syntax = [answer_syntax or proposed.transfer_syntax[0]]
             sop_class, syntax = str(proposed.abstract_syntax), str(proposed.transfer_syntax[0])
             self.proposed.append((sop_class, tuple(map(str, proposed.transfer_syntax))))
             item.result = 4 if reject(sop_class, syntax) else 0

@@ -1,5 +1,6 @@
 """Everything that users do to jobs and tasks. Pages, API and command line call the same ones."""
 
+from adit.core.jobs.actions.archive import InvalidJob, new_password, password_fault
 from adit.core.jobs.actions.base import Conflict, JobAction, NoSuchJob, action_done
 from adit.core.jobs.actions.bulk import TASK_ACTIONS, act_on_tasks
 from adit.core.jobs.actions.cancel import cancel_job
@@ -31,6 +32,7 @@ __all__ = [
     "TASK_ACTIONS",
     "BulkOutcome",
     "Conflict",
+    "InvalidJob",
     "JobAction",
     "NoSuchJob",
     "NoSuchTask",
@@ -43,6 +45,8 @@ __all__ = [
     "delete_task",
     "kill_task",
     "reset_task",
+    "new_password",
+    "password_fault",
     "restart_job",
     "resume_job",
     "retry_job",

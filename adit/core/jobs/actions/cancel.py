@@ -3,6 +3,7 @@
 from django.db.models.functions import Now
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.archive_states import cancel_archive
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
 from adit.core.models import DicomJob, DicomTask
@@ -21,6 +22,7 @@ def _cancel(job: DicomJob) -> str:
     running.update(cancel_requested=True)
     for task_id in stopping:
         notify_revoked(task_id)
+    cancel_archive(job)
     DicomJob.objects.filter(pk=job.pk, state__in=_FITS).update(state=DicomJob.State.CANCELING)
     return f"Canceled {waiting} waiting tasks; {len(stopping)} running tasks are stopping."
 

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import Field
 
+from adit.core.jobs.actions.archive import check_options, create_archive
 from adit.core.jobs.actions.base import action_done
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.notify import notify_job
@@ -23,16 +24,26 @@ TaskT = TypeVar("TaskT", bound=DicomTask)
 
 
 def create_job(
-    user: User, kind: JobKind, job: DicomJob, tasks: Sequence[DicomTask], *, verified: bool = True
+    user: User,
+    kind: JobKind,
+    job: DicomJob,
+    tasks: Sequence[DicomTask],
+    *,
+    verified: bool = True,
+    archive_password: str = "",
 ) -> DicomJob:
     """Store `job` for `user` with its `tasks`, in one transaction, and let it start if verified.
 
+    With `archive_password` all that is delivered goes into one archive.
+
     Raises:
+        InvalidJob: what is asked for cannot be done at the destination.
         PermissionDenied: the user may not create jobs of this kind, or not urgent ones, or may not
             use one of the nodes.
     """
     assert tasks, "a job has at least one task"
     _check_rights(user, kind, job, tasks)
+    check_options(job, tasks, archive_password)
     with transaction.atomic():
         job.kind = kind.key
         job.owner = user
@@ -43,6 +54,8 @@ def create_job(
             task.job = job
             task.line = line
         insert_tasks(kind.task_model, tasks)
+        if archive_password:
+            create_archive(job, tasks, archive_password)
         notify_job(job.pk)
         if not verified:
             defer_mail(Mail.UNVERIFIED, job.pk)
@@ -85,6 +98,10 @@ def insert_tasks(model: type[TaskT], tasks: Iterable[TaskT]) -> None:
     parents = DicomTask.objects.bulk_create(
         [DicomTask(**{f.attname: getattr(task, f.attname) for f in common}) for task in tasks]
     )
+    for task, parent in zip(tasks, parents, strict=True):
+        task.pk = task.id = parent.pk
+    if model is DicomTask:
+        return
     link = model._meta.get_ancestor_link(DicomTask)
     assert link is not None
     own: list[Field] = [f for f in model._meta.local_concrete_fields if f != link]
@@ -96,7 +113,6 @@ def insert_tasks(model: type[TaskT], tasks: Iterable[TaskT]) -> None:
     )
     rows = []
     for task, parent in zip(tasks, parents, strict=True):
-        task.pk = task.id = parent.pk
         values = [f.get_db_prep_save(f.pre_save(task, True), connection) for f in own]
         rows.append([parent.pk, *values])
     with connection.cursor() as cursor:

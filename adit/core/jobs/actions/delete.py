@@ -1,6 +1,7 @@
 """Delete: a job of which nothing has started goes, with its tasks."""
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.notify import notify_job
 from adit.core.jobs.queue import withdraw
 from adit.core.jobs.registry import concrete_job
 from adit.core.models import DicomJob, DicomTask
@@ -20,6 +21,8 @@ def _delete(job: DicomJob) -> str:
     number = tasks.count()
     withdraw(tasks.filter(queued__isnull=False))
     concrete_job(job).delete()
+    # Its state is not derived any more, which would tell the pages.
+    notify_job(job.pk)
     return f"Job {job.pk} and its {number} tasks are deleted."
 
 

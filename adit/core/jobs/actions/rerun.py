@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from adit.core.jobs.actions.base import JobAction, is_owner_or_staff, is_staff
+from adit.core.jobs.actions.base import Conflict, JobAction, is_owner_or_staff, is_staff
+from adit.core.jobs.archive_states import KeysGone, open_again
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
 
 JobState, TaskState = DicomJob.State, DicomTask.State
@@ -36,7 +37,15 @@ def forget_work(tasks: QuerySet[DicomTask]) -> None:
 
 
 def reopen(job: DicomJob) -> None:
-    """Let an ended job be one that has tasks to do; its state is derived afterwards."""
+    """Let an ended job be one that has tasks to do; its state is derived afterwards.
+
+    Raises:
+        Conflict: its archive cannot be assembled any more.
+    """
+    try:
+        open_again(job)
+    except KeysGone as err:
+        raise Conflict(f"Job {job.pk} cannot go on: {err}.") from err
     DicomJob.objects.filter(pk=job.pk, state__in=DicomJob.ENDED).update(state=JobState.PENDING)
 
 

@@ -1,4 +1,4 @@
-// What all pages share: toasts, dialogs, copy buttons, sortable tables, live updates.
+// What all pages share: toasts, dialogs, copy buttons, sortable tables.
 
 const ICONS = { success: "check-circle", warning: "exclamation-triangle", error: "x-octagon", info: "info-circle" };
 
@@ -29,14 +29,27 @@ function announceMessages() {
   source.remove();
 }
 
+// What a page asks by itself while it is not live; how that goes is said where it says "Live".
+const isPoll = (event) => event.detail.elt?.getAttribute("hx-trigger")?.startsWith("adit:poll");
+
+// A conflict comes with the parts of the page as they are now: the page was stale.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status === 409 && event.detail.xhr.responseText) {
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  }
+});
+
 document.addEventListener("adit:toast", (event) => toast(event.detail.text, event.detail.level));
 document.addEventListener("htmx:responseError", (event) => {
+  if (isPoll(event)) return;
   const told = event.detail.xhr.getResponseHeader("HX-Trigger") || "";
   if (!told.includes("adit:toast")) {
     toast(`The server answered ${event.detail.xhr.status}. Reload the page and try again.`, "error");
   }
 });
-document.addEventListener("htmx:sendError", () => {
+document.addEventListener("htmx:sendError", (event) => {
+  if (isPoll(event)) return;
   toast("The server cannot be reached. Check your connection and try again.", "error");
 });
 
@@ -100,27 +113,6 @@ function sortTable(button) {
     if (inner.has(row.id)) body.append(inner.get(row.id));
   }
 }
-
-// While a WebSocket is down the page asks every 15 seconds instead.
-const POLL_SECONDS = 15;
-let polling = null;
-
-function setLive(live) {
-  for (const mark of document.querySelectorAll("[data-live-state]")) {
-    mark.textContent = live ? "Live" : `Updates every ${POLL_SECONDS} s`;
-  }
-  if (live) {
-    clearInterval(polling);
-    polling = null;
-  } else if (!polling) {
-    polling = setInterval(() => htmx.trigger(document.body, "adit:poll"), POLL_SECONDS * 1000);
-  }
-}
-
-document.addEventListener("htmx:wsOpen", () => setLive(true));
-document.addEventListener("htmx:wsClose", () => {
-  if (document.querySelector("[ws-connect]")) setLive(false);
-});
 
 // What a confirmed action did shows on the page and in a toast, not in the dialog.
 document.addEventListener("htmx:beforeRequest", (event) => {

@@ -2,6 +2,8 @@
 (() => {
   const form = document.getElementById("transfer-form");
   const inputs = document.getElementById("basket-inputs");
+  // Fields that change what the basket says.
+  const redrawn = new Set(["profile", "destination", "archive", "convert_to_nifti"]);
   let asking = null;
 
   const of = (key) => [...inputs.querySelectorAll("input")].filter((input) => input.dataset.key === key);
@@ -39,6 +41,13 @@
     refresh,
   };
 
+  // The password is sent once, with the job.
+  function draft() {
+    const data = new FormData(form);
+    data.delete("archive_password");
+    return data;
+  }
+
   async function refresh() {
     document.dispatchEvent(new CustomEvent("basket:changed"));
     if (asking) asking.abort();
@@ -46,7 +55,7 @@
     try {
       const answer = await fetch(form.dataset.basket, {
         method: "POST",
-        body: new FormData(form),
+        body: draft(),
         headers: { "X-Requested-With": "fetch" },
         signal: mine.signal,
       });
@@ -93,7 +102,7 @@
     refresh();
   });
   form.addEventListener("change", (event) => {
-    if (event.target.closest("#pseudonyms") || event.target.name === "profile") refresh();
+    if (event.target.closest("#pseudonyms") || redrawn.has(event.target.name)) refresh();
   });
 
   window.selectiveBasket = basket;

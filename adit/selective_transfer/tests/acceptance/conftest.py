@@ -28,6 +28,13 @@ class Destination:
         )
         return [dcmread(io.BytesIO(self._file(one))) for one in found]
 
+    def instances_of(self, patient_id: str) -> list[Dataset]:
+        """All instances of a patient, read back."""
+        found = self._rest.request(
+            "POST", "/tools/find", {"Level": "Instance", "Query": {"PatientID": patient_id}}
+        )
+        return [dcmread(io.BytesIO(self._file(one))) for one in found]
+
     def study_of(self, sop_instance_uid: str) -> str:
         """The Study Instance UID of an instance."""
         (found,) = self._rest.request(

@@ -165,3 +165,7 @@ def test_every_row_is_of_the_data_dictionary():
     named = [row for row in rows() if row["keyword"]]
 
     assert all(dictionary_VR(tag_of(row)) for row in named)
+
+
+def test_no_cell_is_left_out():
+    assert 2 * (len(BASIC) + len(BY_OPTION)) > 1500

@@ -76,9 +76,9 @@ def test_one_place_is_enough_for_every_operation(server, query, retrieve, store)
 def test_a_place_is_given_back_when_the_association_is_refused_or_breaks():
     gate = Gate()
     with scripted(lambda peer: peer.socket.close()) as peer:
-        with DicomOperator(peer.config(), LocalConfig(association_gate=gate)) as operator:
-            with pytest.raises(TransientDicomError):
-                operator.echo()
+        local = LocalConfig(association_gate=gate)
+        with DicomOperator(peer.config(), local) as operator, pytest.raises(TransientDicomError):
+            operator.echo()
         assert gate.total > 0
     assert gate.open == 0
 

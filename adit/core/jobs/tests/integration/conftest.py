@@ -2,10 +2,13 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from adit.core.factories import DicomServerFactory, UserFactory, grant_access
+from adit.core.jobs import registry
 from adit.core.jobs.actions import create_job
 from adit.core.jobs.registry import get_kind
+from adit.core.jobs.tests.integration.scripted import Workers, scripted_job
 from adit.core.models import DicomNode, DicomTask
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
+from adit.test_jobs.kind import BULK, SCRIPTED
 
 KIND = "selective_transfer"
 
@@ -73,3 +76,33 @@ def make_job(source, destination):
 @pytest.fixture
 def tasks_of():
     return lambda job: list(DicomTask.objects.filter(job_id=job.pk).order_by("pk"))
+
+
+@pytest.fixture
+def scripted_kinds(settings):
+    """The kinds whose tasks follow a script, for the time of a test."""
+    registry.register(SCRIPTED)
+    registry.register(BULK)
+    yield
+    del registry._kinds[SCRIPTED.key], registry._kinds[BULK.key]
+
+
+@pytest.fixture
+def scripted(scripted_kinds, source):
+    """Make jobs of scripted tasks."""
+
+    def make(owner, *scripts, **changes):
+        owner.user_permissions.add(Permission.objects.get(codename="add_dicomjob"))
+        owner = type(owner).objects.get(pk=owner.pk)
+        return scripted_job(owner, source, scripts or [""], **changes)
+
+    return make
+
+
+@pytest.fixture
+def workers(settings, tmp_path):
+    """Start real workers; all end with the test."""
+    settings.WORK_DIR = tmp_path / "work"
+    started = Workers()
+    yield started
+    started.stop()

@@ -5,9 +5,11 @@ from adit.core.jobs.policy import (
     GiveUp,
     Retry,
     Slots,
+    TimeLimits,
     choose_tasks,
     decide_after_crash,
     decide_retry,
+    overdue,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,3 +74,36 @@ def test_three_attempts_are_three_runs():
 def test_a_task_that_kills_its_process_three_times_is_given_up():
     assert isinstance(decide_after_crash(2, 3, NOW), Retry)
     assert decide_after_crash(3, 3, NOW) == GiveUp("it was interrupted 3 times")
+
+
+def test_a_closed_server_takes_nothing():
+    slots = {1: Slots(2, {}, is_open=False, is_open_for_urgent=False)}
+    assert chosen([candidate(1), candidate(2, urgent=True)], slots) == []
+
+
+def test_urgent_tasks_pass_where_the_server_lets_them():
+    slots = {1: Slots(2, {}, is_open=False)}
+    assert chosen([candidate(1), candidate(2, urgent=True)], slots) == [2]
+
+
+def test_a_queued_task_gives_way_to_one_that_weighs_more():
+    queued = Candidate(1, 1, 1, False, 4, queue_job_id=7, queue_priority=4)
+    assert chosen([queued, candidate(2, urgent=True, priority=8)], {1: Slots(1, {})}) == [2]
+
+
+LIMITS = TimeLimits(without_progress=1800, base=3600, per_instance=10, per_megabyte=1)
+
+
+def test_a_run_without_progress_is_ended():
+    assert overdue(LIMITS, 2000, 1799, 0, 0) == ""
+    assert overdue(LIMITS, 2000, 1801, 0, 0) == "No progress for 30 minutes."
+
+
+def test_a_big_study_that_gets_on_is_never_ended():
+    day = 24 * 3600
+    assert overdue(LIMITS, day, 60, 20_000, 0) == ""
+    assert overdue(LIMITS, day, 60, 10, 100_000_000_000) == ""
+
+
+def test_a_small_study_that_takes_for_ever_is_ended():
+    assert overdue(LIMITS, 3600 + 101, 5, 10, 0) == "Not done after 1.0 hours."

@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from channels.auth import AuthMiddlewareStack
@@ -8,13 +8,16 @@ from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
+from adit.core.jobs.actions import delete_job
 from adit.core.jobs.notify import notify_job
 from adit.core.models import DicomTask
 from adit.core.pages.consumers import NOT_ALLOWED
+from adit.core.pages.feeds import HEARTBEAT, all_feeds
 from adit.core.pages.live import job_listener
+from adit.core.pages.topics import HomeTopic, JobTopic
 from adit.routing import websocket_urlpatterns
 
 pytestmark = [
@@ -163,3 +166,109 @@ async def test_what_was_missed_while_the_connection_was_lost_is_caught_up(owner,
         await listening()
         await database_sync_to_async(change_task_unheard)(job)
         await receive_until(communicator, 'data-testid="instances-done">3<')
+
+
+async def test_all_watchers_of_a_job_share_one_reading(owner, staff, make_job, monkeypatch):
+    """The load on the database does not grow with the number of pages that are open."""
+    job = await database_sync_to_async(make_job)(owner)
+    readings = []
+    read = JobTopic.read
+
+    def counted(topic, rows):
+        readings.append(rows)
+        return read(topic, rows)
+
+    async with AsyncExitStack() as stack:
+        path = f"/ws/jobs/{job.pk}/"
+        pages = [await stack.enter_async_context(socket(user, path)) for user in [owner, staff] * 6]
+        for page in pages:
+            assert (await page.connect(timeout=15))[0]
+            await receive_until(page, 'id="retry-choice"')
+        await listening()
+        monkeypatch.setattr(JobTopic, "read", counted)
+        await database_sync_to_async(change_task)(job)
+        for page in pages:
+            await receive_until(page, 'data-testid="instances-done">3<')
+    # One for the change; another one where it fell into a reading.
+    assert 1 <= len(readings) <= 3
+
+
+async def test_what_only_staff_may_do_is_shown_to_staff_only(owner, staff, make_job):
+    job = await database_sync_to_async(make_job)(owner, "UNVERIFIED")
+    path = f"/ws/jobs/{job.pk}/"
+    async with socket(owner, path) as of_owner, socket(staff, path) as of_staff:
+        for page in (of_owner, of_staff):
+            assert (await page.connect(timeout=15))[0]
+        assert "action-verify" not in await receive_until(of_owner, 'id="job-actions"')
+        assert "action-verify" in await receive_until(of_staff, 'id="job-actions"')
+
+
+async def test_a_new_job_enters_the_list_and_a_deleted_one_leaves_it(owner, make_job):
+    first = await database_sync_to_async(make_job)(owner)
+    async with socket(owner, "/ws/jobs/list/?own=1") as page:
+        assert (await page.connect(timeout=15))[0]
+        await receive_until(page, f'id="job-{first.pk}"')
+        await listening()
+        second = await database_sync_to_async(make_job)(owner)
+        await database_sync_to_async(notify_job)(second.pk)
+        text = await receive_until(page, f'id="job-{second.pk}"')
+        assert 'id="job-table"' in text
+        await database_sync_to_async(delete_job)(owner, first.pk)
+        text = await receive_until(page, "1–1 of 1 job")
+        assert f'id="job-{first.pk}"' not in text
+
+
+async def test_a_change_of_a_row_sends_that_row_alone(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    async with socket(owner, "/ws/jobs/list/") as page:
+        assert (await page.connect(timeout=15))[0]
+        await receive_until(page, 'id="job-table"')
+        await listening()
+        await database_sync_to_async(change_task)(job)
+        assert (await receive_until(page, "3 of 3")).startswith(f'<tr id="job-{job.pk}"')
+
+
+async def test_jobs_of_others_disturb_no_home_page(owner, stranger, make_job):
+    other = await database_sync_to_async(make_job)(stranger)
+    async with socket(owner, "/ws/jobs/") as page:
+        assert (await page.connect(timeout=15))[0]
+        await receive_until(page, 'id="home-jobs"')
+        await listening()
+        topic = HomeTopic(owner.pk, False)
+        assert not topic.concerns(other.pk, stranger.pk)
+        assert topic.concerns(other.pk, owner.pk)
+        assert topic.concerns(other.pk, None)
+
+
+async def test_a_page_hears_from_the_server_even_if_nothing_happens(owner, make_job, monkeypatch):
+    monkeypatch.setattr("adit.core.pages.feeds.HEARTBEAT_SECONDS", 0.5)
+    job = await database_sync_to_async(make_job)(owner, "SUCCESS", ["SUCCESS"])
+    async with socket(owner, f"/ws/jobs/{job.pk}/") as page:
+        assert (await page.connect(timeout=15))[0]
+        await receive_until(page, HEARTBEAT)
+        await receive_until(page, HEARTBEAT)
+
+
+async def test_a_reading_that_fails_is_tried_again(owner, make_job, monkeypatch):
+    job = await database_sync_to_async(make_job)(owner)
+    read, failures = JobTopic.read, [OperationalError(), OperationalError()]
+
+    def faulty(topic, rows):
+        if failures:
+            raise failures.pop()
+        return read(topic, rows)
+
+    monkeypatch.setattr(JobTopic, "read", faulty)
+    async with socket(owner, f"/ws/jobs/{job.pk}/") as page:
+        assert (await page.connect(timeout=15))[0]
+        await receive_until(page, 'id="job-live"')
+        assert not failures
+
+
+async def test_a_feed_ends_with_its_last_watcher(owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    async with socket(owner, f"/ws/jobs/{job.pk}/") as page:
+        assert (await page.connect(timeout=15))[0]
+        await receive_until(page, 'id="job-live"')
+        assert len(all_feeds()) == 1
+    assert len(all_feeds()) == 0

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from django.db import connection
 from pydicom import Dataset
@@ -27,9 +28,13 @@ AE_TITLE = "ADIT_RECEIVER"
 class ReceiverUnderTest:
     """`manage.py receiver` as a process that can be killed and started again."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        self.spool = folder / "spool" / "receiver"
+    def __init__(self, folder: Path, *, wrapper: tuple[str, ...] = (), **environment: str) -> None:
+        self.name = environment.get("RECEIVER_NAME", "receiver")
+        self.ae_title = environment.get("RECEIVER_AE_TITLE", AE_TITLE)
+        self.host = environment.get("STORE_SCP_HOST", "127.0.0.1")
+        self.spool = folder / "spool" / self.name
         self.port, self.transmit_port = free_port(), free_port()
+        self._wrapper = wrapper
         settings = connection.settings_dict
         url = (
             f"postgresql://{settings['USER']}:{settings['PASSWORD']}@{settings['HOST']}"
@@ -56,14 +61,22 @@ class ReceiverUnderTest:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "receiver"],
+                [*self._wrapper, sys.executable, "manage.py", "receiver"],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
         assert self.process.stdout
-        assert b"listens" in self.process.stdout.readline(), self._log.read_text()
+        assert b"listens" in self.process.stdout.readline(), self.log()
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def children(self) -> list[psutil.Process]:
+        """The steward, then the acceptors."""
+        assert self.process
+        return psutil.Process(self.process.pid).children()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process

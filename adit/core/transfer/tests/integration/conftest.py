@@ -125,7 +125,7 @@ def make_task(request, example_study):
     """A task for the example study, of a user who may do everything."""
     user = UserFactory(is_superuser=True)
 
-    def make(destination, pseudonym="PSEUDO1", source=None, **changes):
+    def make(destination, pseudonym="PSEUDO1", source=None, job=None, password="", **changes):
         source = source or request.getfixturevalue("source")
         grant_access(user.active_group, source, source=True)
         grant_access(user.active_group, destination, destination=True)
@@ -141,7 +141,11 @@ def make_task(request, example_study):
         )
         profile = DeidProfileFactory() if pseudonym else None
         create_job(
-            user, get_kind("selective_transfer"), SelectiveTransferJob(profile=profile), [task]
+            user,
+            get_kind("selective_transfer"),
+            SelectiveTransferJob(profile=profile, **(job or {})),
+            [task],
+            archive_password=password,
         )
         return SelectiveTransferTask.objects.get(pk=task.pk)
 

@@ -43,19 +43,20 @@ def test_a_climbing_pseudonym_stays_below_the_folder(source, folder, make_task, 
 
 
 def test_a_damaged_file_is_not_confirmed(source, folder, make_task, work, monkeypatch):
-    from adit.core.transfer.folder_destination import FolderDestination
+    from adit.core.transfer.folder_sink import FolderSink
+    from adit.core.transfer.instance_destination import InstanceDestination
 
-    prove = FolderDestination.prove
+    prove = InstanceDestination.prove
 
     def damage_then_prove(self, *args, **kwargs):
-        victim = sorted(self.staging.rglob("*.dcm"))[:1]
-        for path in victim:
+        sink: FolderSink = self._sink
+        for path in sorted(sink.staging.rglob("*.dcm"))[:1]:
             data = bytearray(path.read_bytes())
             data[-1] ^= 1
             path.write_bytes(data)
         return prove(self, *args, **kwargs)
 
-    monkeypatch.setattr(FolderDestination, "prove", damage_then_prove)
+    monkeypatch.setattr(InstanceDestination, "prove", damage_then_prove)
     task = make_task(folder)
     result = work(task)
     assert result.state == "WARNING"
@@ -87,17 +88,17 @@ def test_a_restart_replaces_what_the_task_itself_has_put_there(
     assert not [p for p in folder.root().rglob("*") if p.suffix in (".replaced", ".incomplete")]
 
 
-def test_a_folder_that_is_in_the_way_is_never_a_success(source, folder, make_task, work, again):
+def test_a_folder_that_is_in_the_way_is_left_alone(source, folder, make_task, work, again):
     task = make_task(folder)
     assert work(task).state == "SUCCESS"
-    final = folder.root() / task.destination_path
+    first = folder.root() / task.destination_path
+    before = sorted(path.name for path in first.rglob("*.dcm"))
     type(task).objects.filter(pk=task.pk).update(destination_path="")
-    for _ in range(2):
-        SeriesTransfer.objects.filter(task=task).delete()
-        again(task)
-        task.destination_path = ""
-        result = work(task)
-        type(task).objects.filter(pk=task.pk).update(destination_path="")
-    assert result.state == "WARNING"
-    assert "has a folder for this study already" in result.message
-    assert final.is_dir()
+    task.destination_path = ""
+    SeriesTransfer.objects.filter(task=task).delete()
+    again(task)
+    assert work(task).state == "SUCCESS"
+    second = folder.root() / task.destination_path
+    assert second.name.startswith(f"{first.name}-")
+    assert sorted(path.name for path in second.rglob("*.dcm")) == before
+    assert sorted(path.name for path in first.rglob("*.dcm")) == before

@@ -1,0 +1,220 @@
+"""Jobs, their tasks, and the actions on both. Everything calls what the pages call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from adit.api.paging import InOrder, NewestFirst
+from adit.api.problems import CONTENT_TYPE
+from adit.api.serializers import (
+    BulkSerializer,
+    ChoiceSerializer,
+    JobDetailSerializer,
+    JobPageSerializer,
+    JobSerializer,
+    OutcomeSerializer,
+    ProblemSerializer,
+    TaskPageSerializer,
+    TaskSerializer,
+)
+from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS, Conflict, act_on_tasks
+from adit.core.jobs.registry import all_kinds
+from adit.core.jobs.waiting import reasons_for_tasks, reasons_for_waiting
+from adit.core.models import DicomJob, DicomTask
+from adit.core.pages.fragments import with_progress
+from adit.core.pages.task_table import tasks_of_kind
+
+
+def _problems(*codes: int) -> dict[Any, Any]:
+    return {(code, CONTENT_TYPE): ProblemSerializer for code in codes}
+
+
+_LIMIT = OpenApiParameter("limit", OpenApiTypes.INT, description="Entries on a page, up to 500.")
+_CURSOR = OpenApiParameter("cursor", description="As `next` and `previous` give it.")
+_TASK_STATE = OpenApiParameter("state", enum=DicomTask.State.values, description="Of the tasks.")
+
+
+def _job(user: Any, job_id: int) -> DicomJob:
+    jobs = DicomJob.objects.visible_to(user).select_related("owner")
+    return get_object_or_404(jobs, pk=job_id)
+
+
+def _tasks(job: DicomJob) -> QuerySet[Any]:
+    return tasks_of_kind(job.kind).filter(job_id=job.pk)
+
+
+def _with_waiting(job: DicomJob, tasks: list[Any]) -> list[Any]:
+    for task in tasks:
+        task.job = job
+    reasons = reasons_for_tasks(tasks)
+    for task in tasks:
+        task.waiting = reasons.get(task.pk, "")
+    return tasks
+
+
+def _choice(request: Request, name: str, allowed: Sequence[str]) -> str:
+    value = request.query_params.get(name, "")
+    if value and value not in allowed:
+        raise ValidationError({name: f"Not one of {', '.join(allowed)}."})
+    return value
+
+
+class Jobs(APIView):
+    """The jobs of the user; staff gets all."""
+
+    @extend_schema(
+        operation_id="list_jobs",
+        summary="List jobs, newest first",
+        parameters=[
+            OpenApiParameter("kind", description="Only jobs of this kind."),
+            OpenApiParameter("state", enum=DicomJob.State.values, description="Of the jobs."),
+            OpenApiParameter("own", OpenApiTypes.BOOL, description="For staff: only own jobs."),
+            _LIMIT,
+            _CURSOR,
+        ],
+        responses={200: JobPageSerializer, **_problems(400, 401)},
+    )
+    def get(self, request: Request) -> Response:
+        user: Any = request.user
+        jobs = DicomJob.objects.visible_to(user).select_related("owner")
+        if _choice(request, "own", ["true", "false", "1", "0"]) in ("true", "1"):
+            jobs = jobs.filter(owner=user)
+        if kind := _choice(request, "kind", [kind.key for kind in all_kinds()]):
+            jobs = jobs.filter(kind=kind)
+        if state := _choice(request, "state", DicomJob.State.values):
+            jobs = jobs.filter(state=state)
+        paginator = NewestFirst()
+        page: Any = paginator.paginate_queryset(jobs, request, view=self)
+        return paginator.get_paginated_response(JobSerializer(with_progress(page), many=True).data)
+
+
+class Job(APIView):
+    """One job."""
+
+    @extend_schema(
+        operation_id="get_job",
+        summary="Get a job",
+        responses={200: JobDetailSerializer, **_problems(401, 404)},
+    )
+    def get(self, request: Request, job_id: int) -> Response:
+        (job,) = with_progress([_job(request.user, job_id)])
+        job.waiting = reasons_for_waiting(job)
+        return Response(JobDetailSerializer(job, context={"request": request}).data)
+
+
+class Tasks(APIView):
+    """The tasks of a job."""
+
+    @extend_schema(
+        operation_id="list_tasks",
+        summary="List the tasks of a job, in their order",
+        parameters=[_TASK_STATE, _LIMIT, _CURSOR],
+        responses={200: TaskPageSerializer, **_problems(400, 401, 404)},
+    )
+    def get(self, request: Request, job_id: int) -> Response:
+        job = _job(request.user, job_id)
+        tasks = _tasks(job)
+        if state := _choice(request, "state", DicomTask.State.values):
+            tasks = tasks.filter(state=state)
+        paginator = InOrder()
+        found: Any = paginator.paginate_queryset(tasks, request, view=self)
+        page = _with_waiting(job, found)
+        serializer = TaskSerializer(page, many=True, context={"request": request})
+        return paginator.get_paginated_response(serializer.data)
+
+
+class JobAction(APIView):
+    """Do something to a job."""
+
+    @extend_schema(
+        operation_id="act_on_job",
+        summary="Do an action on a job",
+        description="409 where the state of the job does not allow it; `detail` says the state.",
+        parameters=[OpenApiParameter("name", location="path", enum=list(JOB_ACTIONS))],
+        request=None,
+        responses={200: OutcomeSerializer, **_problems(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, job_id: int, name: str) -> Response:
+        if name not in JOB_ACTIONS:
+            raise Http404
+        outcome = JOB_ACTIONS[name](request.user, job_id)  # type: ignore[arg-type]
+        state = DicomJob.objects.filter(pk=job_id).values_list("state", flat=True).first()
+        return Response({"outcome": outcome, "state": state})
+
+
+class TaskAction(APIView):
+    """Do something to a task."""
+
+    @extend_schema(
+        operation_id="act_on_task",
+        summary="Do an action on a task",
+        description="409 where the state of the task, or its job's, does not allow it.",
+        parameters=[OpenApiParameter("name", location="path", enum=list(TASK_ACTIONS))],
+        request=None,
+        responses={200: OutcomeSerializer, **_problems(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, task_id: int, name: str) -> Response:
+        if name not in TASK_ACTIONS:
+            raise Http404
+        outcome = TASK_ACTIONS[name](request.user, task_id)  # type: ignore[arg-type]
+        state = DicomTask.objects.filter(pk=task_id).values_list("state", flat=True).first()
+        return Response({"outcome": outcome, "state": state})
+
+
+class BulkAction(APIView):
+    """Do something to many tasks of a job."""
+
+    @extend_schema(
+        operation_id="act_on_tasks",
+        summary="Do an action on many tasks of a job",
+        description="Tasks whose state does not allow it are refused, each with the reason; 409"
+        " where none is left.",
+        parameters=[OpenApiParameter("name", location="path", enum=list(TASK_ACTIONS))],
+        request=ChoiceSerializer,
+        responses={200: BulkSerializer, **_problems(400, 401, 403, 404, 409)},
+    )
+    def post(self, request: Request, job_id: int, name: str) -> Response:
+        if name not in TASK_ACTIONS:
+            raise Http404
+        job = _job(request.user, job_id)
+        choice = ChoiceSerializer(data=request.data)
+        choice.is_valid(raise_exception=True)
+        chosen: Any = choice.validated_data
+        tasks, strangers = DicomTask.objects.filter(job_id=job.pk), []
+        if state := chosen.get("state"):
+            found = tasks.filter(state=state).order_by("line", "id")
+            ids = list(found.values_list("pk", flat=True))
+        else:
+            wanted = list(dict.fromkeys(chosen["tasks"]))
+            own = set(tasks.filter(pk__in=wanted).values_list("pk", flat=True))
+            ids = [pk for pk in wanted if pk in own]
+            strangers = [(pk, f"There is no task {pk}.") for pk in wanted if pk not in own]
+        outcome = act_on_tasks(request.user, name, ids)  # type: ignore[arg-type]
+        refused = [*outcome.refused, *strangers]
+        if not outcome.done:
+            verb = TASK_ACTIONS[name].verb
+            raise Conflict(refused[0][1] if len(refused) == 1 else _nothing(verb, refused))
+        return Response(
+            {
+                "done": outcome.done,
+                "refused": [{"task": pk, "reason": reason} for pk, reason in refused],
+            }
+        )
+
+
+def _nothing(verb: str, refused: list[tuple[int, str]]) -> str:
+    if not refused:
+        return f"There is no task to {verb}."
+    more = f" And {len(refused) - 3} more." if len(refused) > 3 else ""
+    return " ".join(reason for _, reason in refused[:3]) + more

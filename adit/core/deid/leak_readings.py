@@ -1,0 +1,74 @@
+"""What bytes of an element may say, in every encoding that they may be in."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom import charset as pydicom_charset
+
+ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
+"""An escape sequence of ISO 2022."""
+
+_ESCAPED_KANJI = re.compile(
+    rb"\x1b\$[@B].*?(?:\x1b\([BJ]|$)|\x1b\$\(D.*?(?:\x1b\([BJ]|$)", re.DOTALL
+)
+
+
+def decode(value: bytes, encodings: list[str]) -> str:
+    """Text of bytes in the first of the encodings that fits, else in the default one."""
+    if value.isascii() and b"\x1b" not in value:
+        return value.decode("ascii")
+    for encoding in encodings:
+        try:
+            return value.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return value.decode("latin-1")
+
+
+def meant_by(value: bytes, encodings: list[str]) -> set[str]:
+    """What an identifier may say: as declared, and in UTF-8 although something else is declared."""
+    if b"\x1b" not in value:
+        return {decode(value, encodings), decode(value, ["utf-8", *encodings])}
+    texts = {value.decode(encoding, "replace") for encoding in encodings if "iso2022" in encoding}
+    texts.add(decode(_ESCAPED_KANJI.sub(b"=", value), encodings))
+    texts.add(decode(ESCAPE.sub(b"", value), [e for e in encodings if "iso2022" not in e]))
+    return texts
+
+
+def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
+    """All that a value may say: in each of the encodings, and as text hidden in bytes."""
+    plain_ascii = value.isascii() and b"\x1b" not in value and b"\0" not in value
+    if plain_ascii and not of_bytes:
+        return {value.decode("ascii")}
+    texts = {value.decode(encoding, "replace") for encoding in encodings}
+    if b"\x1b" in value:
+        plain = ESCAPE.sub(b"", value)
+        texts |= {plain.decode(encoding, "replace") for encoding in encodings}
+    if b"\0" in value.strip(b"\0"):
+        texts.add(value.translate(None, b"\0").decode("latin-1"))
+    if of_bytes or b"\0" in value:
+        for start in (0, 1):
+            texts.add(value[start:].decode("utf-16-le", "replace"))
+            texts.add(value[start:].decode("utf-16-be", "replace"))
+    return texts
+
+
+def encodings_of(declared: list[bytes]) -> list[str]:
+    """Python's names for the declared character sets, and UTF-8 and Latin-1 in any case."""
+    found: dict[str, None] = {}
+    for value in declared:
+        for term in value.decode("ascii", "replace").split("\\"):
+            encoding = pydicom_charset.python_encoding.get(term.strip())
+            if encoding and encoding != "iso8859":
+                found[encoding] = None
+                if "iso2022" in encoding:
+                    found["iso2022_jp_2"] = None
+    joined = b"".join(declared)
+    if b"ISO 2022 IR 149" in joined:
+        found["euc_kr"] = None
+    if b"ISO 2022 IR 58" in joined:
+        found["gb2312"] = None
+    for encoding in ("utf-8", "latin-1"):
+        found[encoding] = None
+    return list(found)

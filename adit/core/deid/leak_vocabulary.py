@@ -1,0 +1,38 @@
+"""Words that stand in headers of anybody: names that equal one tell nothing by themselves."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom._dicom_dict import DicomDictionary
+
+_RADIOLOGY = """
+abdomen abdominal adult angio ankle anonymous anonymized anterior aorta apex arm arterial artery
+average axial back base bein black bladder blank body bone brain breast brust cardiac case chest
+child clear colon contrast cor coronal cross day default derived diffusion dry dual east elbow
+extended extremity eye face fast fat field film fine finger flow foot forearm full general gray
+green grey hals hand hard head heart hepatic herz high hip hoch hot image kidney kind knee knie
+kopf lang large late lateral leber left leg light lime linear liver localizer long low lower lung
+lunge lut man mann maximum may medium mid middle minimum modality monochrome multi native neck new
+none normal north oblique old open oral organ original other palm pancreas patient pelvis
+perfusion phantom phase pink plain portal posterior primary private projection prone prostate
+quick rapid recon rechts red regular removed renal research right rose round rumpf sagittal scan
+schulter secondary series sharp short shoulder side single sinus skull slice slow small smooth
+soft south spin spine spleen stack standard stern stomach strong study subject subtraction supine
+table tall test thick thigh thin thorax thyroid tief tilt time tooth top trial true unknown upper
+uterus vein venous view volume volunteer wall water weich west white whole wide wrist yes young
+"""
+_MAKERS = """
+agfa barco bruker canon carestream fuji fujifilm healthcare hitachi hologic kodak konica medical
+medtronic merge mindray minolta philips picker planmeca samsung siemens toshiba varian elekta vital
+"""
+
+
+def _of_the_dictionary() -> frozenset[str]:
+    """Words of the names of all attributes of PS3.6."""
+    names = " ".join(entry[2] for entry in DicomDictionary.values())
+    return frozenset(word.lower() for word in re.findall(r"[A-Za-z]{3,}", names))
+
+
+COMMON_WORDS = frozenset((_RADIOLOGY + _MAKERS).split()) | _of_the_dictionary()
+"""In small letters, without accents."""

@@ -1,0 +1,387 @@
+"""The connection test: what a server can do, found out without touching anything it holds.
+
+Nothing is read and nothing is written: queries and moves ask for a study that cannot exist.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from pydicom.uid import generate_uid
+
+from .cancel import CancelToken
+from .commitment import STORAGE_COMMITMENT_CLASS
+from .config import LocalConfig, ServerConfig
+from .contexts import Context, get_context_batches, query_contexts, storage_contexts
+from .dicomweb.client import DicomWebClient
+from .dicomweb.qido import search
+from .dimse.association import Association
+from .dimse.connector import (
+    PATIENT_ROOT_FIND,
+    PATIENT_ROOT_GET,
+    PATIENT_ROOT_MOVE,
+    STUDY_ROOT_FIND,
+    STUDY_ROOT_GET,
+    STUDY_ROOT_MOVE,
+    Scope,
+)
+from .dimse.find import VERIFICATION, echo, find
+from .dimse.move import move
+from .dimse.progress import ProgressClock, RetrieveReport
+from .errors import DicomError, PermanentDicomError
+from .query import Query, request_keys
+
+# Nobody waits longer for one step of a test than this, in seconds.
+_PATIENCE = {"connect_timeout": 5, "acse_timeout": 10, "network_timeout": 15}
+_ECHOES = 5
+_CT = "1.2.840.10008.5.1.4.1.1.2"
+_MR = "1.2.840.10008.5.1.4.1.1.4"
+_PLAIN = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+_UNKNOWN_DESTINATION = "A801"
+_SERVICES = {
+    "study_root_find_support": STUDY_ROOT_FIND,
+    "patient_root_find_support": PATIENT_ROOT_FIND,
+    "study_root_get_support": STUDY_ROOT_GET,
+    "patient_root_get_support": PATIENT_ROOT_GET,
+    "study_root_move_support": STUDY_ROOT_MOVE,
+    "patient_root_move_support": PATIENT_ROOT_MOVE,
+    "storage_commitment_support": STORAGE_COMMITMENT_CLASS,
+}
+_LABELS = {
+    "study_root_find_support": "C-FIND, study root",
+    "patient_root_find_support": "C-FIND, patient root",
+    "study_root_get_support": "C-GET, study root",
+    "patient_root_get_support": "C-GET, patient root",
+    "study_root_move_support": "C-MOVE, study root",
+    "patient_root_move_support": "C-MOVE, patient root",
+    "store_scp_support": "C-STORE",
+    "storage_commitment_support": "storage commitment",
+    "dicomweb_qido_support": "QIDO-RS",
+    "dicomweb_wado_support": "WADO-RS",
+    "dicomweb_stow_support": "STOW-RS",
+}
+# What servers say to a request without content: they know the service and miss the instances.
+_STOW_IS_THERE = frozenset({200, 202, 204, 400, 409, 411, 415, 422})
+_SERVICE_IS_NOT_THERE = frozenset({404, 405, 501})
+
+
+class Verdict(StrEnum):
+    """How a step of the test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step: what was tried, how it ended, and in words what that means."""
+
+    title: str
+    verdict: Verdict
+    says: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A capability that is set otherwise than it was found."""
+
+    flag: str
+    configured: bool
+    found: bool
+
+    @property
+    def says(self) -> str:
+        label = _LABELS[self.flag]
+        if self.found:
+            return f"The server offers {label}, but it is switched off here."
+        return f"{label} is switched on here, but the server does not offer it."
+
+
+@dataclass(slots=True)
+class ConnectionReport:
+    """What the connection test found.
+
+    Attributes:
+        findings: Step by step.
+        capabilities: Each capability flag of ServerConfig that could be found out.
+        latency: Seconds that a C-ECHO takes (median); None where there was none.
+    """
+
+    server: ServerConfig
+    findings: list[Finding] = field(default_factory=list)
+    capabilities: dict[str, bool] = field(default_factory=dict)
+    latency: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no step failed."""
+        return all(finding.verdict != Verdict.FAILED for finding in self.findings)
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Where what is set for the server is not what was found."""
+        return [
+            Difference(flag, configured, found)
+            for flag, found in self.capabilities.items()
+            if (configured := bool(getattr(self.server, flag))) != found
+        ]
+
+    def lines(self) -> Iterator[str]:
+        """The report in words."""
+        for finding in self.findings:
+            yield f"{finding.title}: {finding.verdict}. {finding.says}"
+        if self.capabilities:
+            offered = [_LABELS[flag] for flag, found in self.capabilities.items() if found]
+            yield f"Offered: {', '.join(offered) or 'nothing'}."
+        for difference in self.differences:
+            yield f"Differs from the settings: {difference.says}"
+
+
+def check_connection(
+    server: ServerConfig, local: LocalConfig | None = None, cancel: CancelToken | None = None
+) -> ConnectionReport:
+    """Tests all that a server is said to offer; takes a minute at the very most.
+
+    Failures are findings, not exceptions.
+
+    Raises:
+        Canceled: If `cancel` is set.
+    """
+    own = (local or LocalConfig()).for_server(server)
+    patience = {name: min(limit, getattr(own, name)) for name, limit in _PATIENCE.items()}
+    # The shorter limits count whatever is set for the server.
+    server_now = replace(server, **dict.fromkeys(_PATIENCE), progress_timeout=None)
+    check = _Check(
+        ConnectionReport(server),
+        server_now,
+        replace(own, **patience, progress_timeout=patience["network_timeout"]),
+        cancel or CancelToken(),
+    )
+    if server.host and server.port:
+        check.dimse()
+    if server.dicomweb_root_url:
+        check.web()
+    if not check.report.findings:
+        check.note("Settings", Verdict.FAILED, "Neither a host nor a DICOMweb address is set.")
+    return check.report
+
+
+@dataclass(slots=True)
+class _Check:
+    report: ConnectionReport
+    server: ServerConfig
+    local: LocalConfig
+    cancel: CancelToken
+
+    def note(self, title: str, verdict: Verdict, says: str, seconds: float = 0.0) -> None:
+        self.report.findings.append(Finding(title, verdict, says, seconds))
+
+    def _try(self, title: str, step: Callable[[], str]) -> DicomError | None:
+        """Runs a step, which says what it found, and notes how it ended."""
+        started = time.monotonic()
+        try:
+            says = step()
+        except DicomError as error:
+            self.note(title, Verdict.FAILED, str(error), time.monotonic() - started)
+            return error
+        self.note(title, Verdict.PASSED, says, time.monotonic() - started)
+        return None
+
+    @contextmanager
+    def _association(self, contexts: tuple[Context, ...]) -> Iterator[Association]:
+        association = Association.open(self.server, self.local, contexts, self.cancel)
+        try:
+            yield association
+        except BaseException:
+            association.abort()
+            raise
+        association.release()
+
+    def dimse(self) -> None:
+        """All that is offered over DIMSE."""
+        if self._try("Association", self._associate):
+            return
+        self._try("C-ECHO", self._echo)
+        capabilities = self.report.capabilities
+        for flag in ("study_root_find_support", "patient_root_find_support"):
+            model = _SERVICES[flag]
+            if capabilities[flag]:
+                error = self._try(_LABELS[flag], lambda model=model: self._find(model))
+                if isinstance(error, PermanentDicomError):
+                    capabilities[flag] = False
+        for flag in ("study_root_get_support", "patient_root_get_support"):
+            if capabilities[flag]:
+                model = _SERVICES[flag]
+                if self._try(_LABELS[flag], lambda model=model: self._get_contexts(model)):
+                    capabilities[flag] = False
+        for flag in ("study_root_move_support", "patient_root_move_support"):
+            if capabilities[flag]:
+                self._move(_LABELS[flag], _SERVICES[flag])
+                break
+
+    def _associate(self) -> str:
+        contexts = (
+            *query_contexts([VERIFICATION, *_SERVICES.values()]),
+            *storage_contexts((_CT, syntax) for syntax in _PLAIN),
+        )
+        with self._association(contexts) as association:
+            accepted = association.agreement.by_class
+            for flag, uid in _SERVICES.items():
+                self.report.capabilities[flag] = uid in accepted
+            self.report.capabilities["store_scp_support"] = _CT in accepted
+            maximum = association.agreement.peer_maximum
+        size = f"PDUs of {maximum} bytes" if maximum else "PDUs of any size"
+        return f"The server accepts us as {self.local.calling_ae_title!r}, and takes {size}."
+
+    def _echo(self) -> str:
+        times = []
+        with self._association(query_contexts([VERIFICATION])) as association:
+            for _ in range(_ECHOES):
+                started = time.monotonic()
+                echo(association)
+                times.append(time.monotonic() - started)
+        self.report.latency = statistics.median(times)
+        return f"The server answers after {1000 * self.report.latency:.1f} ms."
+
+    def _find(self, model: str) -> str:
+        patient_root = model == PATIENT_ROOT_FIND
+        query = Query(patient_id="", study_instance_uid=_nothing())
+        keys = {"QueryRetrieveLevel": "STUDY", **request_keys(query, "STUDY")}
+        if patient_root:
+            keys["PatientID"] = _nothing()[:20]
+        with self._association(query_contexts([model])) as association:
+            answers = sum(1 for _ in find(association, model, keys, lambda: None))
+        if answers:
+            return f"The server ignores the study that it is asked for: {answers} answers."
+        return "The server answers queries."
+
+    def _get_contexts(self, model: str) -> str:
+        contexts = get_context_batches(model, [_CT, _MR])[0]
+        with self._association(contexts) as association:
+            agreement = association.agreement
+            syntaxes = [c for c in agreement.accepted.values() if c.abstract_syntax in (_CT, _MR)]
+            if not syntaxes:
+                raise PermanentDicomError(
+                    f"{self.server.name} offers C-GET, but accepts no context to send in.",
+                    code="context rejected",
+                )
+            role = "" if agreement.scp_classes else " It does not confirm our role as receiver."
+        return f"The server would send CT and MR in {len(syntaxes)} contexts.{role}"
+
+    def _move(self, title: str, model: str) -> None:
+        destination = self.local.receiver_ae_title
+        report = RetrieveReport()
+        keys = Scope(patient_id=_nothing()[:20], study_instance_uid=_nothing()).keys(
+            patient_root=model == PATIENT_ROOT_MOVE
+        )
+        started = time.monotonic()
+        try:
+            with self._association(query_contexts([model])) as association:
+                clock = ProgressClock(self.local.progress_timeout)
+                move(association, model, keys, destination, 1, report, clock)
+            error = report.failure(self.server.name, "C-MOVE")
+        except DicomError as failure:
+            error = failure
+        seconds = time.monotonic() - started
+        if error is None:
+            says = f"The server accepts {destination!r} as destination."
+            self.note(title, Verdict.PASSED, says, seconds)
+        elif error.code == _UNKNOWN_DESTINATION:
+            self.note(title, Verdict.FAILED, f"{error} (our AE title: {destination!r})", seconds)
+        else:
+            # To ask for a study that is not there may be a failure in itself.
+            says = f"The server does not move a study that it does not have: {error}"
+            self.note(title, Verdict.UNCLEAR, says, seconds)
+
+    def web(self) -> None:
+        """All that is offered over DICOMweb."""
+        try:
+            client = DicomWebClient(self.server, self.local, self.cancel)
+        except DicomError as error:
+            self.note("DICOMweb", Verdict.FAILED, str(error))
+            return
+        try:
+            error = self._try("QIDO-RS", lambda: self._qido(client))
+            if error is None:
+                self.report.capabilities["dicomweb_qido_support"] = True
+            elif not _says_absent(error):
+                return
+            else:
+                self.report.capabilities["dicomweb_qido_support"] = False
+            self._wado(client)
+            self._stow(client)
+        finally:
+            client.close()
+
+    def _qido(self, client: DicomWebClient) -> str:
+        started = time.monotonic()
+        answers = list(search(client, Query(study_instance_uid=_nothing()), "STUDY", lambda: None))
+        seconds = time.monotonic() - started
+        if answers:
+            return f"The server ignores the study that it is asked for: {len(answers)} answers."
+        return f"The server answers queries, after {1000 * seconds:.0f} ms."
+
+    def _status(self, client: DicomWebClient, method: str, url: str, **request: object) -> int:
+        with client.stream(method, url, good=frozenset(range(100, 600)), **request) as response:  # type: ignore[arg-type]
+            return response.status_code
+
+    def _wado(self, client: DicomWebClient) -> None:
+        url = client.url(self.server.dicomweb_wado_prefix, f"studies/{_nothing()}")
+        accept = 'multipart/related; type="application/dicom"'
+        try:
+            status = self._status(client, "GET", url, accept=accept)
+        except DicomError as error:
+            self.note("WADO-RS", Verdict.FAILED, str(error))
+            return
+        if status in (405, 501):
+            self.report.capabilities["dicomweb_wado_support"] = False
+            self.note("WADO-RS", Verdict.UNCLEAR, f"The server does not offer it (HTTP {status}).")
+        elif status in (401, 403):
+            self.note("WADO-RS", Verdict.FAILED, f"The server does not let us in (HTTP {status}).")
+        else:
+            says = f"The server answers HTTP {status} for a study that it does not have."
+            self.note("WADO-RS", Verdict.UNCLEAR, f"{says} Only a transfer can prove more.")
+
+    def _stow(self, client: DicomWebClient) -> None:
+        url = client.url(self.server.dicomweb_stow_prefix, "studies")
+        boundary = "nothing"
+        try:
+            status = self._status(
+                client,
+                "POST",
+                url,
+                accept="application/dicom+json",
+                headers={
+                    "Content-Type": f'multipart/related; type="application/dicom"; '
+                    f"boundary={boundary}"
+                },
+                content=f"\r\n--{boundary}--\r\n".encode(),
+            )
+        except DicomError as error:
+            self.note("STOW-RS", Verdict.FAILED, str(error))
+            return
+        if status in _STOW_IS_THERE:
+            self.report.capabilities["dicomweb_stow_support"] = True
+            says = f"The server answers a request without instances (HTTP {status})."
+            self.note("STOW-RS", Verdict.PASSED, says)
+        elif status in _SERVICE_IS_NOT_THERE:
+            self.report.capabilities["dicomweb_stow_support"] = False
+            self.note("STOW-RS", Verdict.UNCLEAR, f"The server does not offer it (HTTP {status}).")
+        else:
+            self.note("STOW-RS", Verdict.UNCLEAR, f"The server answers HTTP {status}.")
+
+
+def _nothing() -> str:
+    """A UID that nobody has."""
+    return generate_uid(prefix=None)
+
+
+def _says_absent(error: DicomError) -> bool:
+    return error.code in {f"HTTP {status}" for status in _SERVICE_IS_NOT_THERE}

@@ -1,0 +1,147 @@
+"""The connection test against Orthanc, the double with faults, and nobody at all."""
+
+import dataclasses
+import time
+
+import pytest
+
+from adit.core.dicom import LocalConfig, ServerConfig, TlsConfig
+from adit.core.dicom.connection_check import Verdict, check_connection
+from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE
+from adit.core.dicom.tests.samples import make_series
+from adit.core.dicom.tests.scripted_peer import scripted
+from adit.stack.ports import free_port
+from adit.test_pacs import PacsDouble
+from adit.test_pacs.double import QUERY_RETRIEVE
+
+pytestmark = [pytest.mark.integration, pytest.mark.interop]
+
+LOCAL = LocalConfig(receiver_ae_title=RECEIVER_AE_TITLE)
+
+
+@pytest.fixture
+def pacs():
+    with PacsDouble("DOUBLE", peers={RECEIVER_AE_TITLE: ("127.0.0.1", 1)}) as double:
+        yield double
+
+
+def config_of(pacs, **changes):
+    values = {"name": "DOUBLE", "ae_title": "DOUBLE", "host": "127.0.0.1", "port": pacs.port}
+    return ServerConfig(**{**values, **changes})
+
+
+def verdicts(report):
+    return {finding.title: finding.verdict for finding in report.findings}
+
+
+def text(report):
+    return "\n".join(report.lines())
+
+
+def test_orthanc_offers_what_is_set_for_it(server, receiver_port):
+    report = check_connection(dataclasses.replace(server, storage_commitment_support=True), LOCAL)
+    assert report.passed, text(report)
+    assert report.differences == []
+    assert report.latency is not None and report.latency < 5
+    assert verdicts(report)["C-FIND, study root"] == Verdict.PASSED
+    assert verdicts(report)["QIDO-RS"] == Verdict.PASSED
+    assert report.capabilities["dicomweb_stow_support"]
+
+
+def test_nothing_is_read_moved_or_left_at_the_server(orthanc, server, incoming):
+    from adit.core.dicom import DicomOperator
+
+    with DicomOperator(server) as operator:
+        assert all(outcome.accepted for outcome in operator.store(make_series(3)))
+    check_connection(server, LOCAL)
+    assert len(orthanc.request("GET", "/instances")) == 3
+    assert incoming.take(0.5) is None
+
+
+def test_what_is_offered_and_switched_off_is_proposed(pacs):
+    report = check_connection(config_of(pacs), LOCAL)
+    assert report.passed, text(report)
+    assert {d.flag for d in report.differences} == {
+        "study_root_find_support", "patient_root_find_support",
+        "study_root_get_support", "patient_root_get_support",
+        "study_root_move_support", "patient_root_move_support",
+        "store_scp_support", "storage_commitment_support",
+    }  # fmt: skip
+    assert "offers C-FIND, study root, but it is switched off here" in text(report)
+
+
+def test_what_is_switched_on_and_not_offered_is_told(pacs):
+    pacs.faults.reject_contexts = [f"{QUERY_RETRIEVE}2.3", f"{QUERY_RETRIEVE}1.3"]
+    report = check_connection(config_of(pacs, study_root_get_support=True), LOCAL)
+    assert "C-GET, study root is switched on here, but the server does not offer it" in text(report)
+
+
+def test_a_server_that_does_not_know_our_receiver(pacs):
+    pacs.peers.clear()
+    report = check_connection(config_of(pacs), LOCAL)
+    assert not report.passed
+    assert "does not know the AE title to send to" in text(report)
+    assert RECEIVER_AE_TITLE in text(report)
+
+
+FAULTS = {
+    "refuses": ({"refuse_associations": True}, "rejected the association"),
+    "does not know us": ({"allowed_calling_ae_titles": ["OTHER"]}, "does not know our AE title"),
+    "is full": ({"refuse_next": 9}, "congested"),
+    "closes": ({"close_connections": True}, "broke"),
+    "endless": ({"endless_pending_find": True}, ""),
+}
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_a_faulty_server_is_described_and_nobody_waits_for_it(pacs, fault):
+    switches, words = FAULTS[fault]
+    for name, value in switches.items():
+        setattr(pacs.faults, name, value)
+    started = time.monotonic()
+    report = check_connection(config_of(pacs), LOCAL)
+    assert time.monotonic() - started < 40
+    assert words in text(report)
+    if words:
+        assert not report.passed
+        assert report.capabilities == {}
+
+
+def test_tls_where_the_server_has_none_and_the_other_way_round(pacs):
+    report = check_connection(config_of(pacs, tls=TlsConfig()), LOCAL)
+    assert not report.passed
+    assert "TLS" in text(report) or "broke" in text(report)
+    pacs.faults.fail_tls_handshake = True
+    report = check_connection(config_of(pacs, tls=TlsConfig()), LOCAL)
+    assert "The TLS handshake with DOUBLE failed" in text(report)
+
+
+def test_a_dead_host_is_told_soon():
+    config = ServerConfig(
+        name="DEAD",
+        ae_title="DEAD",
+        host="127.0.0.1",
+        port=free_port(),
+        dicomweb_root_url=f"http://127.0.0.1:{free_port()}/dicom-web",
+    )
+    started = time.monotonic()
+    report = check_connection(config, LOCAL)
+    assert time.monotonic() - started < 12
+    assert not report.passed
+    assert text(report).count("DEAD cannot be reached") == 2
+
+
+def test_a_server_that_accepts_and_is_silent_is_left():
+    def script(peer):
+        peer.reader.read()
+        peer.reader.read()
+
+    with scripted(script) as peer:
+        started = time.monotonic()
+        report = check_connection(peer.config(acse_timeout=1), LOCAL)
+        assert time.monotonic() - started < 10
+    assert "did not answer in time" in text(report)
+
+
+def test_without_an_address_there_is_nothing_to_test():
+    assert not check_connection(ServerConfig(name="EMPTY")).passed

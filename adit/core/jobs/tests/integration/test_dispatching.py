@@ -1,0 +1,229 @@
+"""What starts when: fairness, hours, suspension, and the reason why a task waits."""
+
+from datetime import time, timedelta
+
+import pytest
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from adit.core.jobs import leases
+from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.tests.integration.scripted import delete_queue_rows, tasks_of
+from adit.core.jobs.waiting import reasons_for_tasks, reasons_for_waiting
+from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerHours
+from adit.test_jobs.kind import BULK
+
+pytestmark = [pytest.mark.integration, pytest.mark.django_db]
+
+
+def claim_next():
+    """What a worker does: take the first row of the queue and claim its task."""
+    row = (
+        ProcrastinateJob.objects.filter(queue_name="dicom", status="todo")
+        .order_by("-priority", "id")
+        .first()
+    )
+    if row is None:
+        return None
+    task_id = row.args["task_id"]
+    delete_queue_rows(pk=row.pk)
+    return leases.claim(task_id, "worker")
+
+
+def end(lease):
+    assert leases.finish(lease, "SUCCESS", "")
+    dispatch()
+
+
+def only_task(job):
+    return DicomTask.objects.select_related("job").get(job_id=job.pk)
+
+
+def reason(job):
+    return reasons_for_tasks([only_task(job)])[only_task(job).pk]
+
+
+def close(source, **changes):
+    """Give the server hours that lie elsewhere than now."""
+    now = timezone.localtime()
+    begin = (now + timedelta(hours=2)).replace(minute=0)
+    ServerHours.objects.create(
+        server=source,
+        weekdays=[begin.weekday()],
+        since=begin.time().replace(second=0, microsecond=0, tzinfo=None),
+        until=(begin + timedelta(minutes=30)).time().replace(second=0, microsecond=0, tzinfo=None),
+    )
+    return begin
+
+
+def test_a_single_task_starts_after_at_most_two_tasks_per_slot_of_two_thousand_others(
+    make_user, scripted
+):
+    scripted(make_user(), *[""] * 2000)
+    running = [claim_next(), claim_next()]
+    single = scripted(make_user())
+    ends = 0
+    while not DicomTask.objects.filter(job_id=single.pk, state="IN_PROGRESS").exists():
+        end(running.pop(0))
+        ends += 1
+        running.append(claim_next())
+        assert ends <= 4
+    assert ends <= 4
+
+
+def test_the_owner_of_many_does_not_lose_his_turn(make_user, scripted):
+    first, second = make_user(), make_user()
+    mine = scripted(first, *[""] * 20)
+    scripted(second, *[""] * 20)
+    for _ in range(10):
+        lease = claim_next()
+        other = claim_next()
+        end(lease)
+        end(other)
+    done = DicomTask.objects.filter(job_id=mine.pk, state="SUCCESS").count()
+    assert 8 <= done <= 12
+
+
+def test_a_kind_of_more_weight_goes_first(make_user, scripted):
+    scripted(make_user(), "", "", kind=BULK)
+    job = scripted(make_user(), "")
+    lease = claim_next()
+    assert lease and lease.job_id == job.pk
+
+
+def test_no_more_tasks_run_at_once_than_the_server_takes(make_user, scripted):
+    for _ in range(3):
+        scripted(make_user(), "", "")
+    leases_held = [lease for lease in iter(claim_next, None)]
+    assert len(leases_held) == 2
+
+
+# Suspension
+
+
+def test_a_suspended_server_starts_nothing_not_even_what_is_queued(owner, source, scripted):
+    job = scripted(owner)
+    DicomServer.objects.update(is_suspended=True)
+    assert claim_next() is None
+    dispatch()
+    assert not ProcrastinateJob.objects.filter(queue_name="dicom").exists()
+    assert reason(job) == "suspended: SOURCE takes no new tasks"
+    DicomServer.objects.update(is_suspended=False)
+    dispatch()
+    assert claim_next()
+
+
+def test_a_suspended_kind_starts_nothing(owner, scripted):
+    job = scripted(owner)
+    JobKindSettings.objects.create(kind="scripted", is_suspended=True)
+    assert claim_next() is None
+    dispatch()
+    assert not ProcrastinateJob.objects.filter(queue_name="dicom").exists()
+    assert reason(job) == "suspended: no new tasks of the kind Scripted start"
+
+
+def test_suspension_withdraws_what_was_handed_over(owner, scripted):
+    scripted(owner)
+    DicomServer.objects.update(is_suspended=True)
+    dispatch()
+    assert not ProcrastinateJob.objects.filter(queue_name="dicom").exists()
+    assert not DicomTask.objects.filter(queued__isnull=False).exists()
+
+
+# Hours
+
+
+def test_outside_its_hours_a_server_starts_nothing_and_says_when(owner, source, scripted):
+    job = scripted(owner)
+    begin = close(source)
+    assert claim_next() is None
+    dispatch()
+    assert not ProcrastinateJob.objects.filter(queue_name="dicom").exists()
+    assert f"SOURCE is outside its hours, from {begin:%H:%M}" in reason(job).replace(
+        f"{begin:%A} ", ""
+    )
+
+
+def test_urgent_tasks_pass_the_hours_only_where_the_server_lets_them(owner, source, scripted):
+    close(source)
+    job = scripted(owner)
+    type(job).objects.filter(pk=job.pk).update(urgent=True)
+    dispatch()
+    assert claim_next() is None
+    DicomServer.objects.update(urgent_ignores_hours=True)
+    dispatch()
+    assert claim_next()
+
+
+def test_within_its_hours_a_server_works(owner, source, scripted):
+    ServerHours.objects.create(server=source, weekdays=list(range(7)), since=time(0), until=time(0))
+    scripted(owner)
+    assert claim_next()
+
+
+def test_a_running_task_outlives_the_hours(owner, source, scripted):
+    scripted(owner)
+    lease = claim_next()
+    assert lease
+    close(source)
+    dispatch()
+    assert leases.renew(lease) is leases.LeaseStatus.HELD
+
+
+# Reasons
+
+
+def test_every_waiting_task_has_a_reason(make_user, scripted):
+    first = scripted(make_user(), "", "", "")
+    second = scripted(make_user(), "")
+    DicomTask.objects.filter(pk=tasks_of(first)[2].pk).update(
+        not_before=timezone.now() + timedelta(days=1)
+    )
+    assert claim_next() and claim_next()
+    tasks = DicomTask.objects.filter(state="PENDING").select_related("job")
+    reasons = reasons_for_tasks(tasks)
+    waiting = {task.pk for task in tasks}
+    assert set(reasons) == waiting
+    assert reasons[tasks_of(first)[2].pk].startswith("retry at ")
+    others = [reasons[pk] for pk in waiting - {tasks_of(first)[2].pk}]
+    assert all(text.startswith("waits for SOURCE: 2 of 2 in use") for text in others)
+    assert len(reasons_for_waiting(second)) <= 1
+
+
+def test_the_place_in_the_queue_is_told(make_user, scripted):
+    scripted(make_user(), "", "", "")
+    assert reason(scripted(make_user())) == "queued (position 4)"
+
+
+def test_reasons_of_a_page_take_few_statements(owner, scripted, django_assert_max_num_queries):
+    job = scripted(owner, *[""] * 50)
+    tasks = list(DicomTask.objects.filter(job_id=job.pk).select_related("job"))
+    with django_assert_max_num_queries(5):
+        assert len(reasons_for_tasks(tasks)) == 50
+
+
+def test_an_unverified_job_waits_for_staff(owner, scripted):
+    job = scripted(owner, verified=False)
+    assert reason(job) == "waits for verification by staff"
+
+
+# Attempts by server
+
+
+def test_a_server_has_attempts_and_waits_of_its_own(owner, source, scripted):
+    from adit.core.jobs.child import Outcome
+    from adit.core.jobs.conclusion import conclude
+
+    DicomServer.objects.update(task_attempts=2, task_retry_waits="3600, 7200")
+    job = scripted(owner)
+    lease = claim_next()
+    assert lease
+    conclude(lease, Outcome("transient", "no answer", "FAILURE"))
+    task = only_task(job)
+    assert task.not_before > timezone.now() + timedelta(minutes=55)
+    DicomTask.objects.update(not_before=None)
+    dispatch()
+    lease = claim_next()
+    assert lease
+    conclude(lease, Outcome("transient", "no answer", "FAILURE"))
+    assert only_task(job).state == "FAILURE"

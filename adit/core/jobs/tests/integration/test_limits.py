@@ -1,0 +1,101 @@
+"""Limits of servers, measured at the PACS double while several workers press on."""
+
+import pytest
+
+from adit.core.factories import grant_access
+from adit.core.jobs.tests.integration.scripted import job_state, wait_for
+from adit.core.jobs.tests.integration.small_studies import (
+    double_node,
+    small_studies,
+    transfer_job,
+)
+from adit.core.models import DicomJob, DicomTask
+from adit.test_pacs.double import PacsDouble
+
+pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def pacs(transactional_db):
+    with (
+        PacsDouble("FROM", instances=small_studies(8, 10)) as source,
+        PacsDouble("TO") as destination,
+    ):
+        yield source, destination
+
+
+@pytest.fixture
+def start_transfer(pacs, make_user):
+    """Start a job of eight small studies between servers with the given limits."""
+
+    def start(source_limits, destination_limits):
+        user = make_user(is_superuser=True)
+        source = double_node("FROM", pacs[0], max_tasks=6, **source_limits)
+        destination = double_node("TO", pacs[1], **destination_limits)
+        grant_access(user.active_group, source, source=True)
+        grant_access(user.active_group, destination, destination=True)
+        return transfer_job(user, source, destination, 8)
+
+    return start
+
+
+def ended(job):
+    return job_state(job) in DicomJob.ENDED
+
+
+def most_in_a_second(moments):
+    """The largest number of moments within one second."""
+    moments = sorted(moments)
+    most = first = 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] > 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def test_associations_at_once_hold_at_source_and_destination_over_three_workers(
+    start_transfer, pacs, workers
+):
+    job = start_transfer({"max_associations": 2}, {"max_associations": 1})
+    for _ in range(3):
+        workers.start(concurrency=2)
+    wait_for(lambda: ended(job), 240)
+    assert job_state(job) == "SUCCESS"
+    source, destination = pacs
+    assert 1 <= source.seen.associations_open_most <= 2
+    assert destination.seen.associations_open_most == 1
+    assert len({store.sop_instance_uid for store in destination.seen.stores}) == 80
+
+
+def test_instances_per_second_hold_over_three_workers(start_transfer, pacs, workers):
+    job = start_transfer({"max_instances_per_second": 10}, {})
+    for _ in range(3):
+        workers.start(concurrency=2)
+    wait_for(lambda: ended(job), 240)
+    assert job_state(job) == "SUCCESS"
+    moments = [store.at for store in pacs[1].seen.stores]
+    assert len(moments) == 80
+    # What a worker has reserved it may pass a quarter of a second late.
+    assert most_in_a_second(moments) <= 16
+    assert max(moments) - min(moments) >= 6.0
+
+
+def test_no_more_tasks_run_at_once_than_the_source_takes(start_transfer, pacs, workers):
+    job = start_transfer({}, {})
+    from adit.core.models import DicomServer
+
+    DicomServer.objects.filter(name="FROM").update(max_tasks=2)
+    pacs[0].faults.delay = 0.02
+    for _ in range(3):
+        workers.start(concurrency=2)
+    most = 0
+
+    def watch():
+        nonlocal most
+        most = max(most, DicomTask.objects.filter(state="IN_PROGRESS").count())
+        return ended(job)
+
+    wait_for(watch, 240)
+    assert job_state(job) == "SUCCESS"
+    assert most == 2

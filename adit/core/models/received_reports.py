@@ -1,0 +1,20 @@
+"""Reports of storage commitment (PS3.4 Annex J) that PACS sent to a receiver."""
+
+from django.db import models
+
+
+class ReceivedReport(models.Model):
+    """One N-EVENT-REPORT, kept until the worker that asked has read it, or it is too old."""
+
+    transaction_uid = models.CharField(max_length=64, db_index=True)
+    calling_ae_title = models.CharField("sender", max_length=16)
+    receiver = models.CharField(max_length=64)
+    committed = models.JSONField(default=list, help_text="SOP Instance UIDs.")
+    failed = models.JSONField(default=dict, help_text="Failure Reasons by SOP Instance UID.")
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-received_at"]
+
+    def __str__(self) -> str:
+        return f"Received report {self.pk}"

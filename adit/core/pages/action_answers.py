@@ -1,0 +1,81 @@
+"""What a page answers to an action: the change, or in words why there was none."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from adit.core.jobs.actions import Conflict, NoSuchJob
+from adit.core.pages.errors import conflict
+
+
+def with_toast(response: HttpResponse, text: str, level: str) -> HttpResponse:
+    response["HX-Trigger"] = json.dumps({"adit:toast": {"text": text, "level": level}})
+    return response
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    return bool(request.headers.get("HX-Request"))
+
+
+def answer_action(
+    request: HttpRequest,
+    act: Callable[[], str],
+    back: str,
+    parts: Callable[[], HttpResponse | None],
+    gone: str,
+) -> HttpResponse:
+    """Do `act` and answer with the live parts of the page, or for a plain form with a redirect.
+
+    Args:
+        back: the address of the page.
+        parts: the parts as they are afterwards, also after a conflict, so that a stale page is
+            brought up to date; None where the object is gone.
+        gone: the address to go to then.
+
+    Raises:
+        Http404: the object is not there, or not for this user.
+        PermissionDenied: for a plain form; the frame answers with a page.
+    """
+    try:
+        outcome, level, status = act(), "success", 200
+    except NoSuchJob as err:
+        raise Http404 from err
+    except Conflict as err:
+        if not is_htmx(request):
+            return conflict(request, str(err), back)
+        outcome, level, status = str(err), "error", 409
+    except PermissionDenied as err:
+        if not is_htmx(request):
+            raise
+        return with_toast(HttpResponse(status=403), str(err), "error")
+    if not is_htmx(request):
+        messages.add_message(request, getattr(messages, level.upper()), outcome)
+        return redirect(back if parts() is not None else gone)
+    response = parts()
+    if response is None:
+        messages.add_message(request, getattr(messages, level.upper()), outcome)
+        return HttpResponse(headers={"HX-Redirect": gone})
+    response.status_code = status
+    return with_toast(response, outcome, level)
+
+
+def reason_of(refusal: str) -> str:
+    """`Cannot reset task 812: it is pending.` without the number, which no page shows."""
+    return refusal.partition(": ")[2].rstrip(".") or refusal.rstrip(".")
+
+
+def refusals_in_words(refused: Iterable[tuple[int, str]]) -> list[str]:
+    """The different reasons, each with how many tasks it holds for."""
+    numbers = Counter(reason_of(text) for _, text in refused)
+    return [f"{number} × {reason}" for reason, number in numbers.most_common()]
+
+
+def tasks_in_words(number: int) -> str:
+    return f"{number} task" if number == 1 else f"{number} tasks"

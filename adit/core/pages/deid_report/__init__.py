@@ -1,0 +1,1 @@
+"""The report of a job: what its de-identification did, in numbers."""

@@ -1,0 +1,1 @@
+"""Held instances: staff sees them, looks at them, releases or discards them."""

@@ -1,0 +1,1 @@
+"""De-identification profiles: seen, edited, tried, without a shell."""

@@ -1,0 +1,131 @@
+"""Browsers of two users in front of one running system."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+TASK_STATES = ("SUCCESS", "WARNING", "FAILURE", "CANCELED", "IN_PROGRESS", "PENDING")
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds} seconds")
+
+
+@pytest.fixture
+def seed(system):
+    """Put a job into the system that only the test moves; returns the ids of it and its tasks."""
+
+    def do(owner: str = "researcher", state: str = "IN_PROGRESS", tasks=(), **more: Any) -> Any:
+        options = json.dumps({"owner": owner, "state": state, "tasks": list(tasks), **more})
+        environment = {
+            **os.environ,
+            "DATABASE_URL": system.database_url,
+            "ENVIRONMENT": "development",
+            "DJANGO_SETTINGS_MODULE": "adit.settings",
+        }
+        command = [sys.executable, "-m", "adit.core.pages.tests.acceptance.seed", options]
+        done = subprocess.run(
+            command, cwd=system.root, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return do
+
+
+@pytest.fixture
+def database(system):
+    """Look into the database of the running system, or write and tell the pages."""
+
+    class Database:
+        def ask(self, statement: str, *values: Any) -> Any:
+            with psycopg.connect(system.database_url) as connection:
+                return connection.execute(statement.encode(), values).fetchone()
+
+        def change(self, job_id: int, statement: str, *values: Any) -> None:
+            with psycopg.connect(system.database_url) as connection:
+                connection.execute(statement.encode(), values)
+                connection.execute("SELECT pg_notify('adit_job', %s)", [str(job_id)])
+
+    return Database()
+
+
+class Visitor:
+    """A user with a browser of his own."""
+
+    def __init__(self, context: Any, url: str, name: str) -> None:
+        self.context, self.url, self.name = context, url, name
+        self.page = context.new_page()
+        self.errors: list[str] = []
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(f"{url}/accounts/login/")
+        self.page.locator("[name=username]").fill(name)
+        self.page.locator("[name=password]").fill(name)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(lambda address: "login" not in address)
+
+    def _note(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def open(self, path: str) -> Any:
+        self.page.goto(self.url + path)
+        return self.page
+
+    def watch(self, path: str) -> Any:
+        """Open a page and wait until it is live."""
+        self.open(path)
+        self.page.locator("[data-live-state=live]").wait_for(timeout=30_000)
+        return self.page
+
+
+@pytest.fixture
+def visit(browser, system):
+    """Let a user come with a browser of his own."""
+    contexts = []
+
+    def do(name: str, **options: Any) -> Visitor:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        return Visitor(context, system.url, name)
+
+    yield do
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def owner(visit):
+    return visit("researcher")
+
+
+@pytest.fixture
+def staff(visit):
+    return visit("admin")
+
+
+@pytest.fixture
+def web_processes(system):
+    """The processes of the web server."""
+
+    def find() -> list[psutil.Process]:
+        children = psutil.Process(system._process.pid).children(recursive=True)
+        return [child for child in children if "daphne" in child.cmdline()]
+
+    return find

@@ -1,0 +1,192 @@
+"""Every action by page and by API, and what a stale page is told."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.acceptance
+
+# The state of the job and of its tasks, who acts, and the state of the job afterwards.
+JOB_CASES = {
+    "verify": ("UNVERIFIED", ["PENDING"], "staff", "PENDING"),
+    "cancel": ("IN_PROGRESS", ["SUCCESS", "PENDING"], "owner", "CANCELED"),
+    "resume": ("CANCELED", ["SUCCESS", "CANCELED"], "owner", "IN_PROGRESS"),
+    "retry": ("FAILURE", ["FAILURE", "SUCCESS"], "owner", "IN_PROGRESS"),
+    "retry_warned": ("FAILURE", ["FAILURE", "WARNING"], "owner", "PENDING"),
+    "restart": ("SUCCESS", ["SUCCESS", "SUCCESS"], "staff", "PENDING"),
+    "set_urgent": ("PENDING", ["PENDING"], "staff", "PENDING"),
+    "unset_urgent": ("PENDING", ["PENDING"], "staff", "PENDING"),
+    "delete": ("PENDING", ["PENDING"], "owner", None),
+}
+TASK_CASES = {
+    "reset": ("FAILURE", "owner", "PENDING"),
+    "kill": ("IN_PROGRESS", "staff", "FAILURE"),
+    "delete": ("PENDING", "owner", None),
+}
+
+
+@pytest.fixture
+def user(request, visit):
+    return visit("admin" if request.param == "staff" else "researcher")
+
+
+def state_of(database, table, pk):
+    row = database.ask(f"SELECT state FROM core_{table} WHERE id = %s", pk)
+    return row[0] if row else None
+
+
+@pytest.mark.parametrize(
+    ("name", "user"), [(n, case[2]) for n, case in JOB_CASES.items()], indirect=["user"]
+)
+def test_every_action_on_a_job_by_page(name, user, seed, database):
+    before, tasks, _, after = JOB_CASES[name]
+    job_id = seed(state=before, tasks=tasks, urgent=name == "unset_urgent")["job"]
+    page = user.watch(f"/jobs/{job_id}/")
+    page.locator(f"#action-{name.removesuffix('_warned')}").click()
+    dialog = page.locator("dialog[open]")
+    if name in ("cancel", "delete", "restart", "retry", "retry_warned"):
+        expect(dialog).to_be_visible()
+        if name == "retry_warned":
+            dialog.get_by_label("with warnings").check()
+        dialog.get_by_role("button", name="Back").click()
+        expect(dialog).to_have_count(0)
+        assert state_of(database, "dicomjob", job_id) == before
+        page.locator(f"#action-{name.removesuffix('_warned')}").click()
+        dialog.get_by_test_id(f"confirm-{name.removesuffix('_warned')}").click()
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    assert state_of(database, "dicomjob", job_id) == after
+    if after is None:
+        page.wait_for_url("**/jobs/")
+    else:
+        shown = page.locator(f"[data-testid=job-state] [data-state={after}]")
+        expect(shown).to_be_visible(timeout=15_000)
+        if "urgent" in name:
+            tag = page.locator("#job-actions .tag")
+            expect(tag).to_have_count(1 if name == "set_urgent" else 0)
+    assert user.errors == []
+
+
+@pytest.mark.parametrize(
+    ("name", "user"), [(n, case[1]) for n, case in TASK_CASES.items()], indirect=["user"]
+)
+@pytest.mark.parametrize("way", ["task", "bulk"])
+def test_every_action_on_tasks_by_page(name, user, way, seed, database):
+    before, _, after = TASK_CASES[name]
+    made = seed(tasks=[before, "SUCCESS", "PENDING"])
+    job_id, task_id = made["job"], made["tasks"][0]
+    if way == "task":
+        page = user.watch(f"/tasks/{task_id}/")
+        page.locator(f"#action-{name}").click()
+    else:
+        page = user.watch(f"/jobs/{job_id}/")
+        page.locator(f"#pick-{task_id}").check()
+        expect(page.locator("#bulk-bar")).to_contain_text("1 task selected")
+        page.locator(f"#bulk-{name}").click()
+    page.locator("dialog[open]").get_by_test_id(f"confirm-{name}").click()
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    assert state_of(database, "dicomtask", task_id) == after
+    if after and way == "task":
+        shown = page.locator(f"[data-testid=task-state] [data-state={after}]")
+        expect(shown).to_be_visible(timeout=15_000)
+    elif after:
+        expect(page.locator(f"#task-{task_id} [data-state={after}]")).to_be_visible()
+        expect(page.locator("#bulk-bar")).to_be_hidden()
+    elif way == "bulk":
+        expect(page.locator(f"#task-{task_id}")).to_have_count(0)
+    assert user.errors == []
+
+
+def test_all_that_fit_are_reset_over_all_pages(owner, seed, database):
+    made = seed(state="FAILURE", tasks=["FAILURE"] * 70 + ["SUCCESS"] * 5)
+    page = owner.watch(f"/jobs/{made['job']}/")
+    page.locator("#task-state").select_option("FAILURE")
+    expect(page.get_by_text("1–50 of 70 tasks")).to_be_visible()
+    page.locator("#pick-all").check()
+    expect(page.locator("#bulk-bar")).to_contain_text("50 tasks selected")
+    page.get_by_role("button", name="Select all 70 tasks that fit").click()
+    page.locator("#bulk-reset").click()
+    expect(page.locator("dialog[open]")).to_contain_text("All 70 tasks that fit are selected")
+    page.locator("dialog[open]").get_by_test_id("confirm-reset").click()
+    expect(page.locator(".a-toast-success")).to_contain_text("70 tasks are reset")
+    count = "SELECT count(*) FROM core_dicomtask WHERE job_id = %s AND state = 'PENDING'"
+    assert database.ask(count, made["job"]) == (70,)
+
+
+def test_ticks_are_kept_over_pages(owner, seed):
+    made = seed(state="FAILURE", tasks=["FAILURE"] * 60)
+    page = owner.watch(f"/jobs/{made['job']}/")
+    page.locator(f"#pick-{made['tasks'][0]}").check()
+    page.get_by_role("button", name="Next").click()
+    page.locator(f"#pick-{made['tasks'][55]}").check()
+    expect(page.locator("#bulk-bar")).to_contain_text("2 tasks selected")
+    page.get_by_role("button", name="Previous").click()
+    expect(page.locator(f"#pick-{made['tasks'][0]}")).to_be_checked()
+
+
+@pytest.mark.parametrize("kind", ["job", "task"])
+def test_a_stale_page_is_told_the_state_in_words_and_brought_up_to_date(
+    kind, visit, seed, database
+):
+    made = seed(state="PENDING", tasks=["PENDING", "PENDING"])
+    job_id, task_id = made["job"], made["tasks"][0]
+    user = visit("researcher")
+    # Neither WebSocket nor polling tells this page of the change.
+    user.page.route_web_socket("**/ws/**", lambda socket: None)
+    page = user.open(f"/jobs/{job_id}/" if kind == "job" else f"/tasks/{task_id}/")
+    page.locator("#action-delete").click()
+    database.change(
+        job_id, "UPDATE core_dicomtask SET state = 'SUCCESS', start = now() WHERE id = %s", task_id
+    )
+    ended = "UPDATE core_dicomjob SET state = 'IN_PROGRESS', start = now() WHERE id = %s"
+    database.change(job_id, ended, job_id)
+    page.locator("dialog[open]").get_by_test_id("confirm-delete").click()
+    words = {
+        "job": f"Cannot delete job {job_id}: it is in progress.",
+        "task": f"Cannot delete task 1 of job {job_id}: it has succeeded.",
+    }
+    expect(page.locator(".a-toast-error")).to_contain_text(words[kind])
+    expect(page.locator("#action-delete")).to_have_count(0)
+    shown = {"job": "job-state] [data-state=IN_PROGRESS", "task": "task-state] [data-state=SUCCESS"}
+    expect(page.locator(f"[data-testid={shown[kind]}]")).to_be_visible()
+
+
+def call(user, path, data=None):
+    token = next(c for c in user.context.cookies() if c["name"] == "csrftoken")["value"]
+    return user.context.request.post(
+        f"{user.url}/api/v1/{path}", data=data or {}, headers={"X-CSRFToken": token}
+    )
+
+
+def test_every_action_by_api(visit, seed, database):
+    users = {"owner": visit("researcher"), "staff": visit("admin")}
+    for name, (before, tasks, who, after) in JOB_CASES.items():
+        job_id = seed(state=before, tasks=tasks, urgent=name == "unset_urgent")["job"]
+        answer = call(users[who], f"jobs/{job_id}/actions/{name}/")
+        assert answer.status == 200, (name, answer.text())
+        assert answer.json()["state"] == after == state_of(database, "dicomjob", job_id)
+        again = call(users[who], f"jobs/{job_id}/actions/{name}/")
+        assert again.status == (404 if after is None else 409), name
+        assert again.headers["content-type"] == "application/problem+json"
+    for name, (before, who, after) in TASK_CASES.items():
+        made = seed(tasks=[before, "SUCCESS", before])
+        first, _, third = made["tasks"]
+        answer = call(users[who], f"tasks/{first}/actions/{name}/")
+        assert answer.status == 200, (name, answer.text())
+        assert answer.json()["state"] == after == state_of(database, "dicomtask", first)
+        bulk = call(
+            users[who], f"jobs/{made['job']}/tasks/actions/{name}/", {"tasks": [third, first]}
+        )
+        assert bulk.json()["done"] == [third], (name, bulk.text())
+        assert [one["task"] for one in bulk.json()["refused"]] == [first]
+
+
+def test_the_table_is_downloaded(owner, seed):
+    made = seed(state="FAILURE", tasks=["FAILURE", "SUCCESS"], pseudonym="OUT")
+    page = owner.watch(f"/jobs/{made['job']}/")
+    page.locator("#task-state").select_option("FAILURE")
+    expect(page.get_by_text("1–1 of 1 task")).to_be_visible()
+    for form in ("csv", "xlsx"):
+        with page.expect_download() as download:
+            page.locator(f"#export-{form}").click()
+        assert download.value.suggested_filename == f"job_{made['job']}_tasks.{form}"
+    text = page.request.get(page.url).text()
+    assert "1–1 of 1 task" in text or "state=FAILURE" in page.url

@@ -1,0 +1,121 @@
+"""Only configured senders are let in, and the administrator sees who was not."""
+
+import time
+from typing import Any
+
+import pytest
+from pynetdicom import AE
+
+from adit.core.factories import DicomServerFactory
+from adit.core.models import RefusedSender
+from adit.core.receiver.allowlist import AllowList, AllowListMaker, BadSender, Sender
+from adit.stack.ports import wait_until
+
+from .conftest import AE_TITLE, ReceiverUnderTest, dcmtk
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def strict_receiver(transactional_db, tmp_path):
+    """A receiver that lets in configured servers and one more."""
+    receiver = ReceiverUnderTest(
+        tmp_path, RECEIVER_EXTRA_SENDERS="NIGHT PACS@127.0.0.0/8", RECEIVER_MAX_ASSOCIATIONS="3"
+    )
+    receiver.start()
+    yield receiver
+    receiver.stop()
+
+
+def echo(receiver: ReceiverUnderTest, title: str) -> bool:
+    arguments = ("-aet", title, "-aec", AE_TITLE, "127.0.0.1", receiver.port)
+    return dcmtk("echoscu", *arguments).returncode == 0
+
+
+def test_a_server_is_let_in_as_soon_as_it_is_configured(strict_receiver):
+    assert not echo(strict_receiver, "SOURCE")
+    server = DicomServerFactory(ae_title="SOURCE", host="localhost")
+    wait_until(lambda: echo(strict_receiver, "SOURCE"), "the new server is let in")
+    server.is_active = False
+    server.save()
+    wait_until(lambda: not echo(strict_receiver, "SOURCE"), "the inactive server is kept out")
+
+
+def test_a_title_from_another_address_is_refused_and_counted(strict_receiver):
+    DicomServerFactory(ae_title="ELSEWHERE", host="192.0.2.7")
+    time.sleep(0.1)
+    for _ in range(3):
+        assert not echo(strict_receiver, "ELSEWHERE")
+
+    def counted() -> int:
+        rows = RefusedSender.objects.filter(calling_ae_title="ELSEWHERE", address="127.0.0.1")
+        return sum(rows.values_list("count", flat=True))
+
+    wait_until(lambda: counted() == 3, "the refusals are counted")
+    assert "ELSEWHERE" not in strict_receiver.log()
+
+
+def test_the_reason_says_who_was_not_recognized(strict_receiver):
+    arguments = ("127.0.0.1", strict_receiver.port)
+    unknown = dcmtk("echoscu", "-aet", "NOBODY", "-aec", AE_TITLE, *arguments)
+    assert "Calling AE Title Not Recognized" in unknown.stdout
+    wrong = dcmtk("echoscu", "-aet", "NIGHT PACS", "-aec", "OTHER", *arguments)
+    assert "Called AE Title Not Recognized" in wrong.stdout
+
+
+def test_further_senders_are_let_in(strict_receiver):
+    assert echo(strict_receiver, "NIGHT PACS")
+
+
+def test_the_limit_counts_over_all_processes_and_ends_with_the_associations(strict_receiver):
+    ae = AE("NIGHT PACS")
+    ae.add_requested_context("1.2.840.10008.1.1")
+    calls = [ae.associate("127.0.0.1", strict_receiver.port, ae_title=AE_TITLE) for _ in range(3)]
+    assert all(one.is_established for one in calls)
+    fourth = ae.associate("127.0.0.1", strict_receiver.port, ae_title=AE_TITLE)
+    assert fourth.is_rejected
+    answer: Any = fourth.acceptor.primitive
+    assert (answer.result_source, answer.diagnostic) == (3, 2)
+    for one in calls:
+        one.release()
+    wait_until(lambda: echo(strict_receiver, "NIGHT PACS"), "there is room again")
+
+
+def test_the_limit_forgets_what_a_dead_acceptor_had(strict_receiver):
+    ae = AE("NIGHT PACS")
+    ae.add_requested_context("1.2.840.10008.1.1")
+    for _ in range(3):
+        assert ae.associate("127.0.0.1", strict_receiver.port, ae_title=AE_TITLE).is_established
+    assert not echo(strict_receiver, "NIGHT PACS")
+    for acceptor in strict_receiver.children()[1:]:
+        acceptor.kill()
+    wait_until(lambda: echo(strict_receiver, "NIGHT PACS"), "new acceptors serve")
+
+
+def test_an_outage_of_name_resolution_keeps_the_known_addresses(db, monkeypatch):
+    DicomServerFactory(ae_title="SOURCE", host="localhost")
+    maker = AllowListMaker([])
+    assert maker.make().allows("SOURCE", "127.0.0.1")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no name server")
+
+    monkeypatch.setattr("socket.getaddrinfo", fail)
+    assert maker.make().allows("SOURCE", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("10.2.0.1", False), ("junk", False)],
+)
+def test_networks_and_both_families_are_understood(address: str, allowed: bool):
+    senders = AllowList({"PACS": frozenset({"10.1.0.0/16", "fe80::/10"})})
+    assert senders.allows("PACS", address) is allowed
+    assert senders.allows("PACS", "fe80::1%eth0")
+    assert not senders.knows("OTHER")
+
+
+@pytest.mark.parametrize("text", ["PACS", "@host", "PACS@", "A TITLE OF MANY LETTERS@host"])
+def test_nonsense_in_the_list_of_further_senders_is_named(text: str):
+    with pytest.raises(BadSender):
+        Sender.parse(text)

@@ -1,0 +1,54 @@
+"""Reads from an instance that leaves what names its folder."""
+
+from __future__ import annotations
+
+import io
+import zlib
+
+from pydicom import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID
+
+from adit.core.transfer.items import Outgoing
+from adit.core.transfer.layout import SeriesFacts
+
+_KEYWORDS = (
+    "SpecificCharacterSet",
+    "StudyDate",
+    "StudyTime",
+    "SeriesDescription",
+    "SeriesNumber",
+)
+_TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
+
+
+def facts_of(item: Outgoing) -> SeriesFacts:
+    """The facts of the series of an instance, after de-identification."""
+    header = _header(item)
+
+    def text(keyword: str) -> str:
+        value = header.get(keyword)
+        return "" if value is None else str(value).strip()
+
+    return SeriesFacts(
+        series_uid=item.series_uid,
+        study_uid=item.study_uid,
+        number=text("SeriesNumber"),
+        description=text("SeriesDescription"),
+        study_date=text("StudyDate"),
+        study_time=text("StudyTime"),
+    )
+
+
+def _header(item: Outgoing) -> Dataset:
+    uid = UID(item.instance.transfer_syntax_uid)
+    with item.instance.open() as file:
+        data = io.BytesIO(zlib.decompress(file.read(), -15)) if uid.is_deflated else file
+        return read_dataset(
+            data,
+            uid.is_implicit_VR,
+            uid.is_little_endian,
+            stop_when=lambda tag, vr, length: tag > _TAGS[-1],
+            specific_tags=_TAGS,
+        )

@@ -1,0 +1,48 @@
+"""What a ledger holds of one series."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from adit.core.transfer.deid_counts import DeidCounts
+from adit.core.transfer.records import InstanceRecord, InstanceState
+
+
+@dataclass(kw_only=True)
+class SeriesLedger:
+    """One series: its records by source SOP Instance UID.
+
+    Attributes:
+        named: whether the source lists its instances by UID.
+        counted: whether the source tells at least their number.
+        fetched_whole: whether this run fetched all that the source has of it, without an error.
+        judged: whether an earlier run came to its end with the series incomplete.
+    """
+
+    series_instance_uid: str
+    row_id: int | None = None
+    new_series_instance_uid: str = ""
+    series_number: int | None = None
+    modality: str = ""
+    description: str = ""
+    named: bool = True
+    counted: bool = True
+    fetched_whole: bool = False
+    judged: bool = False
+    expected: int = 0
+    reason: str = ""
+    bytes_received: int = 0
+    files: list[dict[str, Any]] = field(default_factory=list)
+    records: dict[str, InstanceRecord] = field(default_factory=dict)
+    deid_counts: DeidCounts = field(default_factory=DeidCounts)
+    dirty: bool = True
+
+    def counts(self) -> Counter[InstanceState]:
+        return Counter(record.state for record in self.records.values())
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the plan left the whole series behind."""
+        return bool(self.reason)

@@ -1,0 +1,86 @@
+"""A ledger of synthetic instances, written as a run writes it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+
+from django.db import connection
+
+from adit.core.models import SeriesTransfer
+from adit.core.transfer.records import InstanceRecord, InstanceState, encode_records
+
+ROOT = "1.3.12.2.1107.5.2.19.45152."
+SERIES_OF_A_TASK = 5
+
+
+def records(seed: int, count: int, state: InstanceState) -> list[InstanceRecord]:
+    """Instances of one series with UIDs and digests that no compression can guess."""
+    rng = random.Random(seed)
+    made = []
+    for _ in range(count):
+        uid = f"{ROOT}{rng.randrange(10**14, 10**15)}{rng.randrange(10**9, 10**10)}"
+        record = InstanceRecord(uid, state)
+        if state is InstanceState.CONFIRMED:
+            record.new_uid = f"2.25.{rng.getrandbits(128)}"
+            record.size = 520_000 + rng.randrange(2000)
+            record.sha256_received = hashlib.sha256(uid.encode()).hexdigest()
+            record.sha256_sent = hashlib.sha256(record.new_uid.encode()).hexdigest()
+        made.append(record)
+    return made
+
+
+def fill(task_ids: Iterator[int], instances: int, per_series: int) -> int:
+    """Write a ledger of so many instances, each series first as expected and then as confirmed;
+    the space of the old rows is given back now and then, as autovacuum does."""
+    written = number = 0
+    while written < instances:
+        rows = []
+        for task_id in (next(task_ids) for _ in range(10)):
+            for _ in range(SERIES_OF_A_TASK):
+                number += 1
+                expected = records(number, per_series, InstanceState.EXPECTED)
+                rows.append(
+                    SeriesTransfer(
+                        task_id=task_id,
+                        series_instance_uid=f"{ROOT}9.{number}",
+                        new_series_instance_uid=f"2.25.{random.Random(number).getrandbits(128)}",
+                        modality="CT",
+                        description="Thorax axial 5 mm",
+                        expected=per_series,
+                        instances=encode_records(expected),
+                    )
+                )
+        SeriesTransfer.objects.bulk_create(rows)
+        for row in rows:
+            confirmed = records(row.pk, per_series, InstanceState.CONFIRMED)
+            row.instances = encode_records(confirmed)
+            row.received = row.sent = row.confirmed = per_series
+            row.bytes_sent = sum(record.size for record in confirmed)
+        SeriesTransfer.objects.bulk_update(
+            rows, ["instances", "received", "sent", "confirmed", "bytes_sent"]
+        )
+        written += per_series * len(rows)
+        if number % 100 == 0:
+            with connection.cursor() as cursor:
+                cursor.execute("VACUUM core_seriestransfer")
+    return written
+
+
+def ledger_bytes() -> int:
+    """What the ledger takes in PostgreSQL: table, TOAST and indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size('core_seriestransfer')")
+        return cursor.fetchone()[0]  # type: ignore[index]
+
+
+def make_tasks(count: int) -> list[int]:
+    """Tasks without anything else, to hang a ledger on; returns their ids."""
+    from adit.core.factories import DicomServerFactory, UserFactory
+    from adit.core.models import DicomJob, DicomNode, DicomTask
+
+    node = DicomNode.objects.get(pk=DicomServerFactory().pk)
+    job = DicomJob.objects.create(kind="selective_transfer", owner=UserFactory())
+    tasks = [DicomTask(job=job, source=node, line=line) for line in range(1, count + 1)]
+    return [task.pk for task in DicomTask.objects.bulk_create(tasks)]
