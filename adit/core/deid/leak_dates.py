@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import date
-
-from .leak_spelling import foldings
+from functools import cache
 
 _MONTHS = (
+    ("jan", "gen", "ene"),
+    ("feb", "fev"),
+    ("mar", "maerz", "mrz", "maa"),
+    ("apr", "avr", "abr"),
+    ("may", "mai", "mei", "mag"),
+    ("jun", "jui", "giu"),
+    ("jul", "lug"),
+    ("aug", "aou", "ago"),
+    ("sep", "set"),
+    ("oct", "okt", "ott", "out"),
+    ("nov",),
+    ("dec", "dez", "dic"),
+)
+"""How months begin in English, German, French, Italian, Spanish, Portuguese and Dutch."""
+
+_WHOLE_NAMES = (
     ("jan", "january", "januar"),
     ("feb", "february", "februar"),
-    ("mar", "march", "märz", "mrz"),
+    ("mar", "march", "marz", "maerz", "mrz"),
     ("apr", "april"),
     ("may", "mai"),
     ("jun", "june", "juni"),
@@ -22,46 +38,101 @@ _MONTHS = (
     ("nov", "november"),
     ("dec", "december", "dez", "dezember"),
 )
+"""In English and German: these count with a year of two digits behind the day, too."""
+
+_ORDINALS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
+_ERAS = (("明治", "m", 1868), ("大正", "t", 1912), ("昭和", "s", 1926), ("平成", "h", 1989))
+_BUDDHIST = 543
 
 
 def date_of(value: str) -> date | None:
-    """The day that a value of VR DA tells, with or without separators."""
-    digits = re.sub(r"\D", "", value)
+    """The day that a value of VR DA tells, with or without separators; also day first."""
+    numbers = re.findall(r"\d+", value)
+    if len(numbers) >= 3 and len(numbers[0]) <= 2 and len(numbers[2]) == 4:
+        numbers = numbers[2::-1]
+    if len(numbers) >= 3:
+        numbers = [numbers[0].zfill(4), numbers[1].zfill(2), numbers[2].zfill(2)]
+    digits = "".join(numbers)
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
     except ValueError:
         return None
 
 
+def compact_forms(day: date) -> tuple[str, str, str]:
+    """Eight digits: year first, day first, month first."""
+    month, number = f"{day.month:02d}", f"{day.day:02d}"
+    year = f"{day.year:04d}"
+    return year + month + number, number + month + year, month + number + year
+
+
+def _short_forms(day: date) -> tuple[str, str, str]:
+    """Six digits."""
+    month, number, year = f"{day.month:02d}", f"{day.day:02d}", f"{day.year % 100:02d}"
+    return year + month + number, number + month + year, month + number + year
+
+
+def _years_of_eras(day: date) -> Iterator[tuple[str, str, int]]:
+    for name, letter, first in _ERAS:
+        if 0 <= day.year - first < 65:
+            yield name, letter, day.year - first + 1
+
+
 def date_needles(day: date) -> Iterator[str]:
     """Any notation of the date, squeezed, holds one of these."""
     yield f"{day.year:04d}"
+    yield f"{day.year + _BUDDHIST}"
     year = f"{day.year % 100:02d}"
     for first, second in ((day.month, day.day), (day.day, day.month)):
         yield f"{first}{second}{year}"
         yield f"{first}{second:02d}{year}"
-    for name in _MONTHS[day.month - 1]:
-        for spelling in {name, *foldings(name)}:
-            yield f"{spelling}{year}"
-            yield f"{spelling}{day.day}{year}"
-            yield f"{spelling}{day.day:02d}{year}"
+    yield from _short_forms(day)
+    ordinals = ("", "er", _ORDINALS.get(day.day, "th"))
+    for name in _MONTHS[day.month - 1]:  # what is behind the name of the month may be anything
+        for ordinal, of in itertools.product(ordinals, ("", "of", "de")):
+            yield f"{day.day}{ordinal}{of}{name}"
+    for name in _WHOLE_NAMES[day.month - 1]:
+        for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
+            yield f"{name}{number}{ordinal}{year}"
+    for _, letter, count in _years_of_eras(day):
+        yield f"{letter}{count}{day.month}"
+        yield f"{letter}{count}{day.month:02d}"
 
 
+@cache
 def date_pattern(day: date) -> str:
-    """Matches the date in folded text, as people and machines write it."""
-    year, short = f"{day.year:04d}", f"{day.year % 100:02d}"
-    month, number = f"{day.month:02d}", f"{day.day:02d}"
+    """Matches the date in folded text, as people and machines write it.
+
+    The year may be short where the parts are set apart by usual separators, or where the month is
+    a word; six digits count as a whole word.
+    """
+    year, short = f"(?:{day.year:04d}|{day.year + _BUDDHIST})", f"{day.year % 100:02d}"
     m, d = f"0?{day.month}", f"0?{day.day}"
-    names = "|".join(sorted({form for name in _MONTHS[day.month - 1] for form in foldings(name)}))
-    between = r"[-./_: \\^]"
-    forms = (
-        rf"{year}{month}{number}(?:\d{{4}}(?:\d\d)?)?",
-        f"{number}{month}{year}",
-        f"{month}{number}{year}",
-        rf"{year}{between}{{1,2}}{m}{between}{{1,2}}{d}",
-        rf"(?:{d}{between}{{1,2}}{m}|{m}{between}{{1,2}}{d}){between}{{1,2}}(?:{year}|{short})",
-        rf"{d}[-./ ]*(?:{names})[a-z]*[-./, ]*(?:{year}|{short})",
-        rf"(?:{names})[a-z]*[-./ ]*{d}[-./, ]+(?:{year}|{short})",
-        rf"{year}[-./ ]*(?:{names})[a-z]*[-./ ]*{d}",
-    )
-    return rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)"
+    names = "|".join(_MONTHS[day.month - 1])
+    whole_names = "|".join(_WHOLE_NAMES[day.month - 1])
+    month = rf"(?:{names})[^\W\d_]*"
+    any_gap, gap = r"[\W_]{1,3}", r"[-./|,_: \\^\u2010-\u2015\u2212]{1,2}"
+    ordinal = r"(?:st|nd|rd|th|er|o|a)?"
+    loose = r"[\W_]{0,3}"
+    of = r"(?:(?:of|de|del|den|du|di)[\W_]{1,2})?"
+    compact = compact_forms(day)
+    forms = [
+        rf"{compact[0]}(?:\d{{4}}(?:\d\d)?)?",
+        *compact[1:],
+        rf"{year}{any_gap}{m}{any_gap}{d}",
+        rf"{year}{any_gap}{d}{any_gap}{m}",
+        rf"(?:{d}{any_gap}{m}|{m}{any_gap}{d}){any_gap}{year}",
+        rf"(?:{d}{gap}{m}|{m}{gap}{d}){gap}{short}",
+        rf"{short}[-./]{m}[-./]{d}",
+        rf"{d}{ordinal}{loose}{of}{month}{loose}{of}(?:{year}|{short})",
+        rf"{month}{loose}(?:the )?{d}{ordinal}[\W_]{{1,3}}{of}{year}",
+        rf"(?:{whole_names}){loose}{d}{ordinal}[\W_]{{1,3}}{short}",
+        rf"{year}{loose}{month}{loose}{d}{ordinal}",
+        rf"{year} ?[年년] ?{m} ?[月월] ?{d} ?[日일]?",
+    ]
+    for name, letter, count in _years_of_eras(day):
+        number = rf"0?{count}" if count > 1 else "0?1|元"
+        forms.append(rf"{name} ?(?:{number}) ?年 ?{m} ?月 ?{d} ?日?")
+        forms.append(rf"(?<![^\W\d_]){letter}\.? ?(?:{number})[-./]{m}[-./]{d}")
+    whole = "|".join(_short_forms(day))
+    return rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)|(?<![^\W_])(?:{whole})(?![^\W_])"

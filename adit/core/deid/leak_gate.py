@@ -1,49 +1,44 @@
 """Searches outgoing headers for identifiers of the patient, independent of the engine.
 
-Every element is walked, and looked at where it may break a rule or hold an old UID. For the rest a
-search of the bytes, squeezed to small letters without separators, decides almost every object:
-nothing of the patient is in there in any encoding. Otherwise the elements are weighed one by one;
-since the objects of a series share most values, a verdict is kept by tag and value.
+Every element is walked, and judged where it may break a rule or hold an old UID. What the elements
+say is weighed once: the objects of a series share most values, so an element that was clean before
+is passed over. Of what is new, a search of the bytes, squeezed to small letters without separators,
+decides almost all at once: nothing of the patient is in there in any encoding. Otherwise the new
+elements are weighed one by one.
 """
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
+from collections.abc import Iterable
+from hashlib import blake2b
 
 from pydicom.datadict import keyword_for_tag
 
 from .codec import Encoding
-from .leak_identifiers import (
-    PATIENT_ID_TAGS,
-    Identifiers,
-    RawIdentifiers,
-    identifiers,
-    raw_identifiers,
-)
-from .leak_needles import SEPARATORS
-from .leak_readings import readings
+from .leak_identifiers import Identifiers, identifiers
+from .leak_needles import squeezed_bytes, squeezed_text
+from .leak_numbers import Numbers
 from .leak_rules import OutgoingRules
-from .leak_spelling import foldings, plain_words
-from .leak_walk import LeafWalk, Unreadable, vr_by_dictionary
+from .leak_sources import ORDERS, PERSONS, RawIdentifiers, raw_identifiers
+from .leak_uids import OldUids, is_uid_of_a_definition, may_hold_uid
+from .leak_verdict import is_binary, verdict
+from .leak_walk import LONG_ELEMENT, Leaf, LeafWalk, Unreadable, vr_by_dictionary
 from .report import Finding, FindingKind
 
-_UID = re.compile(rb"(?<![\d.])[0-2]\.(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){3,}")
-_STANDARD_ROOT, _MAPPED_ROOT = b"1.2.840.10008.", b"2.25."
-_UID_OF_A_DEFINITION = re.compile(
-    r"Class|CodingScheme|ContextUID|ContextGroup|Creator|MappingResource|TransferSyntax|Template"
-)
-_SHORTEST_UID_IN_TEXT = 20
-_NUMBERS_AS_TEXT = frozenset(b"DA TM DT DS IS AS UI".split())
-_DATES = frozenset({b"DA", b"DT"})
-_BYTES = frozenset({b"OB", b"UN"})
-_NUMBERS = frozenset(b"US SS UL SL FL FD AT OF OD OL OV SV UV OW".split())
-_SHORTEST_NAME_IN_NUMBERS = 6
 _CACHE_LIMIT = 64
 _MEMO_LIMIT = 20_000
 _REQUIRED = (0x00100010, 0x00100020, 0x00120062)
+_PATIENT_ID = 0x00100020
+_PLAIN = bytes((0, 9, 10, 12, 13, *range(32, 127)))
+"""Bytes of text that needs no decoding. A NULL is one of UTF-16, and dropped in the search."""
 
-_OLD_UID, _JUDGED, _PRIVATE = 1, 2, 4
+_OF_UIDS = b"0123456789.\0 "
+_JOINT = b"\x01"
+_UID, _UID_OF_A_DEFINITION, _JUDGED = 1, 2, 4
+
+_New = tuple[Leaf, bytes, bytes]
+"""An element not seen before, as encoded (long ones digested), and its value."""
 
 
 class LeakGate:
@@ -57,9 +52,10 @@ class LeakGate:
     def __init__(self, check_uids: bool = True, rules: OutgoingRules | None = None) -> None:
         self._check_uids = check_uids
         self._rules = rules
-        self._known: OrderedDict[RawIdentifiers, Identifiers] = OrderedDict()
+        self._pseudonym = rules.pseudonym.lower() if rules else b""
+        self._known: OrderedDict[tuple[RawIdentifiers, Encoding], Identifiers] = OrderedDict()
         self._kinds_of_tag: dict[int, int] = {}
-        self._walk_of_all, self._walk = LeafWalk(), LeafWalk(self._is_looked_at)
+        self._walk = LeafWalk(self._is_always_listed)
 
     def check(
         self,
@@ -80,183 +76,183 @@ class LeakGate:
         """
         if not after:
             return []
-        source = before if patient is None else patient
-        wanted = self._identifiers(raw_identifiers(source, encoding.big_endian))
-        squeezed = after.lower().translate(None, SEPARATORS)
-        suspicious = any(needle in squeezed for needle in wanted.needles)
-        found: dict[Finding, None] = {}
+        wanted = self._identifiers(before if patient is None else patient, encoding)
         try:
-            walk = self._walk_of_all if suspicious else self._walk
-            elements = walk.leaves(after, encoding.implicit, encoding.big_endian)
+            elements = self._walk.leaves(
+                after, encoding.implicit, encoding.big_endian, wanted.clean
+            )
         except Unreadable:  # what cannot be cleared is held
-            kind = FindingKind.PATIENT_NAME if suspicious else FindingKind.RULE_VIOLATION
+            kind = (
+                FindingKind.PATIENT_NAME if _may_say(wanted, after) else FindingKind.RULE_VIOLATION
+            )
             return [Finding(0, "", kind)]
-        memo, kinds_of_tag = wanted.memo, self._kinds_of_tag
-        mapped_before = _MAPPED_ROOT in before
+        uids = OldUids(before, encoding)
+        memo, kinds_of_tag, rules = wanted.memo, self._kinds_of_tag, self._rules
+        check_uids = self._check_uids
+        found: dict[Finding, None] = {}
+        new: list[_New] = []
         judged: set[int] = set()
-        pseudonym = self._rules.pseudonym.lower() if self._rules else b""
-        for tag, vr, start, end in elements:
+        for leaf in elements:
+            tag, vr, begin, start, end = leaf
             kind = kinds_of_tag.get(tag)
             if kind is None:
                 kind = self._kind_of_tag(tag)
-            if kind:
-                value = after[start:end]
-                if kind & _JUDGED and self._rules:
-                    judged.add(tag)
-                    if self._rules.broken_by(tag, value):
-                        _report(found, tag, FindingKind.RULE_VIOLATION)
-                if (kind & _OLD_UID or (kind & _PRIVATE and vr == b"UI")) and _is_old_uid(
-                    value, before, mapped_before
-                ):
+            value = after[start:end]
+            if kind & _JUDGED and rules:
+                judged.add(tag)
+                if rules.broken_by(tag, value):
+                    _report(found, tag, FindingKind.RULE_VIOLATION)
+            if check_uids:
+                if kind & _UID_OF_A_DEFINITION:
+                    old = uids.define(value)
+                elif kind & _UID or vr == b"UI":
+                    old = uids.stand_in(value) or (vr != b"UI" and uids.stand_within(value))
+                else:
+                    old = may_hold_uid(value) and uids.stand_within(value)
+                if old:
                     _report(found, tag, FindingKind.ORIGINAL_UID)
-            if suspicious:
-                key = (tag, vr, after[start:end])
-                verdict = memo.get(key)
-                if verdict is None:
-                    if len(memo) > _MEMO_LIMIT:
-                        memo.clear()
-                    verdict = memo[key] = _verdict(wanted, pseudonym, *key)
-                for identifier in verdict:
+            key = after[begin:end]
+            if len(key) >= LONG_ELEMENT:
+                key = after[begin:start] + blake2b(value).digest()
+            said = memo.get(key)
+            if said is None:
+                new.append((leaf, key, value))
+            else:
+                for identifier in said:
                     _report(found, tag, identifier)
-        if self._check_uids and b"." in after:
-            self._uids_in_text(before, after, elements, found)
-        if whole and self._rules:
+        if new:
+            self._weigh(new, wanted, encoding, found)
+        if whole and rules:
             for tag in _REQUIRED:
                 if tag not in judged:
                     _report(found, tag, FindingKind.RULE_VIOLATION)
         return list(found)
 
+    def _weigh(
+        self,
+        new: Iterable[_New],
+        wanted: Identifiers,
+        encoding: Encoding,
+        found: dict[Finding, None],
+    ) -> None:
+        """Looks into elements that no object before had, and remembers what they say."""
+        if len(wanted.memo) + len(wanted.clean) > _MEMO_LIMIT:
+            wanted.memo.clear()
+            wanted.clean.clear()
+        texts: list[_New] = []
+        binaries: list[_New] = []
+        doubtful: list[_New] = []
+        clean: list[_New] = []
+        in_uids = wanted.numbers.in_uids
+        for item in new:
+            vr, value = item[0][1], item[2]
+            if is_binary(vr):
+                binaries.append(item)
+            elif value.translate(None, _PLAIN):  # not ASCII, or with escape sequences
+                doubtful.append(item)
+            elif vr == b"UI" and not value.translate(None, _OF_UIDS):
+                components = value.rstrip(b" \0").split(b".")
+                (clean if in_uids.keys().isdisjoint(components) else doubtful).append(item)
+            else:
+                texts.append(item)
+        needles = wanted.needles_in_text
+        if _has_any(squeezed_text(_joined(texts)), needles):
+            for item in texts:
+                hit = _has_any(squeezed_text(item[2]), needles)
+                (doubtful if hit else clean).append(item)
+        else:
+            clean += texts
+        if binaries:
+            numbers = self._with_numbers(binaries, wanted.numbers, encoding.big_endian)
+            readable = _may_say(wanted, _joined(binaries))
+            for item in binaries:
+                hit = item[0] in numbers or (readable and _may_say(wanted, item[2]))
+                (doubtful if hit else clean).append(item)
+        for item in clean:
+            self._remember(wanted, item, ())
+        for item in doubtful:
+            tag, vr, *_ = item[0]
+            said = verdict(wanted, self._pseudonym, encoding.big_endian, tag, vr, item[2])
+            self._remember(wanted, item, said)
+            for identifier in said:
+                _report(found, tag, identifier)
+
+    def _with_numbers(self, items: list[_New], numbers: Numbers, big: bool) -> set[Leaf]:
+        """Binary elements that may hold one of the numbers: all of a VR, or none of it."""
+        if not (numbers.strong or numbers.weak):
+            return set()
+        by_vr: dict[bytes, list[_New]] = {}
+        for item in items:
+            by_vr.setdefault(item[0][1], []).append(item)
+        return {
+            item[0]
+            for vr, alike in by_vr.items()
+            if numbers.may_be_in(vr, [item[2] for item in alike], big)
+            for item in alike
+        }
+
+    def _remember(self, wanted: Identifiers, item: _New, said: tuple[FindingKind, ...]) -> None:
+        (tag, vr, begin, start, end), key, value = item
+        watched = (
+            self._is_always_listed(tag, vr, end - start)
+            or end - begin >= LONG_ELEMENT
+            or (self._check_uids and may_hold_uid(value))
+        )
+        if said or watched:
+            wanted.memo[key] = said
+        else:
+            wanted.clean.add(key)
+
     def _kind_of_tag(self, tag: int) -> int:
         kind = 0
         if self._rules and self._rules.looks_at(tag):
             kind |= _JUDGED
-        if self._check_uids:
-            definition = _UID_OF_A_DEFINITION.search(keyword_for_tag(tag))
-            if tag >> 16 & 1:
-                kind |= _PRIVATE
-            elif vr_by_dictionary(tag) == b"UI" and not definition:
-                kind |= _OLD_UID
+        if self._check_uids and vr_by_dictionary(tag) == b"UI":
+            kind |= _UID_OF_A_DEFINITION if is_uid_of_a_definition(tag) else _UID
         self._kinds_of_tag[tag] = kind
         return kind
 
-    def _is_looked_at(self, tag: int, vr: bytes, length: int) -> bool:
-        """Whether an element matters although nothing of the patient is in the header."""
-        return bool(self._kind_of_tag(tag)) or (
-            self._check_uids and length >= _SHORTEST_UID_IN_TEXT and _may_hold_text(vr)
-        )
+    def _is_always_listed(self, tag: int, vr: bytes, length: int) -> bool:
+        """Whether an element is judged by more than what it says of the patient."""
+        return bool(self._kind_of_tag(tag)) or (self._check_uids and vr == b"UI")
 
-    def _uids_in_text(
-        self, before: bytes, after: bytes, elements: list, found: dict[Finding, None]
-    ) -> None:
-        """Old UIDs where no UIDs belong."""
-        for tag, vr, start, end in elements:
-            if end - start < _SHORTEST_UID_IN_TEXT or not _may_hold_text(vr):
-                continue
-            if after.count(b".", start, end) < 4:
-                continue
-            for uid in _UID.findall(after[start:end]):
-                foreign = not uid.startswith(_STANDARD_ROOT)
-                if len(uid) >= _SHORTEST_UID_IN_TEXT and foreign and uid in before:
-                    _report(found, tag, FindingKind.ORIGINAL_UID)
-
-    def _identifiers(self, raw: RawIdentifiers) -> Identifiers:
-        known = self._known.get(raw)
+    def _identifiers(self, source: bytes, encoding: Encoding) -> Identifiers:
+        raw = raw_identifiers(source, encoding.implicit, encoding.big_endian)
+        known = self._known.get((raw, encoding))
         if known is None:
-            known = self._known[raw] = identifiers(raw)
+            known = identifiers(tuple(item for item in raw if self._identifies(*item)))
+            self._known[raw, encoding] = known
             if len(self._known) > _CACHE_LIMIT:
                 self._known.popitem(last=False)
         return known
 
+    def _identifies(self, tag: int, value: bytes) -> bool:
+        """Whether a value of the source may not be left.
 
-def _may_hold_text(vr: bytes) -> bool:
-    return vr not in _NUMBERS_AS_TEXT and vr not in _NUMBERS
+        The new pseudonym may be an old one of the patient, and what the owner of the profile has
+        ruled about names of other persons and about orders is not held against these rules.
+        """
+        if self._rules and tag in self._rules.own and (tag in ORDERS or tag in PERSONS):
+            return False
+        if tag == _PATIENT_ID or not self._pseudonym or tag >> 16 != 0x0012:
+            return True
+        return value.strip(b" \0").lower() != self._pseudonym
+
+
+def _joined(items: list[_New]) -> bytes:
+    return _JOINT.join([value for _, _, value in items])
+
+
+def _may_say(wanted: Identifiers, data: bytes) -> bool:
+    """Whether bytes may hold something of the patient as text."""
+    return _has_any(squeezed_text(data), wanted.needles_in_text) or (
+        bool(wanted.needles_in_bytes) and _has_any(squeezed_bytes(data), wanted.needles_in_bytes)
+    )
+
+
+def _has_any(squeezed: bytes, needles: tuple[bytes, ...]) -> bool:
+    return any(needle in squeezed for needle in needles)
 
 
 def _report(found: dict[Finding, None], tag: int, kind: FindingKind) -> None:
     found[Finding(tag, "" if tag >> 16 & 1 else keyword_for_tag(tag), kind)] = None
-
-
-def _is_old_uid(value: bytes, before: bytes, mapped_before: bool) -> bool:
-    if value.startswith(_MAPPED_ROOT) and not mapped_before and b"\\" not in value:
-        return False
-    return any(
-        uid.count(b".") >= 4 and not uid.startswith(_STANDARD_ROOT) and uid in before
-        for part in value.split(b"\\")
-        if (uid := part.strip(b" \0"))
-    )
-
-
-def _verdict(
-    wanted: Identifiers, pseudonym: bytes, tag: int, vr: bytes, value: bytes
-) -> tuple[FindingKind, ...]:
-    """Kinds of identifiers that an element holds."""
-    squeezed = value.lower().translate(None, SEPARATORS)
-    if not any(needle in squeezed for needle in wanted.needles):
-        return ()
-    if vr == b"UN" and not tag >> 16 & 1:
-        vr = vr_by_dictionary(tag)
-    keyword = "" if tag >> 16 & 1 else keyword_for_tag(tag)
-    kinds: set[FindingKind] = set()
-    if vr in _DATES and ("Birth" in keyword or not keyword):
-        digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))
-        if any(part.strip()[:8] in wanted.compact_birth_dates for part in digits.split("\\")):
-            kinds.add(FindingKind.BIRTH_DATE)
-    of_bytes = vr in _BYTES or vr in _NUMBERS
-    for text in readings(value, wanted.encodings, of_bytes):
-        folded = foldings(text)
-        if _has_name(wanted, vr, folded, pseudonym):
-            kinds.add(FindingKind.PATIENT_NAME)
-        if vr in _NUMBERS or (vr in _NUMBERS_AS_TEXT and vr != b"IS"):
-            continue
-        kinds |= _kinds_in_text(wanted, tag, vr, folded[0], of_bytes)
-    return tuple(sorted(kinds))
-
-
-def _kinds_in_text(
-    wanted: Identifiers, tag: int, vr: bytes, text: str, of_bytes: bool
-) -> set[FindingKind]:
-    kinds: set[FindingKind] = set()
-    if wanted.birth_dates and wanted.birth_dates.search(text):
-        kinds.add(FindingKind.BIRTH_DATE)
-    if vr == b"IS":
-        return kinds
-    ids = wanted.ids_in_bytes if of_bytes else wanted.ids
-    if ids and ids.search(text):
-        kinds.add(FindingKind.PATIENT_ID)
-    if tag in PATIENT_ID_TAGS and wanted.short_ids:
-        values = {part.strip(" \0") for part in text.split("\\")}
-        if values & wanted.short_ids:
-            kinds.add(FindingKind.PATIENT_ID)
-    numbers = wanted.accession_numbers_in_bytes if of_bytes else wanted.accession_numbers
-    if numbers and numbers.search(text):
-        kinds.add(FindingKind.ACCESSION_NUMBER)
-    if wanted.addresses:
-        words = plain_words(text)
-        if any(line in words for line in wanted.addresses):
-            kinds.add(FindingKind.ADDRESS)
-    if wanted.phones:
-        digits = re.sub(r"(?<=\d)[\s()/.+-]+(?=\d)", "", text)
-        if any(phone in digits for phone in wanted.phones):
-            kinds.add(FindingKind.PHONE)
-    return kinds
-
-
-def _has_name(wanted: Identifiers, vr: bytes, folded: tuple[str, str], pseudonym: bytes) -> bool:
-    for text in set(folded):
-        if vr in _NUMBERS:  # short words turn up in numbers by chance
-            if any(
-                telling
-                and (match := pattern.search(text))
-                and len(match[0]) >= _SHORTEST_NAME_IN_NUMBERS
-                for pattern, telling in wanted.names
-            ):
-                return True
-            continue
-        person = vr == b"PN" and text.strip(" \0").encode() != pseudonym
-        if any((telling or person) and pattern.search(text) for pattern, telling in wanted.names):
-            return True
-        if vr != b"CS" and wanted.whole_names and wanted.whole_names.search(text):
-            return True
-        if vr == b"PN" and text.strip(" ^=\0") in wanted.lone_names:
-            return True
-    return False

@@ -1,204 +1,249 @@
 """What the leak gate looks for: the identifiers of one patient, found in the source's header.
 
 Written apart from the engine and sharing no table with it, so that one mistake is not made twice.
-Identifiers are found by the bytes of their tags, at any level and also inside of values.
 
 Policy, a balance of leaks against false alarms:
 
 - Parts of names have three or more letters, or two ideographs. Parts of three to five letters
   count as whole words only (`Ann` is not in `scanner`), longer ones also inside of words, and
-  from five letters on also with separators between the letters (`S c h m i d t`).
+  from five letters on also with separators between the letters (`S c h m i d t`). In scripts
+  without small letters they count inside of words in any case: such words adjoin each other.
 - A part that is a common word (`Head`, `Stern`, `Siemens`) counts where names of persons stand
   (VR PN, unless it is the pseudonym itself), and elsewhere only beside another part of the name;
-  not in codes (VR CS): `ORIGINAL\\PRIMARY` is no person.
+  not in codes (VR CS): `ORIGINAL\\PRIMARY` is no person. Particles (`von`, `de`) are no parts.
 - Shorter names (`Li^Wu`) count as the whole name only, in any order: two letters stand everywhere,
   and a single letter (`S^R`) tells nobody. A name that is one such word counts where it is the
   whole value of a name of a person.
+- Names of other persons (physicians, operators) count likewise, from four letters on.
 - Ids and accession numbers of six or more characters count inside of text, between characters
   that are no letters or digits, with other separators and without leading zeros too; those of
   three to five as whole words of text only; shorter ones, common words and years of four digits
-  only as the whole value where ids of patients stand.
+  only as the whole value where ids of patients stand. Numbers of orders, steps and studies count
+  from six characters on, four of them digits.
 - Birth dates count in text and in private dates, and among the dates of the standard only in
   attributes about birth: the date of an examination may well be somebody's birthday.
+- Lines of addresses, and their words without numbers, have six letters or digits; towns do not
+  count where institutions tell their address. Phone numbers count by their last nine digits.
+- In bytes, what is shorter than six characters counts as part of eight readable characters only.
+- What is a mere number also counts in numbers, see `leak_numbers`.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 
-from .leak_dates import date_needles, date_of, date_pattern
-from .leak_ids import id_pattern, tells_nothing, values_of
-from .leak_names import name_patterns
+from .leak_dates import compact_forms, date_needles, date_of, date_pattern
+from .leak_encodings import likely_encodings
+from .leak_ids import (
+    core_of,
+    id_pattern,
+    id_pattern_in_bytes,
+    tells_little,
+    tells_nothing,
+    values_of,
+)
+from .leak_names import Names, name_patterns
 from .leak_needles import Needles
+from .leak_numbers import Numbers
 from .leak_readings import encodings_of, meant_by
-from .leak_spelling import foldings, plain_words
+from .leak_sources import CHARACTER_SET, ORDERS, PERSONS, SOURCES, RawIdentifiers
+from .leak_spelling import foldings
+from .leak_vocabulary import COMMON_WORDS
 from .report import FindingKind
 
-_SOURCES: dict[int, FindingKind] = {
-    0x00100010: FindingKind.PATIENT_NAME,
-    0x00101001: FindingKind.PATIENT_NAME,  # OtherPatientNames
-    0x00101005: FindingKind.PATIENT_NAME,  # PatientBirthName
-    0x00101060: FindingKind.PATIENT_NAME,  # PatientMotherBirthName
-    0x00102297: FindingKind.PATIENT_NAME,  # ResponsiblePerson
-    0x00100020: FindingKind.PATIENT_ID,
-    0x00101000: FindingKind.PATIENT_ID,  # OtherPatientIDs
-    0x00101050: FindingKind.PATIENT_ID,  # InsurancePlanIdentification
-    0x00101090: FindingKind.PATIENT_ID,  # MedicalRecordLocator
-    0x00380010: FindingKind.PATIENT_ID,  # AdmissionID
-    0x00100030: FindingKind.BIRTH_DATE,
-    0x00080050: FindingKind.ACCESSION_NUMBER,
-    0x00101040: FindingKind.ADDRESS,
-    0x00102154: FindingKind.PHONE,
-    0x00102155: FindingKind.PHONE,
-}
 PATIENT_ID_TAGS = frozenset({0x00100020, 0x00101000, 0x00120040})
 """Where ids of patients stand: even the shortest id counts there."""
 
-_CHARACTER_SET = 0x00080005
-_LONGEST_VALUE = 1024
-_SHORT_VR = re.compile(rb"AE|AS|CS|DA|DS|DT|IS|LO|LT|PN|SH|ST|TM|UI")
-_LONG_VR = re.compile(rb"UC|UN|UT|UR")
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
-
-RawIdentifiers = tuple[tuple[int, bytes], ...]
+_SHORTEST_LINE, _SHORTEST_WORDS, _SHORTEST_PHONE, _PHONE_TAIL = 6, 8, 6, 9
+_SHORTEST_NAME_OF_OTHERS = 4
+_STREET = re.compile(r"(?i)(str)(?:asse|aße|eet|\b)\.?.*")
+"""What is abbreviated, and all behind it."""
 
 
-@cache
-def _tags_of(big_endian: bool) -> tuple[re.Pattern[bytes], ...]:
-    """Patterns over the bytes of the sources' tags, one a group, each with a literal prefix."""
-    order = ">" if big_endian else "<"
-    numbers: dict[int, list[int]] = {}
-    for tag in sorted((*_SOURCES, _CHARACTER_SET)):
-        numbers.setdefault(tag >> 16, []).append(tag & 0xFFFF)
-    return tuple(
-        re.compile(
-            re.escape(struct.pack(order + "H", group))
-            + b"(?:"
-            + b"|".join(re.escape(struct.pack(order + "H", number)) for number in found)
-            + b")",
-            re.DOTALL,
-        )
-        for group, found in numbers.items()
-    )
-
-
-def raw_identifiers(header: bytes, big_endian: bool) -> RawIdentifiers:
-    """Tags and raw values of identifiers in an encoded header, at all levels."""
-    order = ">" if big_endian else "<"
-    found: dict[tuple[int, bytes], None] = {}
-    for pattern in _tags_of(big_endian):
-        for match in pattern.finditer(header):
-            value = _value_at(header, match.start(), order)
-            if value:
-                group, number = struct.unpack(order + "HH", match[0])
-                found[group << 16 | number, value] = None
-    return tuple(found)
-
-
-def _value_at(header: bytes, position: int, order: str) -> bytes:
-    """Value of the element that seems to begin at a position; empty if there is none."""
-    vr = header[position + 4 : position + 6]
-    try:
-        if _SHORT_VR.fullmatch(vr):
-            start = position + 8
-            (length,) = struct.unpack_from(order + "H", header, position + 6)
-        elif _LONG_VR.fullmatch(vr):
-            start = position + 12
-            (length,) = struct.unpack_from(order + "L", header, position + 8)
-        else:
-            start = position + 8
-            (length,) = struct.unpack_from(order + "L", header, position + 4)
-    except struct.error:
-        return b""
-    if not 0 < length <= _LONGEST_VALUE or start + length > len(header):
-        return b""
-    value = header[start : start + length].strip(b" \0")
-    return b"" if _CONTROL.search(value) else value
-
-
-@dataclass(frozen=True)
+@dataclass
 class Identifiers:
-    """Identifiers of one patient, ready to be searched for.
+    """Identifiers of one patient, ready to be searched for. Patterns are made when first needed.
 
     Attributes:
-        encodings: Of the object, in which values are read.
-        names: Pattern of each part, and whether the part tells somebody by itself.
-        whole_names: Patterns of names as a whole, for those whose parts tell nothing.
+        encodings: In which values are read.
         lone_names: Folded names of one short word.
-        ids: Patterns for ids inside of text, and for those that count as words.
         short_ids: Folded; count where ids of patients stand.
-        needles: None of these in the squeezed bytes: there is nothing to find.
+        compact_birth_dates: As VR DA has them.
+        numbers: What is a mere number.
+        needles_in_text: None of these in squeezed ASCII: there is nothing to find.
+        needles_in_bytes: None of these in squeezed bytes: there is no text to find.
+        clean: Elements as encoded in which nothing was found.
+        memo: Verdicts of the others.
     """
 
     encodings: list[str]
-    names: list[tuple[re.Pattern[str], bool]]
-    whole_names: re.Pattern[str] | None
+    name_sources: list[Names]
     lone_names: frozenset[str]
-    ids: re.Pattern[str] | None
-    ids_in_bytes: re.Pattern[str] | None
+    id_values: dict[FindingKind, set[str]]
     short_ids: frozenset[str]
-    accession_numbers: re.Pattern[str] | None
-    accession_numbers_in_bytes: re.Pattern[str] | None
-    birth_dates: re.Pattern[str] | None
-    compact_birth_dates: frozenset[str]
-    addresses: frozenset[str]
-    phones: frozenset[str]
-    needles: tuple[bytes, ...]
-    memo: dict[tuple[int, bytes, bytes], tuple[FindingKind, ...]] = field(default_factory=dict)
+    births: list
+    literal_births: set[str]
+    lines: set[str]
+    phone_numbers: set[str]
+    numbers: Numbers
+    needles_in_text: tuple[bytes, ...]
+    needles_in_bytes: tuple[bytes, ...]
+    clean: set[bytes] = field(default_factory=set)
+    memo: dict[bytes, tuple[FindingKind, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> list[tuple[re.Pattern[str], bool]]:
+        """Pattern of each part, and whether the part tells somebody by itself."""
+        return [
+            (re.compile(pattern), telling)
+            for parts, _, _ in self.name_sources
+            for pattern, telling in parts
+        ]
+
+    @cached_property
+    def whole_names(self) -> re.Pattern[str] | None:
+        """Names as a whole, for those whose parts tell nothing."""
+        return _any_of([pattern for _, whole, _ in self.name_sources for pattern in whole])
+
+    @cached_property
+    def ids(self) -> dict[FindingKind, tuple[re.Pattern[str], re.Pattern[str] | None]]:
+        """Ids in text, and in bytes."""
+        found = {}
+        for kind, values in self.id_values.items():
+            if pattern := _any_of([id_pattern(values)]):
+                found[kind] = pattern, _any_of([id_pattern_in_bytes(values)])
+        return found
+
+    @property
+    def compact_birth_dates(self) -> frozenset[str]:
+        return frozenset(compact_forms(day)[0] for day in self.births)
+
+    @cached_property
+    def birth_dates(self) -> re.Pattern[str] | None:
+        return _any_of([*map(date_pattern, self.births), id_pattern(self.literal_births)])
+
+    @cached_property
+    def addresses(self) -> re.Pattern[str] | None:
+        return _any_of([_line_pattern(line) for line in sorted(self.lines)])
+
+    @cached_property
+    def streets(self) -> re.Pattern[str] | None:
+        """Lines with a number."""
+        lines = [line for line in sorted(self.lines) if re.search(r"\d", line)]
+        return _any_of([_line_pattern(line) for line in lines])
+
+    @cached_property
+    def phones(self) -> re.Pattern[str] | None:
+        forms = [r"[\W_]{0,3}".join(map(re.escape, text)) for text in sorted(self.phone_numbers)]
+        return _any_of([rf"{form}(?!\d)" for form in forms])
+
+
+def _any_of(patterns: list[str]) -> re.Pattern[str] | None:
+    patterns = [pattern for pattern in patterns if pattern]
+    return re.compile("|".join(patterns)) if patterns else None
 
 
 def identifiers(raw: RawIdentifiers) -> Identifiers:
     """Works out spellings and needles from raw values."""
-    encodings = encodings_of([value for tag, value in raw if tag == _CHARACTER_SET])
+    encodings = encodings_of([value for tag, value in raw if tag == CHARACTER_SET])
     by_kind: dict[FindingKind, set[str]] = {kind: set() for kind in FindingKind}
+    orders: set[str] = set()
+    persons: set[str] = set()
     for tag, value in raw:
-        if tag in _SOURCES:
-            by_kind[_SOURCES[tag]] |= meant_by(value, encodings)
+        if tag in SOURCES:
+            by_kind[SOURCES[tag]] |= meant_by(value, encodings)
+        elif tag in ORDERS:
+            orders |= meant_by(value, encodings)
+        elif tag in PERSONS:
+            persons |= meant_by(value, encodings)
+    persons -= by_kind[FindingKind.PATIENT_NAME]
     needles = Needles(encodings)
-    names, whole, lone = name_patterns(by_kind[FindingKind.PATIENT_NAME], needles)
+    names = [name_patterns(by_kind[FindingKind.PATIENT_NAME], needles)]
+    if persons:
+        names.append(name_patterns(persons, needles, _SHORTEST_NAME_OF_OTHERS))
     ids = values_of(by_kind[FindingKind.PATIENT_ID])
-    accession_numbers = values_of(by_kind[FindingKind.ACCESSION_NUMBER])
-    births = [day for value in by_kind[FindingKind.BIRTH_DATE] if (day := date_of(value))]
-    addresses = {
-        line
-        for value in by_kind[FindingKind.ADDRESS]
-        for part in re.split(r"[\\^\r\n,;]", value)
-        if len(line := plain_words(foldings(part)[0])) >= 6
+    numbers_of_orders = {text for text in values_of(orders) if not tells_little(text)}
+    accession_numbers = values_of(by_kind[FindingKind.ACCESSION_NUMBER]) | numbers_of_orders
+    births = {text: date_of(text) for text in values_of(by_kind[FindingKind.BIRTH_DATE])}
+    days = sorted({day for day in births.values() if day})
+    literal_births = {
+        text for text, day in births.items() if day is None and len(core_of(text)) >= 6
     }
-    phones = {
-        digits
-        for value in by_kind[FindingKind.PHONE]
-        for number in value.split("\\")
-        if len(digits := re.sub(r"\D", "", number)) >= 6
-    }
-    for text in (*ids, *accession_numbers):
-        needles.add(text.lstrip("0") if text.isdigit() else text)
-    for text in addresses:
+    lines: set[str] = set()
+    for text in by_kind[FindingKind.ADDRESS]:
+        for part in _parts_of_address(text):
+            if found := _lines_of(part):
+                lines |= found
+                needles.add(_STREET.sub(r"\1", part))
+    phones = {number for text in by_kind[FindingKind.PHONE] for number in _phones_of(text)}
+    for text in (*ids, *accession_numbers, *literal_births):
+        needles.add(core_of(text))
+    for text in phones:
         needles.add(text)
-    for digits in phones:
-        needles.add(digits[-4:])
-    for day in births:
+    for day in days:
         for form in date_needles(day):
             needles.add(form)
-    patterns = [date_pattern(day) for day in births]
+    numbers = Numbers()
+    numbers.add_ids(accession_numbers, FindingKind.ACCESSION_NUMBER)
+    numbers.add_ids(ids, FindingKind.PATIENT_ID)
+    numbers.add_ids({text for text in phones if text.isdecimal()}, FindingKind.PHONE)
+    numbers.add_births(days)
+    texts = set().union(*by_kind.values(), persons)
     return Identifiers(
-        encodings=encodings,
-        names=names,
-        whole_names=re.compile("|".join(whole)) if whole else None,
-        lone_names=frozenset(lone),
-        ids=id_pattern(ids, in_bytes=False),
-        ids_in_bytes=id_pattern(ids, in_bytes=True),
+        encodings=list(dict.fromkeys([*encodings, *likely_encodings(sorted(texts))])),
+        name_sources=names,
+        lone_names=frozenset(names[0][2]),
+        id_values={
+            FindingKind.PATIENT_ID: ids,
+            FindingKind.ACCESSION_NUMBER: accession_numbers,
+        },
         short_ids=frozenset(text for text in ids if tells_nothing(text)),
-        accession_numbers=id_pattern(accession_numbers, in_bytes=False),
-        accession_numbers_in_bytes=id_pattern(accession_numbers, in_bytes=True),
-        birth_dates=re.compile("|".join(patterns)) if patterns else None,
-        compact_birth_dates=frozenset(
-            f"{day.year:04d}{day.month:02d}{day.day:02d}" for day in births
-        ),
-        addresses=frozenset(addresses),
-        phones=frozenset(phones),
-        needles=needles.all(),
+        births=days,
+        literal_births=literal_births,
+        lines=lines,
+        phone_numbers=phones,
+        numbers=numbers,
+        needles_in_text=needles.in_text(),
+        needles_in_bytes=needles.in_bytes(),
     )
+
+
+def _parts_of_address(text: str) -> list[str]:
+    """Lines of an address, and their words without numbers."""
+    parts = [part.strip() for part in re.split(r"[\\^\r\n,;=|]", text)]
+    return [*parts, *(re.sub(r"\d+", " ", part) for part in parts)]
+
+
+def _lines_of(part: str) -> set[str]:
+    """Folded forms of a part of an address that tells something."""
+    found: set[str] = set()
+    for folded in foldings(part):
+        line = re.sub(r"[\W_]+", " ", folded).strip()
+        has_number = any(character.isdecimal() for character in line)
+        common = not has_number and bool(set(line.split()) & COMMON_WORDS)
+        shortest = _SHORTEST_LINE if has_number else _SHORTEST_WORDS
+        if len(line.replace(" ", "")) >= shortest and not common:
+            found.add(line)
+    return found
+
+
+def _line_pattern(line: str) -> str:
+    """A line with any separators, or none, between its words and numbers."""
+    parts = re.findall(r"\d+|[^\W\d_]+", line)
+    forms = [re.sub(r"(?<=.)str(?:asse|eet)?$", "str(?:asse|eet)?", part) for part in parts]
+    joined = r"[\W_]*".join(forms)
+    return rf"(?<![^\W_]){joined}(?![^\W_])"
+
+
+def _phones_of(text: str) -> set[str]:
+    """Last digits of phone numbers, and addresses of electronic mail."""
+    found: set[str] = set()
+    for part in re.split(r"[\\;,^|]|\s(?=[+@\w]*@)|(?<=\w)\s+(?=\+)", text):
+        folded = foldings(part.strip())[0]
+        found.update(re.findall(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", folded))
+        digits = re.sub(r"\D", "", folded)
+        if len(digits) >= _SHORTEST_PHONE:
+            found.add(digits[-_PHONE_TAIL:])
+    return found

@@ -3,46 +3,75 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from .leak_spelling import foldings
 from .leak_vocabulary import COMMON_WORDS
 
-_SHORTEST_ID, _ID_INSIDE_TEXT = 3, 6
+_SHORTEST_ID, ID_INSIDE_TEXT = 3, 6
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
-def values_of(texts: set[str]) -> set[str]:
+def values_of(texts: Iterable[str]) -> set[str]:
     """The single values of multi-valued texts, folded."""
-    return {part.strip().casefold() for text in texts for part in text.split("\\") if part.strip()}
+    return {
+        foldings(part.strip(" \0"))[0]
+        for text in texts
+        for part in text.split("\\")
+        if part.strip(" \0")
+    }
+
+
+def core_of(text: str) -> str:
+    """Letters and digits of an id; a number without leading zeros."""
+    core = re.sub(r"[\W_]", "", text)
+    return core.lstrip("0") if core.isdecimal() else core
 
 
 def tells_nothing(text: str) -> bool:
     """Whether an id is too short or too common to count inside of text."""
     core = re.sub(r"[\W_]", "", text)
-    significant = core.lstrip("0") if core.isdigit() else core
-    short = len(significant) < _SHORTEST_ID
+    short = len(core_of(text)) < _SHORTEST_ID
     return short or core in COMMON_WORDS or bool(_YEAR.fullmatch(core))
 
 
-def id_pattern(ids: set[str], in_bytes: bool) -> re.Pattern[str] | None:
-    """Ids in folded text; in bytes only long ones, whose neighbours may be anything."""
+def tells_little(text: str) -> bool:
+    """Whether the number of an order or a study is too short, or a mere word, to count at all."""
+    core = core_of(text)
+    return len(core) < ID_INSIDE_TEXT or sum(c.isdecimal() for c in core) < 4
+
+
+def id_pattern(ids: set[str]) -> str:
+    """Matches ids in folded text, between characters that are no letters or digits."""
     patterns: dict[str, None] = {}
     for text in sorted(ids):
-        core = re.sub(r"[\W_]", "", text)
         if tells_nothing(text):
             continue
-        zeros = ""
-        if core.isdigit():
-            core, zeros = core.lstrip("0"), "0*"
-        inside = len(core) >= _ID_INSIDE_TEXT
-        if inside:
-            body = r"[\W_]?".join(map(re.escape, core))
+        core = core_of(text)
+        zeros = "0*" if core.isdecimal() else ""
+        if len(core) >= ID_INSIDE_TEXT:
+            body = _spread(text, core)
         elif zeros:
-            body = core
+            body = r"[\W_]?".join(re.findall(r"\d+", text.lstrip("0"))) or core
         else:
             body = r"[\W_]?".join(map(re.escape, core))
-        if in_bytes:
-            if inside:
-                patterns[body] = None
-            continue
         patterns[rf"(?<![^\W_]){zeros}{body}(?![^\W_])"] = None
-    return re.compile("|".join(patterns)) if patterns else None
+    return "|".join(patterns)
+
+
+def id_pattern_in_bytes(ids: set[str]) -> str:
+    """Matches long ids, whose neighbours may be anything."""
+    cores = {text: core_of(text) for text in sorted(ids) if not tells_nothing(text)}
+    return "|".join(
+        _spread(text, core) for text, core in cores.items() if len(core) >= ID_INSIDE_TEXT
+    )
+
+
+def _spread(text: str, core: str) -> str:
+    """The id with one separator between any characters, and up to three between its parts."""
+    parts = re.findall(r"[^\W\d_]+|\d+", text)
+    if core.isdecimal():
+        parts = re.findall(r"\d+", text.lstrip("0 -_./"))
+    spread = [r"[\W_]?".join(map(re.escape, part)) for part in parts]
+    joined = r"[\W_]{0,3}".join(spread)
+    return joined

@@ -4,55 +4,72 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
 
 from .leak_needles import Needles
-from .leak_spelling import is_ideographic, spellings_of, written_forms
-from .leak_vocabulary import COMMON_WORDS
+from .leak_spelling import (
+    foldings,
+    is_caseless,
+    is_ideographic,
+    spellings_of,
+    words_of,
+    written_forms,
+)
+from .leak_vocabulary import COMMON_WORDS, PARTICLES
 
-_SHORTEST_PART, _SPACED_PART, _PART_INSIDE_WORDS = 3, 5, 6
-_WORD = re.compile(r"[^\W\d_]+")
+SHORTEST_PART, _SPACED_PART, PART_INSIDE_WORDS = 3, 5, 6
 
-Names = tuple[list[tuple[re.Pattern[str], bool]], list[str], set[str]]
-"""Parts with whether they tell somebody by themselves; patterns of whole names; lone names."""
+Names = tuple[list[tuple[str, bool]], list[str], set[str]]
+"""Patterns of parts with whether they tell somebody by themselves; of whole names; lone names."""
 
 
-def name_patterns(texts: set[str], needles: Needles) -> Names:
+def name_patterns(texts: Iterable[str], needles: Needles, shortest: int = SHORTEST_PART) -> Names:
     """Patterns for the names in the texts; enters their needles."""
     parts: dict[str, None] = {}
     whole: dict[str, None] = {}
     lone: set[str] = set()
     for text in sorted(texts):
         for name in re.split(r"[\\=]", text):
-            words = _WORD.findall(name)
-            telling = [word for word in words if _is_part(word)]
+            words = [word for word in words_of(name) if word.lower() not in PARTICLES]
+            telling = [word for word in words if _is_part(word, shortest)]
             for word in telling:
                 parts[word] = None
+                parts.update(dict.fromkeys(_parts_of_ideographs(word)))
             for pair in itertools.permutations(words[:4], 2):
-                if all(_is_weak(word) for word in pair) and _long_enough(pair):
+                if all(_is_weak(word, shortest) for word in pair) and _long_enough(pair):
                     whole[_adjacent(pair)] = None
                     for spelling in spellings_of(pair[0]):
                         for other in spellings_of(pair[1]):
                             needles.add(spelling + other)
-            if len(words) == 1 and not telling:
+            if len(words) == 1 and not telling and shortest == SHORTEST_PART:
                 lone.update(spellings_of(words[0]))
                 needles.add(words[0])
-    compiled = []
+    found = []
     for word in sorted(parts):
         spellings = spellings_of(word)
-        for spelling in (*written_forms(word), *spellings):
+        for spelling in {*written_forms(word), *spellings}:
             needles.add(spelling)
         alternatives = "|".join(sorted(_part_pattern(spelling) for spelling in spellings))
-        compiled.append((re.compile(alternatives), not spellings & COMMON_WORDS))
-    return compiled, list(whole), lone
+        found.append((alternatives, not spellings & COMMON_WORDS))
+    return found, list(whole), lone
 
 
-def _is_part(word: str) -> bool:
-    return len(word) >= (2 if is_ideographic(word) else _SHORTEST_PART)
+def _is_part(word: str, shortest: int) -> bool:
+    if is_ideographic(word):
+        return len(word) >= 2
+    return len(foldings(word)[0]) >= shortest
 
 
-def _is_weak(word: str) -> bool:
+def _parts_of_ideographs(word: str) -> list[str]:
+    """Given name, and family name, of a name of ideographs that is written without a break."""
+    if not is_ideographic(word) or not 3 <= len(word) <= 4:
+        return []
+    return [word[1:]] if len(word) == 3 else [word[:2], word[1:], word[2:]]
+
+
+def _is_weak(word: str, shortest: int) -> bool:
     """Tells nobody by itself: too short, or a common word."""
-    return not _is_part(word) or bool(spellings_of(word) & COMMON_WORDS)
+    return not _is_part(word, shortest) or bool(spellings_of(word) & COMMON_WORDS)
 
 
 def _long_enough(pair: tuple[str, ...]) -> bool:
@@ -62,16 +79,19 @@ def _long_enough(pair: tuple[str, ...]) -> bool:
 
 def _part_pattern(part: str) -> str:
     word = rf"(?<![^\W\d_]){re.escape(part)}(?![^\W\d_])"
-    if is_ideographic(part):
+    if is_caseless(part):  # such scripts set few blanks
         return r"[\W_]?".join(map(re.escape, part))
     if len(part) >= _SPACED_PART:
         spaced = r"[\W_]{0,2}".join(map(re.escape, part))
         word = rf"(?<![^\W\d_]){spaced}(?![^\W\d_])"
-    if len(part) >= _PART_INSIDE_WORDS:
+    if len(part) >= PART_INSIDE_WORDS:
         word = rf"{word}|{re.escape(part)}"
     return word
 
 
 def _adjacent(pair: tuple[str, ...]) -> str:
     first, second = ("|".join(sorted(map(re.escape, spellings_of(word)))) for word in pair)
-    return rf"(?<![^\W\d_])(?:{first})[\W_]{{0,3}}(?:{second})(?![^\W\d_])"
+    body = rf"(?:{first})[\W_]{{0,3}}(?:{second})"
+    if all(map(is_ideographic, pair)):
+        return body
+    return rf"(?<![^\W\d_]){body}(?![^\W\d_])"

@@ -2,45 +2,75 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+from .leak_encodings import likely_encodings, scrambled
 from .leak_readings import ESCAPE
-from .leak_spelling import is_ideographic
+from .leak_spelling import foldings, kana_forms
 
-_OF_IDEOGRAPHS = ("shift_jis", "iso2022_jp", "euc_kr", "gb18030")
-_OF_ALPHABETS = ("iso8859_2", "iso8859_5", "iso8859_6", "iso8859_7", "iso8859_8", "iso8859_9")
+_NO_LETTER = bytes(n for n in range(128) if not chr(n).isalnum())
+_OF_FOREIGN_SEPARATORS = bytes((0x80, *range(0x90, 0x96), 0xA0, 0xAD, 0xAF, 0xC2, 0xE2))
+"""Bytes of no-break spaces, soft hyphens and dashes in Latin-1 and UTF-8."""
 
-SEPARATORS = b"\0 ^\\=-_.,;:'/()"
-"""Dropped before bytes are searched: what is split, spaced or written in UTF-16 becomes plain."""
+_BESIDE_ASCII = _NO_LETTER + _OF_FOREIGN_SEPARATORS
+_SEPARATORS = b"\0\t\r\n ^\\=-_.,;:'/()|"
+
+
+def squeezed_text(data: bytes) -> bytes:
+    """ASCII in small letters, letters and digits only.
+
+    What is split, spaced or written in UTF-16 becomes plain.
+    """
+    return data.lower().translate(None, _BESIDE_ASCII)
+
+
+def squeezed_bytes(data: bytes) -> bytes:
+    """Text in any other encoding, in small letters as far as they are of ASCII."""
+    return data.lower().translate(None, _SEPARATORS)
 
 
 class Needles:
-    """Collects byte strings in small letters, without separators."""
+    """Collects byte strings, squeezed."""
 
     def __init__(self, encodings: list[str]) -> None:
         self._encodings = encodings
-        self._found: dict[bytes, None] = {}
+        self._in_text: set[bytes] = set()
+        self._in_bytes: set[bytes] = set()
 
     def add(self, text: str) -> None:
         """A text in the encodings that can hold it and may have been used."""
+        for folded in {text, *foldings(text)}:
+            if folded.isascii():
+                self._in_text.add(squeezed_text(folded.encode()))
         if text.isascii():
-            self._enter(text.encode())
             return
-        likely = [*self._encodings, "utf-16-le", "utf-16-be"]
-        likely += _OF_IDEOGRAPHS if is_ideographic(text[0]) else _OF_ALPHABETS
-        for form in {text, text.lower(), text.upper(), text.title()}:
-            for encoding in likely:
+        composed = unicodedata.normalize("NFC", text)
+        wide = unicodedata.normalize("NFKC", text)
+        cases = {text, composed, wide, wide.lower(), wide.upper(), wide.title()} | kana_forms(wide)
+        forms = cases | {unicodedata.normalize("NFD", form) for form in cases}
+        encodings = {*self._encodings, *likely_encodings([wide]), "utf-16-le", "utf-16-be"}
+        for form in forms:
+            for encoding in encodings:
                 try:
-                    self._enter(ESCAPE.sub(b"", form.encode(encoding)))
+                    data = ESCAPE.sub(b"", form.encode(encoding))
                 except (UnicodeEncodeError, LookupError):
                     continue
+                self._in_bytes.add(squeezed_bytes(data))
+        for form in cases:
+            self._in_bytes |= {squeezed_bytes(data) for data in scrambled(form)}
 
-    def _enter(self, data: bytes) -> None:
-        self._found[data.lower().translate(None, SEPARATORS)] = None
+    def in_text(self) -> tuple[bytes, ...]:
+        """For ASCII, to be searched for in `squeezed_text`."""
+        return _fewest(self._in_text)
 
-    def all(self) -> tuple[bytes, ...]:
-        self._found.pop(b"", None)
-        ordered = sorted(self._found, key=len)
-        kept: list[bytes] = []
-        for needle in ordered:  # a longer needle says nothing that one within it does not
-            if not any(shorter in needle for shorter in kept):
-                kept.append(needle)
-        return tuple(kept)
+    def in_bytes(self) -> tuple[bytes, ...]:
+        """For other encodings, to be searched for in `squeezed_bytes`."""
+        return _fewest(self._in_bytes)
+
+
+def _fewest(needles: set[bytes]) -> tuple[bytes, ...]:
+    kept: list[bytes] = []
+    for needle in sorted(needles - {b""}, key=len):
+        if not any(shorter in needle for shorter in kept):  # the longer one says nothing more
+            kept.append(needle)
+    return tuple(kept)

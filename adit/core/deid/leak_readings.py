@@ -6,12 +6,15 @@ import re
 
 from pydicom import charset as pydicom_charset
 
+from .leak_encodings import unscrambled
+
 ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 """An escape sequence of ISO 2022."""
 
 _ESCAPED_KANJI = re.compile(
     rb"\x1b\$[@B].*?(?:\x1b\([BJ]|$)|\x1b\$\(D.*?(?:\x1b\([BJ]|$)", re.DOTALL
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def decode(value: bytes, encodings: list[str]) -> str:
@@ -27,12 +30,31 @@ def decode(value: bytes, encodings: list[str]) -> str:
 
 
 def meant_by(value: bytes, encodings: list[str]) -> set[str]:
-    """What an identifier may say: as declared, and in UTF-8 although something else is declared."""
-    if b"\x1b" not in value:
-        return {decode(value, encodings), decode(value, ["utf-8", *encodings])}
-    texts = {value.decode(encoding, "replace") for encoding in encodings if "iso2022" in encoding}
-    texts.add(decode(_ESCAPED_KANJI.sub(b"=", value), encodings))
-    texts.add(decode(ESCAPE.sub(b"", value), [e for e in encodings if "iso2022" not in e]))
+    """What an identifier may say.
+
+    As declared, and in UTF-8 although something else is declared; without control characters, and
+    with blanks in their place; in UTF-16 where there are NULLs inside.
+    """
+    if b"\x1b" in value:
+        texts = {
+            value.decode(encoding, "replace") for encoding in encodings if "iso2022" in encoding
+        }
+        texts.add(decode(_ESCAPED_KANJI.sub(b"=", value), encodings))
+        texts.add(decode(ESCAPE.sub(b"", value), [e for e in encodings if "iso2022" not in e]))
+        return texts
+    texts = {decode(value, encodings), decode(value, ["utf-8", *encodings])}
+    if again := unscrambled(value):
+        texts.add(decode(again, ["utf-8", *encodings]))
+    if b"\0" in value:
+        even = value + b"\0" * (len(value) & 1)
+        for start, encoding in ((0, "utf-16-le"), (0, "utf-16-be"), (1, "utf-16-be")):
+            text = even[start : len(even) - start].decode(encoding, "replace")
+            if text.isprintable() and "\ufffd" not in text:
+                texts.add(text)
+    for text in list(texts):
+        if _CONTROL.search(text):
+            texts.remove(text)
+            texts |= {_CONTROL.sub("", text), _CONTROL.sub(" ", text)}
     return texts
 
 
@@ -41,10 +63,15 @@ def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
     plain_ascii = value.isascii() and b"\x1b" not in value and b"\0" not in value
     if plain_ascii and not of_bytes:
         return {value.decode("ascii")}
-    texts = {value.decode(encoding, "replace") for encoding in encodings}
-    if b"\x1b" in value:
-        plain = ESCAPE.sub(b"", value)
-        texts |= {plain.decode(encoding, "replace") for encoding in encodings}
+    texts: set[str] = set()
+    forms = {value, ESCAPE.sub(b"", value)}
+    for _ in range(2):  # some are scrambled twice
+        again = {unscrambled(form) for form in forms} - forms - {b""}
+        forms |= again
+    for form in forms:
+        for encoding in encodings:
+            if b"\x1b" in form or not encoding.startswith("iso2022"):
+                texts.add(form.decode(encoding, "replace"))
     if b"\0" in value.strip(b"\0"):
         texts.add(value.translate(None, b"\0").decode("latin-1"))
     if of_bytes or b"\0" in value:

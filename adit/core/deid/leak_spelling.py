@@ -1,32 +1,100 @@
-"""Ways to write one word: cases, accents, umlauts."""
+"""Ways to write one word: cases, accents, umlauts, widths and kinds of kana.
+
+A word is a run of letters of any script with the marks that belong to them: Thai and Devanagari
+vowels, accents that stand apart from their letter (NFD).
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
 _WRITTEN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
+_HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
+_INVISIBLE = dict.fromkeys(
+    (0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)
+)
+"""Soft hyphen, zero-width and direction characters: nobody sees them, so they part no word."""
+
+
+def _class_of_marks() -> str:
+    """Ranges of a character class of all marks (general category M)."""
+    ranges: list[list[int]] = []
+    for number in range(0x300, 0x11800):
+        if unicodedata.category(chr(number))[0] == "M":
+            if ranges and ranges[-1][1] == number - 1:
+                ranges[-1][1] = number
+            else:
+                ranges.append([number, number])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_class_of_marks()}])*")
+
+
+def words_of(text: str) -> list[str]:
+    """Words of letters and their marks, composed, of any script."""
+    normal = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+    return _WORD.findall(normal)
 
 
 def foldings(text: str) -> tuple[str, str]:
-    """Text in small letters: without accents, and with umlauts written out."""
-    lowered = unicodedata.normalize("NFC", text).casefold()
-    if lowered.isascii():
+    """Text in small letters: without accents, and with umlauts written out.
+
+    Wide and narrow forms become plain ones, katakana becomes hiragana.
+    """
+    if text.isascii():
+        lowered = text.lower()
         return lowered, lowered
+    lowered = unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold()
     return _without_accents(lowered), _without_accents(lowered.translate(_WRITTEN))
 
 
 def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
     letters = [c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)]
-    return unicodedata.normalize("NFC", "".join(letters)).translate(_LETTERS)
+    return unicodedata.normalize("NFC", "".join(letters)).translate(_LETTERS).translate(_HIRAGANA)
 
 
-def is_ideographic(word: str) -> bool:
+def is_caseless(word: str) -> bool:
     """Whether the script of a word knows no small letters."""
     return not word.isascii() and word.lower() == word.upper()
 
 
+def is_ideographic(word: str) -> bool:
+    """Whether a word is of Chinese characters or Hangul syllables: two of them are a name."""
+    return bool(word) and all(
+        "\u3400" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3" or "\uf900" <= c <= "\ufaff"
+        for c in word
+    )
+
+
+def kana_forms(word: str) -> frozenset[str]:
+    """A word of kana as hiragana, as katakana and as narrow katakana; else the word alone."""
+    wide = unicodedata.normalize("NFKC", word)
+    if not any("\u3041" <= c <= "\u30ff" for c in wide):
+        return frozenset({word})
+    katakana = wide.translate({value: key for key, value in _HIRAGANA.items()})
+    return frozenset(
+        {
+            wide,
+            katakana,
+            wide.translate(_HIRAGANA),
+            unicodedata.normalize("NFD", katakana).translate(_narrow_kana()),
+        }
+    )
+
+
+@cache
+def _narrow_kana() -> dict[int, int]:
+    narrow = {ord(unicodedata.normalize("NFKC", chr(n))): n for n in range(0xFF66, 0xFF9E)}
+    return {**narrow, 0x3099: 0xFF9E, 0x309A: 0xFF9F}
+
+
+@cache
 def spellings_of(word: str) -> frozenset[str]:
     """Folded spellings of a part of a name: Müller is Muller, Mueller and müller."""
     return frozenset(form for written in written_forms(word) for form in foldings(written))

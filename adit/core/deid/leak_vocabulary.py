@@ -26,6 +26,13 @@ _MAKERS = """
 agfa barco bruker canon carestream fuji fujifilm healthcare hitachi hologic kodak konica medical
 medtronic merge mindray minolta philips picker planmeca samsung siemens toshiba varian elekta vital
 """
+_PEOPLE = """
+admin assistant doctor fellow frau herr junior jun med mrs nurse operator phd physician prof
+professor radiologist radiology resident sen senior staff tech technician technologist user
+"""
+_PARTICLES = """
+abu bin dal das de del della den der des di dos el ibn la las le los ter van vom von zum zur
+"""
 
 
 def _of_the_dictionary() -> frozenset[str]:
@@ -34,5 +41,10 @@ def _of_the_dictionary() -> frozenset[str]:
     return frozenset(word.lower() for word in re.findall(r"[A-Za-z]{3,}", names))
 
 
-COMMON_WORDS = frozenset((_RADIOLOGY + _MAKERS).split()) | _of_the_dictionary()
+COMMON_WORDS = (
+    frozenset((_RADIOLOGY + _MAKERS + _PEOPLE + _PARTICLES).split()) | _of_the_dictionary()
+)
 """In small letters, without accents."""
+
+PARTICLES = frozenset(_PARTICLES.split())
+"""Of family names: they are no part of a name by themselves."""

@@ -8,13 +8,16 @@ with a defined length stays one run of bytes, which is searched as such.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import cache
 
 from pydicom.datadict import dictionary_VR
 
-Leaf = tuple[int, bytes, int, int]
-"""Tag, VR, begin and end of the value."""
+Leaf = tuple[int, bytes, int, int, int]
+"""Tag, VR, begin of the element, begin and end of the value."""
+
+LONG_ELEMENT = 4096
+"""Bytes from which on an element is always listed, since comparing it costs too much."""
 
 _KNOWN_LIMIT = 20_000
 _UNDEFINED = 0xFFFFFFFF
@@ -45,18 +48,31 @@ class LeafWalk:
     and length: they are taken apart once.
 
     Args:
-        is_listed: Whether an element of a tag, VR and length in bytes is to be listed; `None` lists
-            all. Asked once for equal elements.
+        is_listed: Whether an element of a tag, VR and length in bytes is to be listed in any case.
+            Asked once for equal elements.
     """
 
-    def __init__(self, is_listed: Callable[[int, bytes, int], bool] | None = None) -> None:
+    def __init__(self, is_listed: Callable[[int, bytes, int], bool]) -> None:
         self._is_listed = is_listed
         self._known: dict[tuple[bool, bool], dict[bytes, tuple[int, bytes, int, bool]]] = {
             (implicit, big): {} for implicit in (False, True) for big in (False, True)
         }
 
-    def leaves(self, data: bytes, implicit: bool, big_endian: bool) -> list[Leaf]:
-        """Every element of every level that is no sequence.
+    def leaves(
+        self,
+        data: bytes,
+        implicit: bool,
+        big_endian: bool,
+        clean: Container[bytes] | None = frozenset(),
+    ) -> list[Leaf]:
+        """Elements of every level that are no sequence.
+
+        Args:
+            data: Encoded elements.
+            implicit: Whether their VR is implicit.
+            big_endian: Whether they are big endian.
+            clean: Elements as encoded that need not be listed, unless `is_listed` says so; `None`
+                lists no others than those.
 
         Raises:
             Unreadable: An element reaches over the end.
@@ -72,17 +88,17 @@ class LeafWalk:
         known = self._headers(implicit, big_endian)
         try:
             while position < end:
-                header = known.get(data[position : position + 8])
+                begin = position
+                header = known.get(data[begin : begin + 8])
                 if header is not None:
                     tag, vr, length, listed = header
                     value = position + 8
                     position = value + length
                     if position > end:
                         raise Unreadable
-                    if listed:
-                        add((tag, vr, value, position))
+                    if listed or (clean is not None and data[begin:position] not in clean):
+                        add((tag, vr, begin, value, position))
                     continue
-                begin = position
                 if implicit:
                     group, number, length = implicit_header(data, position)
                     vr = b""
@@ -104,7 +120,7 @@ class LeafWalk:
                 if length == _UNDEFINED:
                     if tag in _PIXEL_DATA:
                         position = _behind_fragments(data, value, implicit_header)
-                        add((tag, vr, value, position))
+                        add((tag, vr, begin, value, position))
                         continue
                     outer.append(implicit)
                     implicit = implicit or vr == b"UN"
@@ -116,11 +132,12 @@ class LeafWalk:
                     position = value + length
                     if position > end:
                         raise Unreadable
-                    listed = self._is_listed is None or self._is_listed(tag, vr, length)
+                    listed = length >= LONG_ELEMENT and clean is not None
+                    listed = listed or self._is_listed(tag, vr, length)
                     if value == begin + 8:
                         known[data[begin:value]] = tag, vr, length, listed
-                    if listed:
-                        add((tag, vr, value, position))
+                    if listed or (clean is not None and data[begin:position] not in clean):
+                        add((tag, vr, begin, value, position))
         except struct.error:
             if any(data[position:]):
                 raise Unreadable from None
