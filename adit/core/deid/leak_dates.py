@@ -43,6 +43,7 @@ _WHOLE_NAMES = (
 _ORDINALS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 _ERAS = (("明治", "m", 1868), ("大正", "t", 1912), ("昭和", "s", 1926), ("平成", "h", 1989))
 _BUDDHIST = 543
+_WIDE = {ord("0") + digit: 0xFF10 + digit for digit in range(10)}
 
 
 def date_of(value: str) -> date | None:
@@ -82,6 +83,7 @@ def date_needles(day: date) -> Iterator[str]:
     """Any notation of the date, squeezed, holds one of these."""
     yield f"{day.year:04d}"
     yield f"{day.year + _BUDDHIST}"
+    yield f"{day.year:04d}".translate(_WIDE)
     year = f"{day.year % 100:02d}"
     for first, second in ((day.month, day.day), (day.day, day.month)):
         yield f"{first}{second}{year}"
@@ -94,7 +96,8 @@ def date_needles(day: date) -> Iterator[str]:
     for name in _WHOLE_NAMES[day.month - 1]:
         for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
             yield f"{name}{number}{ordinal}{year}"
-    for _, letter, count in _years_of_eras(day):
+    for name, letter, count in _years_of_eras(day):
+        yield name
         yield f"{letter}{count}{day.month}"
         yield f"{letter}{count}{day.month:02d}"
 

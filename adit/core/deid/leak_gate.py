@@ -37,8 +37,9 @@ _OF_UIDS = b"0123456789.\0 "
 _JOINT = b"\x01"
 _UID, _UID_OF_A_DEFINITION, _JUDGED = 1, 2, 4
 
-_New = tuple[Leaf, bytes, bytes]
-"""An element not seen before, as encoded (long ones digested), and its value."""
+_New = tuple[Leaf, bytes, bytes, bool]
+"""An element not seen before, as encoded (long ones digested), its value, and whether that may hold
+a UID in text."""
 
 
 class LeakGate:
@@ -102,24 +103,24 @@ class LeakGate:
                 judged.add(tag)
                 if rules.broken_by(tag, value):
                     _report(found, tag, FindingKind.RULE_VIOLATION)
-            if check_uids:
-                if kind & _UID_OF_A_DEFINITION:
-                    old = uids.define(value)
-                elif kind & _UID or vr == b"UI":
-                    old = uids.stand_in(value) or (vr != b"UI" and uids.stand_within(value))
-                else:
-                    old = may_hold_uid(value) and uids.stand_within(value)
-                if old:
-                    _report(found, tag, FindingKind.ORIGINAL_UID)
             key = after[begin:end]
             if len(key) >= LONG_ELEMENT:
                 key = after[begin:start] + blake2b(value).digest()
-            said = memo.get(key)
-            if said is None:
-                new.append((leaf, key, value))
-            else:
-                for identifier in said:
-                    _report(found, tag, identifier)
+            known = memo.get(key)
+            if known is None:
+                known = (), check_uids and may_hold_uid(value)
+                new.append((leaf, key, value, known[1]))
+            for identifier in known[0]:
+                _report(found, tag, identifier)
+            if check_uids and (kind or known[1] or vr == b"UI"):
+                if kind & _UID_OF_A_DEFINITION:
+                    old = uids.define(value)
+                elif vr == b"UI" or kind & _UID:
+                    old = uids.stand_in(value)
+                else:
+                    old = False
+                if old or (known[1] and vr != b"UI" and uids.stand_within(value)):
+                    _report(found, tag, FindingKind.ORIGINAL_UID)
         if new:
             self._weigh(new, wanted, encoding, found)
         if whole and rules:
@@ -192,14 +193,10 @@ class LeakGate:
         }
 
     def _remember(self, wanted: Identifiers, item: _New, said: tuple[FindingKind, ...]) -> None:
-        (tag, vr, begin, start, end), key, value = item
-        watched = (
-            self._is_always_listed(tag, vr, end - start)
-            or end - begin >= LONG_ELEMENT
-            or (self._check_uids and may_hold_uid(value))
-        )
-        if said or watched:
-            wanted.memo[key] = said
+        (tag, vr, begin, start, end), key, _, may_hold = item
+        listed = end - begin >= LONG_ELEMENT or self._is_always_listed(tag, vr, end - start)
+        if said or may_hold or listed:
+            wanted.memo[key] = said, may_hold
         else:
             wanted.clean.add(key)
 
@@ -240,7 +237,7 @@ class LeakGate:
 
 
 def _joined(items: list[_New]) -> bytes:
-    return _JOINT.join([value for _, _, value in items])
+    return _JOINT.join([value for _, _, value, _ in items])
 
 
 def _may_say(wanted: Identifiers, data: bytes) -> bool:

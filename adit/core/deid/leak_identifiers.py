@@ -75,7 +75,7 @@ class Identifiers:
         needles_in_text: None of these in squeezed ASCII: there is nothing to find.
         needles_in_bytes: None of these in squeezed bytes: there is no text to find.
         clean: Elements as encoded in which nothing was found.
-        memo: Verdicts of the others.
+        memo: Of the others what they hold, and whether they may hold a UID in text.
     """
 
     encodings: list[str]
@@ -91,7 +91,7 @@ class Identifiers:
     needles_in_text: tuple[bytes, ...]
     needles_in_bytes: tuple[bytes, ...]
     clean: set[bytes] = field(default_factory=set)
-    memo: dict[bytes, tuple[FindingKind, ...]] = field(default_factory=dict)
+    memo: dict[bytes, tuple[tuple[FindingKind, ...], bool]] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> list[tuple[re.Pattern[str], bool]]:

@@ -78,15 +78,25 @@ def _long_enough(pair: tuple[str, ...]) -> bool:
 
 
 def _part_pattern(part: str) -> str:
-    word = rf"(?<![^\W\d_]){re.escape(part)}(?![^\W\d_])"
+    before, behind = _edges(part)
+    word = f"{before}{re.escape(part)}{behind}"
     if is_caseless(part):  # such scripts set few blanks
         return r"[\W_]?".join(map(re.escape, part))
     if len(part) >= _SPACED_PART:
         spaced = r"[\W_]{0,2}".join(map(re.escape, part))
-        word = rf"(?<![^\W\d_]){spaced}(?![^\W\d_])"
+        word = f"{before}{spaced}{behind}"
     if len(part) >= PART_INSIDE_WORDS:
         word = rf"{word}|{re.escape(part)}"
     return word
+
+
+def _edges(part: str) -> tuple[str, str]:
+    """What a word may not adjoin: letters, those of its own script if that is not Latin."""
+    if part.isascii():
+        return r"(?<![^\W\d_])", r"(?![^\W\d_])"
+    block = ord(part[0]) & ~0xFF
+    letters = f"[{chr(block)}-{chr(block | 0xFF)}]"
+    return rf"(?<!{letters})", rf"(?!{letters})"
 
 
 def _adjacent(pair: tuple[str, ...]) -> str:

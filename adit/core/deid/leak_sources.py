@@ -1,6 +1,7 @@
 """Where the leak gate finds the identifiers of a patient: attributes of the source's header.
 
-Found by the bytes of their tags, at any level and also inside of values, whatever VR they have.
+Those of the patient's own groups are found by the bytes of their tags, at any level and also inside
+of values, whatever VR they have; the others as elements of any level.
 The list was written down from PS3.15 and PS3.6 by hand and shares nothing with the engine.
 """
 
@@ -10,6 +11,7 @@ import re
 import struct
 from functools import cache
 
+from .leak_walk import LeafWalk, Unreadable
 from .report import FindingKind
 
 SOURCES: dict[int, FindingKind] = {
@@ -84,6 +86,9 @@ PERSONS = frozenset(
 """Names of other persons (VR PN, actions X, Z and D of PS3.15 Table E.1-1)."""
 
 CHARACTER_SET = 0x00080005
+_SEARCHED_GROUPS = (0x0008, 0x0010, 0x0038)
+_WALKED = frozenset(tag for tag in SOURCES if tag >> 16 not in _SEARCHED_GROUPS) | ORDERS | PERSONS
+_WALK = LeafWalk(lambda tag, vr, length: tag in _WALKED and 0 < length <= _LONGEST_VALUE)
 _LONGEST_VALUE = 1024
 _SHORT_VR = re.compile(rb"A[EST]|CS|D[AST]|F[DL]|IS|L[OT]|PN|S[HLST]|TM|U[ILS]")
 _LONG_VR = re.compile(rb"O[BDFLVW]|SV|U[CNRTV]")
@@ -97,8 +102,9 @@ def _tags_of(big_endian: bool) -> tuple[re.Pattern[bytes], ...]:
     """Patterns over the bytes of the sources' tags, one a group, each with a literal prefix."""
     order = ">" if big_endian else "<"
     numbers: dict[int, list[int]] = {}
-    for tag in sorted((*SOURCES, *ORDERS, *PERSONS, CHARACTER_SET)):
-        numbers.setdefault(tag >> 16, []).append(tag & 0xFFFF)
+    for tag in sorted((*SOURCES, CHARACTER_SET)):
+        if tag not in _WALKED:
+            numbers.setdefault(tag >> 16, []).append(tag & 0xFFFF)
     return tuple(
         re.compile(
             re.escape(struct.pack(order + "H", group))
@@ -121,6 +127,13 @@ def raw_identifiers(header: bytes, implicit: bool, big_endian: bool) -> RawIdent
             if value:
                 group, number = struct.unpack(order + "HH", match[0])
                 found[group << 16 | number, value] = None
+    try:
+        leaves = _WALK.leaves(header, implicit, big_endian, clean=None)
+    except Unreadable:
+        leaves = []
+    for tag, _, _, start, end in leaves:
+        if value := _without_padding(header[start:end]):
+            found[tag, value] = None
     return tuple(found)
 
 
@@ -147,10 +160,15 @@ def _value_at(header: bytes, position: int, order: str, implicit: bool) -> bytes
         return b""
     if not 0 < length <= _LONGEST_VALUE or start + length > len(header):
         return b""
-    value = header[start : start + length].strip(b" ").rstrip(b"\0")
-    if value.startswith(b"\0") and value[2:3] != b"\0":  # else big endian UTF-16
-        value = value.lstrip(b"\0")
+    value = _without_padding(header[start : start + length])
     controls = len(value) - len(value.translate(None, _CONTROL))
     if controls and (not declared or controls * 4 > len(value)):
         return b""
     return value if declared or b"\0" not in value else b""
+
+
+def _without_padding(value: bytes) -> bytes:
+    value = value.strip(b" ").rstrip(b"\0")
+    if value.startswith(b"\0") and value[2:3] != b"\0":  # else big endian UTF-16
+        value = value.lstrip(b"\0")
+    return value

@@ -24,7 +24,7 @@ _STANDARD_ROOT, _MAPPED_ROOT = b"1.2.840.10008.", b"2.25."
 _OF_A_DEFINITION = re.compile(
     r"Class|CodingScheme|ContextUID|ContextGroup|Creator|MappingResource|TransferSyntax|Template"
 )
-_SHORTEST_IN_TEXT, _SURELY_A_UID = 9, 20
+_SURELY_A_UID = 20
 _WELL_KNOWN = frozenset(uid.encode() for uid in UID_dictionary)
 
 
@@ -50,7 +50,11 @@ class OldUids:
         encoding: Of these.
     """
 
-    _walk = LeafWalk(lambda tag, vr, length: vr == b"UI" and not is_uid_of_a_definition(tag))
+    _walk = LeafWalk(
+        lambda tag, vr, length: (
+            (vr == b"UI" or vr_by_dictionary(tag) == b"UI") and not is_uid_of_a_definition(tag)
+        )
+    )
 
     def __init__(self, before: bytes, encoding: Encoding) -> None:
         self._before, self._encoding = before, encoding
@@ -73,7 +77,6 @@ class OldUids:
             self._is_old_in_text(uid)
             for text in (value, _plain(value))
             for uid in _UID.findall(text)
-            if len(uid) >= _SHORTEST_IN_TEXT
         )
 
     def _is_old(self, uid: bytes) -> bool:
@@ -95,12 +98,11 @@ class OldUids:
         """UIDs of instances, studies, series, frames of reference and the like."""
         encoding, before = self._encoding, self._before
         try:
-            leaves = self._walk.leaves(before, encoding.implicit, encoding.big_endian)
+            leaves = self._walk.leaves(before, encoding.implicit, encoding.big_endian, None)
         except Unreadable:
             return frozenset(_UID.findall(before)) - _WELL_KNOWN
         return frozenset(
             part.strip(b" \0")
-            for tag, vr, _, start, end in leaves
+            for _, _, _, start, end in leaves
             for part in before[start:end].split(b"\\")
-            if not (vr == b"UN" and vr_by_dictionary(tag) != b"UI")
         ) - {b""}

@@ -68,12 +68,8 @@ def _kinds_in_text(
     if _is_in(wanted.birth_dates, text, of_bytes, ID_INSIDE_TEXT + 1):
         kinds.add(FindingKind.BIRTH_DATE)
     for kind, (pattern, in_bytes) in wanted.ids.items():
-        if (
-            _is_in(pattern, text, of_bytes, ID_INSIDE_TEXT)
-            or of_bytes
-            and in_bytes
-            and in_bytes.search(text)
-        ):
+        searched = in_bytes if of_bytes else pattern
+        if searched and searched.search(text):
             kinds.add(kind)
     if tag in PATIENT_ID_TAGS and wanted.short_ids:
         values = {part.strip(" \0") for part in text.split("\\")}
