@@ -38,7 +38,7 @@ _WHOLE_NAMES = (
     ("nov", "november"),
     ("dec", "december", "dez", "dezember"),
 )
-"""In English and German: these count with a year of two digits behind the day, too."""
+"""In English and German: these count with a year of two digits, too."""
 
 _ORDINALS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 _ERAS = (("明治", "m", 1868), ("大正", "t", 1912), ("昭和", "s", 1926), ("平成", "h", 1989))
@@ -89,11 +89,9 @@ def date_needles(day: date) -> Iterator[str]:
         yield f"{first}{second}{year}"
         yield f"{first}{second:02d}{year}"
     yield from _short_forms(day)
-    ordinals = ("", "er", _ORDINALS.get(day.day, "th"))
-    for name in _MONTHS[day.month - 1]:  # what is behind the name of the month may be anything
-        for ordinal, of in itertools.product(ordinals, ("", "of", "de")):
-            yield f"{day.day}{ordinal}{of}{name}"
+    ordinals = ("", _ORDINALS.get(day.day, "th"))
     for name in _WHOLE_NAMES[day.month - 1]:
+        yield f"{name}{year}"
         for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
             yield f"{name}{number}{ordinal}{year}"
     for name, letter, count in _years_of_eras(day):
@@ -127,7 +125,8 @@ def date_pattern(day: date) -> str:
         rf"(?:{d}{any_gap}{m}|{m}{any_gap}{d}){any_gap}{year}",
         rf"(?:{d}{gap}{m}|{m}{gap}{d}){gap}{short}",
         rf"{short}[-./]{m}[-./]{d}",
-        rf"{d}{ordinal}{loose}{of}{month}{loose}{of}(?:{year}|{short})",
+        rf"{d}{ordinal}{loose}{of}{month}{loose}{of}{year}",
+        rf"{d}{ordinal}{loose}{of}(?:{whole_names}){loose}{short}",
         rf"{month}{loose}(?:the )?{d}{ordinal}[\W_]{{1,3}}{of}{year}",
         rf"(?:{whole_names}){loose}{d}{ordinal}[\W_]{{1,3}}{short}",
         rf"{year}{loose}{month}{loose}{d}{ordinal}",

@@ -114,7 +114,12 @@ class Numbers:
     @cached_property
     def in_bytes(self) -> dict[bytes, FindingKind]:
         """The numbers as they may stand in bytes."""
-        return {data: kind for number, kind in self.strong.items() for data in _encoded(number)}
+        return {
+            data: kind
+            for number, kind in self.strong.items()
+            if kind is not FindingKind.BIRTH_DATE or reads_as_date(str(number))
+            for data in _encoded(number)
+        }
 
     @cached_property
     def in_uids(self) -> dict[bytes, FindingKind]:

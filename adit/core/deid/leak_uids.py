@@ -20,6 +20,7 @@ from .codec import Encoding
 from .leak_walk import LeafWalk, Unreadable, vr_by_dictionary
 
 _UID = re.compile(rb"(?<![\d.])[0-2]\.(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2,}")
+_INSIDE_OF_A_UID = re.compile(rb"\.\d+\.\d+\.\d")
 _STANDARD_ROOT, _MAPPED_ROOT = b"1.2.840.10008.", b"2.25."
 _OF_A_DEFINITION = re.compile(
     r"Class|CodingScheme|ContextUID|ContextGroup|Creator|MappingResource|TransferSyntax|Template"
@@ -35,7 +36,7 @@ def is_uid_of_a_definition(tag: int) -> bool:
 
 def may_hold_uid(value: bytes) -> bool:
     """Whether something in a value looks like a UID."""
-    return value.count(b".") >= 3 and bool(_UID.search(value) or _UID.search(_plain(value)))
+    return bool(_INSIDE_OF_A_UID.search(value) or _INSIDE_OF_A_UID.search(_plain(value)))
 
 
 def _plain(value: bytes) -> bytes:

@@ -54,7 +54,7 @@ class LeafWalk:
 
     def __init__(self, is_listed: Callable[[int, bytes, int], bool]) -> None:
         self._is_listed = is_listed
-        self._known: dict[tuple[bool, bool], dict[bytes, tuple[int, bytes, int, bool]]] = {
+        self._known: dict[tuple[bool, bool], dict[bytes, tuple[int, bytes, int, bool | None]]] = {
             (implicit, big): {} for implicit in (False, True) for big in (False, True)
         }
 
@@ -94,6 +94,8 @@ class LeafWalk:
                     tag, vr, length, listed = header
                     value = position + 8
                     position = value + length
+                    if listed is None:  # where an item begins or ends
+                        continue
                     if position > end:
                         raise Unreadable
                     if listed or (clean is not None and data[begin:position] not in clean):
@@ -109,6 +111,8 @@ class LeafWalk:
                     if number == 0xE0DD and outer:
                         implicit = outer.pop()
                         known = self._headers(implicit, big_endian)
+                    elif number != 0xE0DD:
+                        known[data[begin:value]] = _ITEM, b"", 0, None
                     position = value
                     continue
                 tag = group << 16 | number
@@ -145,7 +149,7 @@ class LeafWalk:
 
     def _headers(
         self, implicit: bool, big_endian: bool
-    ) -> dict[bytes, tuple[int, bytes, int, bool]]:
+    ) -> dict[bytes, tuple[int, bytes, int, bool | None]]:
         known = self._known[implicit, big_endian]
         if len(known) > _KNOWN_LIMIT:
             known.clear()
