@@ -74,6 +74,8 @@ def unscrambled(value: bytes) -> bytes:
 def scrambled(text: str) -> Iterable[bytes]:
     """Bytes of a text whose UTF-8 was taken for Latin-1 or code page 1252 and written again."""
     data = text.encode("utf-8")
-    yield data.decode("latin-1").encode("utf-8")
+    once = data.decode("latin-1").encode("utf-8")
+    yield once
+    yield once.decode("latin-1").encode("utf-8")
     windows = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in data)
     yield windows.encode("utf-8")

@@ -119,7 +119,9 @@ class LeakGate:
                     old = uids.stand_in(value)
                 else:
                     old = False
-                if old or (known[1] and vr != b"UI" and uids.stand_within(value)):
+                if old or (
+                    known[1] and (vr != b"UI" or b"\0." in value) and uids.stand_within(value)
+                ):
                     _report(found, tag, FindingKind.ORIGINAL_UID)
         if new:
             self._weigh(new, wanted, encoding, found)

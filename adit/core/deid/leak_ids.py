@@ -50,28 +50,26 @@ def id_pattern(ids: set[str]) -> str:
         core = core_of(text)
         zeros = "0*" if core.isdecimal() else ""
         if len(core) >= ID_INSIDE_TEXT:
-            body = _spread(text, core)
+            body = _spread(core)
         elif zeros:
             body = r"[\W_]?".join(re.findall(r"\d+", text.lstrip("0"))) or core
         else:
-            body = r"[\W_]?".join(map(re.escape, core))
+            body = _spread(core)
         patterns[rf"(?<![^\W_]){zeros}{body}(?![^\W_])"] = None
     return "|".join(patterns)
 
 
 def id_pattern_in_bytes(ids: set[str]) -> str:
     """Matches long ids, whose neighbours may be anything."""
-    cores = {text: core_of(text) for text in sorted(ids) if not tells_nothing(text)}
-    return "|".join(
-        _spread(text, core) for text, core in cores.items() if len(core) >= ID_INSIDE_TEXT
-    )
+    cores = [core_of(text) for text in sorted(ids) if not tells_nothing(text)]
+    return "|".join(_spread(core) for core in cores if len(core) >= ID_INSIDE_TEXT)
 
 
-def _spread(text: str, core: str) -> str:
-    """The id with one separator between any characters, and up to three between its parts."""
-    parts = re.findall(r"[^\W\d_]+|\d+", text)
-    if core.isdecimal():
-        parts = re.findall(r"\d+", text.lstrip("0 -_./"))
-    spread = [r"[\W_]?".join(map(re.escape, part)) for part in parts]
-    joined = r"[\W_]{0,3}".join(spread)
-    return joined
+def _spread(core: str) -> str:
+    """The id with any one separator, or none, between its characters."""
+    return r"[\W_]?".join(map(re.escape, core))
+
+
+def with_short_gaps(text: str) -> str:
+    """Text in which a dash with blanks around it, and the like, is one separator."""
+    return re.sub(r"[\W_]{2,3}", " ", text)

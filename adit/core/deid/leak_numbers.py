@@ -190,14 +190,17 @@ class Numbers:
                 continue
             try:
                 number = float(part) if vr == b"DS" and not part.isdecimal() else int(part)
-            except ValueError:
+                int(number)  # not infinite
+            except (OverflowError, ValueError):
                 number = _digits_of(re.sub(r"[-.:+]", "", part))
-            number = abs(number)
-            if number in self.strong:
-                yield self.strong[number]  # type: ignore[index]
+            if number != int(number):
+                continue
+            whole = abs(int(number))
+            if whole in self.strong:
+                yield self.strong[whole]
             alone = len(parts) == 1 and vr in (b"DS", b"IS") and tag != _INSTANCE_NUMBER
-            if alone and number in self.weak:
-                yield self.weak[number]  # type: ignore[index]
+            if alone and whole in self.weak:
+                yield self.weak[whole]
 
 
 def _digits_of(text: str) -> int:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import keyword_for_tag
-from pydicom.uid import UID_dictionary
 
 from .codec import Encoding
 from .leak_walk import LeafWalk, Unreadable, vr_by_dictionary

@@ -8,7 +8,7 @@ from functools import cache
 from pydicom.datadict import keyword_for_tag
 
 from .leak_identifiers import PATIENT_ID_TAGS, Identifiers
-from .leak_ids import ID_INSIDE_TEXT
+from .leak_ids import ID_INSIDE_TEXT, with_short_gaps
 from .leak_names import PART_INSIDE_WORDS
 from .leak_numbers import COUNTED, is_legal
 from .leak_readings import readings
@@ -69,7 +69,7 @@ def _kinds_in_text(
         kinds.add(FindingKind.BIRTH_DATE)
     for kind, (pattern, in_bytes) in wanted.ids.items():
         searched = in_bytes if of_bytes else pattern
-        if searched and searched.search(text):
+        if searched and (searched.search(text) or searched.search(with_short_gaps(text))):
             kinds.add(kind)
     if tag in PATIENT_ID_TAGS and wanted.short_ids:
         values = {part.strip(" \0") for part in text.split("\\")}
