@@ -24,7 +24,8 @@ Policy, a balance of leaks against false alarms:
   attributes about birth: the date of an examination may well be somebody's birthday.
 - Lines of addresses, and their words without numbers, have six letters or digits; towns do not
   count where institutions tell their address. Phone numbers count by their last nine digits.
-- In bytes, what is shorter than six characters counts as part of eight readable characters only.
+- In bytes, words that could stand there by chance, of three letters and of four and five in long
+  values, count as part of eight readable characters only; ids from six characters on.
 - What is a mere number also counts in numbers, see `leak_numbers`.
 """
 

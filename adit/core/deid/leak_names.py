@@ -35,6 +35,7 @@ def name_patterns(texts: Iterable[str], needles: Needles, shortest: int = SHORTE
             for word in telling:
                 parts[word] = None
                 parts.update(dict.fromkeys(_parts_of_ideographs(word)))
+            parts.update(dict.fromkeys(_joined_words(name, shortest)))
             for pair in itertools.permutations(words[:4], 2):
                 if all(_is_weak(word, shortest) for word in pair) and _long_enough(pair):
                     whole[_adjacent(pair)] = None
@@ -49,7 +50,8 @@ def name_patterns(texts: Iterable[str], needles: Needles, shortest: int = SHORTE
         spellings = spellings_of(word)
         for spelling in {*written_forms(word), *spellings}:
             needles.add(spelling)
-        alternatives = "|".join(sorted(_part_pattern(spelling) for spelling in spellings))
+        written = {*spellings, word.lower()}  # in bytes short names count as they stand
+        alternatives = "|".join(sorted(_part_pattern(spelling) for spelling in written))
         found.append((alternatives, not spellings & COMMON_WORDS))
     return found, list(whole), lone
 
@@ -65,6 +67,18 @@ def _parts_of_ideographs(word: str) -> list[str]:
     if not is_ideographic(word) or not 3 <= len(word) <= 4:
         return []
     return [word[1:]] if len(word) == 3 else [word[:2], word[1:], word[2:]]
+
+
+def _joined_words(name: str, shortest: int) -> list[str]:
+    """Names of several words in one: O'Brien, Meyer-Landrut, von der Leyen."""
+    found = []
+    for component in name.split("^"):
+        words = words_of(component)
+        joined = "".join(words)
+        telling = any(not _is_weak(word, shortest) for word in words)
+        if len(words) > 1 and telling and len(joined) >= PART_INSIDE_WORDS:
+            found.append(joined)
+    return found
 
 
 def _is_weak(word: str, shortest: int) -> bool:

@@ -139,7 +139,7 @@ class Numbers:
                 return True
             joined = b"".join(values)
             held = set(struct.unpack(f"{'>' if big else '<'}{len(joined) // size}{code}", joined))
-            if held & self._all or (code == "f" and held & self.floats.keys()):
+            if not held.isdisjoint(self._all) or (code == "f" and not held.isdisjoint(self.floats)):
                 return True
         elif vr == b"AT":
             return any(any(self.in_binary(0, vr, value, big)) for value in values)
@@ -159,9 +159,9 @@ class Numbers:
             size = struct.calcsize("=" + code)
             count = len(value) // size
             values = struct.unpack_from(f"{'>' if big else '<'}{count}{code}", value)
-            for numbers in (self.strong, self.floats if code == "f" else {}):
-                for number in numbers.keys() & set(values):
-                    yield numbers[number]
+            for number, kind in (self.floats if code == "f" else self.strong).items():
+                if number in values:
+                    yield kind
             if count == 1 and values[0] in self.weak and tag != _INSTANCE_NUMBER:
                 yield self.weak[values[0]]
         elif vr == b"AT":

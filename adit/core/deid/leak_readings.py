@@ -7,6 +7,7 @@ import re
 from pydicom import charset as pydicom_charset
 
 from .leak_encodings import unscrambled
+from .leak_spelling import words_of
 
 ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 """An escape sequence of ISO 2022."""
@@ -14,6 +15,11 @@ ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 _ESCAPED_KANJI = re.compile(
     rb"\x1b\$[@B].*?(?:\x1b\([BJ]|$)|\x1b\$\(D.*?(?:\x1b\([BJ]|$)", re.DOTALL
 )
+_GUESSED = (
+    *("cp932", "euc_jp", "gb18030", "cp949", "cp950"),
+    *("cp850", "mac_roman", "cp1251", "koi8_r", "cp874"),
+)
+_C1 = re.compile(r"[\x80-\x9f]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
@@ -43,6 +49,7 @@ def meant_by(value: bytes, encodings: list[str]) -> set[str]:
         texts.add(decode(ESCAPE.sub(b"", value), [e for e in encodings if "iso2022" not in e]))
         return texts
     texts = {decode(value, encodings), decode(value, ["utf-8", *encodings])}
+    texts |= _guesses(value, encodings)
     if again := unscrambled(value):
         texts.add(decode(again, ["utf-8", *encodings]))
     if b"\0" in value:
@@ -56,6 +63,31 @@ def meant_by(value: bytes, encodings: list[str]) -> set[str]:
             texts.remove(text)
             texts |= {_CONTROL.sub("", text), _CONTROL.sub(" ", text)}
     return texts
+
+
+def _guesses(value: bytes, encodings: list[str]) -> set[str]:
+    """What bytes of an undeclared encoding may mean, or of another than the declared one.
+
+    A guess whose words mix Latin with other letters is none.
+    """
+    undeclared = encodings[0] == "utf-8" or _C1.search(decode(value, encodings))
+    if value.isascii() or not undeclared or "\ufffd" not in value.decode("utf-8", "replace"):
+        return set()
+    found = set()
+    for encoding in _GUESSED:
+        try:
+            text = value.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        words = words_of(text)
+        foreign = {c for c in text if not c.isascii()}
+        if foreign <= set("".join(words)) and not any(map(_is_mixed, words)):
+            found.add(text)
+    return found
+
+
+def _is_mixed(word: str) -> bool:
+    return bool(re.search(r"[a-zA-Z]", word)) and any(c > "\u024f" for c in word)
 
 
 def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:

@@ -8,8 +8,7 @@ from functools import cache
 from pydicom.datadict import keyword_for_tag
 
 from .leak_identifiers import PATIENT_ID_TAGS, Identifiers
-from .leak_ids import ID_INSIDE_TEXT, with_short_gaps
-from .leak_names import PART_INSIDE_WORDS
+from .leak_ids import with_short_gaps
 from .leak_numbers import COUNTED, is_legal
 from .leak_readings import readings
 from .leak_spelling import foldings
@@ -19,6 +18,10 @@ from .report import FindingKind
 TEXT = frozenset(b"AE CS LO LT PN SH ST UC UR UT".split())
 _DATES = frozenset({b"DA", b"DT"})
 _SHORTEST_CONTEXT = 8
+_LETTERS, _RARE, _SURELY_NO_CHANCE = 128, 1e-6, 6
+"""A word is expected less often than this by chance in bytes, of which two in 256 are one letter:
+four letters in a quarter of a KiB, five in 32 KiB, six in anything."""
+
 _OF_INSTITUTIONS = frozenset({0x00080080, 0x00080081, 0x00081040, 0x00081041, 0x00400243})
 
 
@@ -48,51 +51,81 @@ def verdict(
         if any(part.strip()[:8] in wanted.compact_birth_dates for part in digits.split("\\")):
             kinds.add(FindingKind.BIRTH_DATE)
     for text in readings(value, wanted.encodings, of_bytes):
-        folded = foldings(text)
+        said = _Said(text, of_bytes)
         if vr in COUNTED:
-            parts = [part.strip(" \0") for part in folded[0].split("\\")]
+            parts = [part.strip(" \0") for part in said.plain.split("\\")]
             if all(is_legal(vr, part) for part in parts if part):
-                kinds.update(wanted.numbers.in_counted(tag, vr, folded[0]))
+                kinds.update(wanted.numbers.in_counted(tag, vr, said.plain))
                 continue
-        if _has_name(wanted, vr, folded, pseudonym, of_bytes):
+        if _has_name(wanted, vr, said, pseudonym):
             kinds.add(FindingKind.PATIENT_NAME)
-        kinds |= _kinds_in_text(wanted, tag, folded, of_bytes)
+        kinds |= _kinds_in_text(wanted, tag, said)
     return tuple(sorted(kinds))
 
 
-def _kinds_in_text(
-    wanted: Identifiers, tag: int, folded: tuple[str, str], of_bytes: bool
-) -> set[FindingKind]:
+class _Said:
+    """What a value says in one reading.
+
+    Attributes:
+        plain: Folded.
+        forms: Folded in all ways.
+    """
+
+    def __init__(self, text: str, of_bytes: bool) -> None:
+        folded = foldings(text)
+        self.plain, self.forms = folded[0], set(folded)
+        self.of_bytes = of_bytes
+        self._lowered = text.lower() if of_bytes else ""
+
+    def holds(self, pattern: re.Pattern[str] | None) -> bool:
+        """Whether a pattern is in there; in bytes short matches need a context.
+
+        And they count as they stand: without accents, any byte in five would be a letter.
+        """
+        if pattern is None:
+            return False
+        if not self.of_bytes:
+            return any(pattern.search(text) for text in self.forms)
+        text = self._lowered
+        if any(
+            len(text) < _RARE * _LETTERS ** _weight(match[0]) or _is_among_text(text, match)
+            for match in pattern.finditer(text)
+        ):
+            return True
+        return any(
+            _weight(match[0]) >= _SURELY_NO_CHANCE
+            for form in self.forms
+            for match in pattern.finditer(form)
+        )
+
+
+def _kinds_in_text(wanted: Identifiers, tag: int, said: _Said) -> set[FindingKind]:
     kinds: set[FindingKind] = set()
-    text = folded[0]
-    if _is_in(wanted.birth_dates, text, of_bytes, ID_INSIDE_TEXT + 1):
+    text = said.plain
+    if said.holds(wanted.birth_dates):
         kinds.add(FindingKind.BIRTH_DATE)
     for kind, (pattern, in_bytes) in wanted.ids.items():
-        searched = in_bytes if of_bytes else pattern
+        searched = in_bytes if said.of_bytes else pattern
         if searched and (searched.search(text) or searched.search(with_short_gaps(text))):
             kinds.add(kind)
     if tag in PATIENT_ID_TAGS and wanted.short_ids:
         values = {part.strip(" \0") for part in text.split("\\")}
         if values & wanted.short_ids:
             kinds.add(FindingKind.PATIENT_ID)
-    places = wanted.streets if tag in _OF_INSTITUTIONS else wanted.addresses
-    if any(_is_in(places, form, of_bytes, _SHORTEST_CONTEXT) for form in set(folded)):
+    if said.holds(wanted.streets if tag in _OF_INSTITUTIONS else wanted.addresses):
         kinds.add(FindingKind.ADDRESS)
     if wanted.phones and wanted.phones.search(text):
         kinds.add(FindingKind.PHONE)
     return kinds
 
 
-def _is_in(pattern: re.Pattern[str] | None, text: str, of_bytes: bool, surely: int) -> bool:
-    """Whether a pattern is in text; what is shorter than `surely` in bytes needs a context."""
-    if pattern is None:
-        return False
-    if not of_bytes:
-        return bool(pattern.search(text))
-    return any(
-        _weight(match[0]) >= surely or _is_among_text(text, match)
-        for match in pattern.finditer(text)
-    )
+def _has_name(wanted: Identifiers, vr: bytes, said: _Said, pseudonym: bytes) -> bool:
+    person = vr == b"PN" and said.plain.strip(" \0").encode() != pseudonym
+    if any((telling or person) and said.holds(pattern) for pattern, telling in wanted.names):
+        return True
+    if vr != b"CS" and said.holds(wanted.whole_names):
+        return True
+    return vr == b"PN" and any(form.strip(" ^=\0") in wanted.lone_names for form in said.forms)
 
 
 def _weight(text: str) -> int:
@@ -115,22 +148,3 @@ def _is_among_text(text: str, match: re.Match[str]) -> bool:
 
 def _is_readable(character: str) -> bool:
     return " " <= character <= "~" or (character > "\u02ff" and character.isalpha())
-
-
-def _has_name(
-    wanted: Identifiers,
-    vr: bytes,
-    folded: tuple[str, str],
-    pseudonym: bytes,
-    of_bytes: bool,
-) -> bool:
-    for text in set(folded):
-        person = vr == b"PN" and text.strip(" \0").encode() != pseudonym
-        for pattern, telling in wanted.names:
-            if (telling or person) and _is_in(pattern, text, of_bytes, PART_INSIDE_WORDS):
-                return True
-        if vr != b"CS" and _is_in(wanted.whole_names, text, of_bytes, PART_INSIDE_WORDS):
-            return True
-        if vr == b"PN" and text.strip(" ^=\0") in wanted.lone_names:
-            return True
-    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import unicodedata
 from collections.abc import Iterator
@@ -232,6 +233,41 @@ def test_a_name_in_utf_16_is_learnt():
     assert found(before, element(TEXT, "Trostmann")) == {"patient_name"}
 
 
+@pytest.mark.parametrize(
+    ("name", "mention"),
+    [
+        ("O'Brien^Sean", "obrien"),
+        ("Meyer-Landrut^Lena", "MeyerLandrut"),
+        ("von der Leyen^Ursula", "vonderLeyen"),
+        ("Nguyễn^Văn", "NGUYEN"),
+        ("İnci^Ayşe", "inci"),
+        ("Kim^Chul=金^哲秀=김^철수", "김 철수"),
+        ("김철수", "철수"),
+    ],
+)
+def test_compound_and_accented_names_are_found(name: str, mention: str):
+    assert found(source({0x00100010: (b"PN", name)}), element(TEXT, mention)) == {"patient_name"}
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("山田^太郎", "shift_jis"),
+        ("山田^太郎", "euc_jp"),
+        ("Müller^Eva", "cp850"),
+        ("Müller^Eva", "mac_roman"),
+        ("Нгуен^Анна", "cp1251"),
+    ],
+)
+def test_names_in_an_undeclared_encoding_are_learnt(name: str, encoding: str):
+    raw = name.encode(encoding)
+    before = source({0x00080005: (b"CS", ""), 0x00100010: (b"PN", raw)})
+    family_name = name.split("^")[0]
+
+    assert found(before, element(TEXT, family_name)) == {"patient_name"}
+    assert found(before, element(TEXT, family_name.encode(encoding))) == {"patient_name"}
+
+
 @pytest.mark.parametrize("encoding", [IMPLICIT_LITTLE, EXPLICIT_BIG], ids=["implicit", "big"])
 def test_numbers_are_found_in_other_encodings(encoding: Encoding):
     before = encode_element(encoding, 0x00100020, b"LO", str(NUMBER).encode())
@@ -253,10 +289,12 @@ def test_numbers_are_found_in_other_encodings(encoding: Encoding):
         (0x00080030, b"TM", b"123456.78"),
         (0x00181030, b"LO", b"1"),
         (0x00081030, b"LO", b"MR Head"),
-        (0x00420011, b"OB", b"\xff\x12ann\x00\x01\xfe"),
+        (0x00420011, b"OB", b"\xff\x12ann\x00\x01\xfe" + bytes(99)),
+        (0x0008103E, b"LO", b"version 5.3.70.1"),
+        (0x00283006, b"OW", random.Random(1).randbytes(1 << 18)),
     ],
 )
-def test_numbers_and_letters_that_coincide_raise_no_alarm(tag: int, vr: bytes, value: bytes):
+def test_what_coincides_raises_no_alarm(tag: int, vr: bytes, value: bytes):
     before = source(
         {
             0x00101000: (b"LO", "4711\\1024\\123456"),
