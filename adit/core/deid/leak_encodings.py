@@ -54,7 +54,7 @@ def _encoded(text: str, encoding: str) -> bytes:
 def unscrambled(value: bytes) -> bytes:
     """UTF-8 that was made of bytes taken for Latin-1 or code page 1252: those bytes again.
 
-    Characters of neither become question marks. Empty if the value is no such thing.
+    Characters of neither become deletes. Empty if the value is no such thing.
     """
     try:
         text = value.decode("utf-8")
@@ -67,7 +67,7 @@ def unscrambled(value: bytes) -> bytes:
         if character < "\u0100":
             data.append(ord(character))
         else:
-            data += _encoded(character, "cp1252") or b"?"
+            data += _encoded(character, "cp1252") or b"\x7f"
     return b"" if data.isascii() else bytes(data)
 
 

@@ -17,7 +17,7 @@ from pydicom.datadict import keyword_for_tag
 
 from .codec import Encoding
 from .leak_identifiers import Identifiers, identifiers
-from .leak_needles import squeezed_bytes, squeezed_text
+from .leak_needles import has_any, squeezed_text
 from .leak_numbers import Numbers
 from .leak_rules import OutgoingRules
 from .leak_sources import ORDERS, PERSONS, RawIdentifiers, raw_identifiers
@@ -84,7 +84,9 @@ class LeakGate:
             )
         except Unreadable:  # what cannot be cleared is held
             kind = (
-                FindingKind.PATIENT_NAME if _may_say(wanted, after) else FindingKind.RULE_VIOLATION
+                FindingKind.PATIENT_NAME
+                if wanted.may_be_said_in(after)
+                else FindingKind.RULE_VIOLATION
             )
             return [Finding(0, "", kind)]
         uids = OldUids(before, encoding)
@@ -159,17 +161,17 @@ class LeakGate:
             else:
                 texts.append(item)
         needles = wanted.needles_in_text
-        if _has_any(squeezed_text(_joined(texts)), needles):
+        if has_any(squeezed_text(_joined(texts)), needles):
             for item in texts:
-                hit = _has_any(squeezed_text(item[2]), needles)
+                hit = has_any(squeezed_text(item[2]), needles)
                 (doubtful if hit else clean).append(item)
         else:
             clean += texts
         if binaries:
             numbers = self._with_numbers(binaries, wanted.numbers, encoding.big_endian)
-            readable = _may_say(wanted, _joined(binaries))
+            readable = wanted.may_be_said_in(_joined(binaries))
             for item in binaries:
-                hit = item[0] in numbers or (readable and _may_say(wanted, item[2]))
+                hit = item[0] in numbers or (readable and wanted.may_be_said_in(item[2]))
                 (doubtful if hit else clean).append(item)
         for item in clean:
             self._remember(wanted, item, ())
@@ -240,17 +242,6 @@ class LeakGate:
 
 def _joined(items: list[_New]) -> bytes:
     return _JOINT.join([value for _, _, value, _ in items])
-
-
-def _may_say(wanted: Identifiers, data: bytes) -> bool:
-    """Whether bytes may hold something of the patient as text."""
-    return _has_any(squeezed_text(data), wanted.needles_in_text) or (
-        bool(wanted.needles_in_bytes) and _has_any(squeezed_bytes(data), wanted.needles_in_bytes)
-    )
-
-
-def _has_any(squeezed: bytes, needles: tuple[bytes, ...]) -> bool:
-    return any(needle in squeezed for needle in needles)
 
 
 def _report(found: dict[Finding, None], tag: int, kind: FindingKind) -> None:

@@ -46,7 +46,7 @@ from .leak_ids import (
     values_of,
 )
 from .leak_names import Names, name_patterns
-from .leak_needles import Needles
+from .leak_needles import Needles, has_any, squeezed_bytes, squeezed_text
 from .leak_numbers import Numbers
 from .leak_readings import encodings_of, meant_by
 from .leak_sources import CHARACTER_SET, ORDERS, PERSONS, SOURCES, RawIdentifiers
@@ -93,6 +93,12 @@ class Identifiers:
     needles_in_bytes: tuple[bytes, ...]
     clean: set[bytes] = field(default_factory=set)
     memo: dict[bytes, tuple[tuple[FindingKind, ...], bool]] = field(default_factory=dict)
+
+    def may_be_said_in(self, data: bytes) -> bool:
+        """Whether bytes may hold something of the patient as text."""
+        return has_any(squeezed_text(data), self.needles_in_text) or (
+            bool(self.needles_in_bytes) and has_any(squeezed_bytes(data), self.needles_in_bytes)
+        )
 
     @cached_property
     def names(self) -> list[tuple[re.Pattern[str], bool]]:

@@ -29,6 +29,11 @@ def squeezed_bytes(data: bytes) -> bytes:
     return data.lower().translate(None, _SEPARATORS)
 
 
+def has_any(squeezed: bytes, needles: tuple[bytes, ...]) -> bool:
+    """Whether one of the needles is in there."""
+    return any(needle in squeezed for needle in needles)
+
+
 class Needles:
     """Collects byte strings, squeezed."""
 

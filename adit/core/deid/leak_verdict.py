@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 
 from pydicom.datadict import keyword_for_tag
 
@@ -22,6 +24,7 @@ _LETTERS, _RARE, _SURELY_NO_CHANCE = 128, 1e-6, 6
 """A word is expected less often than this by chance in bytes, of which two in 256 are one letter:
 four letters in a quarter of a KiB, five in 32 KiB, six in anything."""
 
+_PIECE, _OVERLAP = 4096, 512
 _OF_INSTITUTIONS = frozenset({0x00080080, 0x00080081, 0x00081040, 0x00081041, 0x00400243})
 
 
@@ -50,8 +53,9 @@ def verdict(
         digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))
         if any(part.strip()[:8] in wanted.compact_birth_dates for part in digits.split("\\")):
             kinds.add(FindingKind.BIRTH_DATE)
-    for text in readings(value, wanted.encodings, of_bytes):
-        said = _Said(text, of_bytes)
+    pieces = _pieces(wanted, value) if of_bytes else [value]
+    for text in chain.from_iterable(readings(p, wanted.encodings, of_bytes) for p in pieces):
+        said = _Said(text, of_bytes, len(value))
         if vr in COUNTED:
             parts = [part.strip(" \0") for part in said.plain.split("\\")]
             if all(is_legal(vr, part) for part in parts if part):
@@ -63,18 +67,34 @@ def verdict(
     return tuple(sorted(kinds))
 
 
+def _pieces(wanted: Identifiers, value: bytes) -> Iterator[bytes]:
+    """Pieces of bytes that may say something, overlapping by more than any identifier needs."""
+    if len(value) <= 2 * _PIECE:
+        yield value
+        return
+    for start in range(0, len(value), _PIECE):
+        piece = value[start : start + _PIECE + _OVERLAP]
+        if wanted.may_be_said_in(piece):
+            yield piece
+
+
 class _Said:
-    """What a value says in one reading.
+    """What a value, or a piece of it, says in one reading.
+
+    Args:
+        text: The reading.
+        of_bytes: Whether the value is bytes.
+        length: Of the whole value, by which chance is weighed.
 
     Attributes:
         plain: Folded.
         forms: Folded in all ways.
     """
 
-    def __init__(self, text: str, of_bytes: bool) -> None:
+    def __init__(self, text: str, of_bytes: bool, length: int) -> None:
         folded = foldings(text)
         self.plain, self.forms = folded[0], set(folded)
-        self.of_bytes = of_bytes
+        self.of_bytes, self._length = of_bytes, length
         self._lowered = text.lower() if of_bytes else ""
 
     def holds(self, pattern: re.Pattern[str] | None) -> bool:
@@ -88,7 +108,7 @@ class _Said:
             return any(pattern.search(text) for text in self.forms)
         text = self._lowered
         if any(
-            len(text) < _RARE * _LETTERS ** _weight(match[0]) or _is_among_text(text, match)
+            self._length < _RARE * _LETTERS ** _weight(match[0]) or _is_among_text(text, match)
             for match in pattern.finditer(text)
         ):
             return True
