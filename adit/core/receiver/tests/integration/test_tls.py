@@ -69,7 +69,7 @@ def test_storescu_sends_by_tls_and_a_worker_takes_it_by_tls(
     done = send(secure_receiver, head, *map(str, tls_options(authority, peer)))
     assert done.returncode == 0, done.stdout
     assert ReceivedInstance.objects.count() == 24
-    assert len(Receiver.objects.get().file_transmit_fingerprint) == 64
+    assert len(Receiver.objects.get(name=secure_receiver.name).file_transmit_fingerprint) == 64
     with expect(ReceiverInbox(shared_spool=False), head) as stream:
         assert {one.sop_instance_uid for one in take_all(stream, 24)} == head.uids
     wait_until(lambda: secure_receiver.files() == [], "the spool is empty")
