@@ -22,7 +22,7 @@ from adit.stack.ports import wait_until
 from .conftest import AE_TITLE, ReceiverUnderTest, Study, dcmtk, send
 from .test_inbox import expect, rows_of, take_all
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 
 def entry(name: str, **changes: object) -> Entry:

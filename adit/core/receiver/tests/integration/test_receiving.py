@@ -18,7 +18,7 @@ from adit.stack.ports import wait_until
 
 from .conftest import AE_TITLE, ReceiverUnderTest, Store, Study, dcmtk, send
 
-pytestmark = [pytest.mark.integration, pytest.mark.interop]
+pytestmark = [pytest.mark.integration, pytest.mark.processes, pytest.mark.interop]
 
 
 def test_it_answers_an_echo(receiver: ReceiverUnderTest):

@@ -21,7 +21,7 @@ from .certificates import Authority, Certificate
 from .conftest import AE_TITLE, KEY, ReceiverUnderTest, Study, dcmtk, send
 from .test_inbox import expect, take_all
 
-pytestmark = [pytest.mark.integration, pytest.mark.interop]
+pytestmark = [pytest.mark.integration, pytest.mark.processes, pytest.mark.interop]
 
 NAME = "0123456789abcdef0123456789abcdef.dcm"
 
