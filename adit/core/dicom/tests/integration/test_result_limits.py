@@ -91,3 +91,15 @@ def test_a_whole_series_is_fetched_although_its_list_is_cut(pacs):
             )
         )
     assert {i.sop_instance_uid for i in got} == {i.sop_instance_uid for i in instances}
+
+
+def test_what_a_study_lacks_is_asked_for_once(pacs):
+    """Modalities and counts come from its series, and are remembered."""
+    pacs.faults.result_cap = 0
+    hold(pacs, make_series(2))
+    with DicomOperator(config(pacs)) as operator:
+        for _ in range(3):
+            (study,) = operator.find_studies(Query(study_instance_uid=STUDY))
+            assert (study.number_of_series, study.modalities_in_study) == (1, ("CT",))
+    levels = [request.level for request in pacs.seen.requests]
+    assert (levels.count("STUDY"), levels.count("SERIES")) == (3, 1)
