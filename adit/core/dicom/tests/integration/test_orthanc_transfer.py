@@ -129,10 +129,9 @@ def test_an_instance_that_is_missing_is_said_after_those_that_came(operator, pro
     assert len(got) == 3
 
 
-@pytest.mark.parametrize("receive", [RetrieveProtocol.C_GET, RetrieveProtocol.C_MOVE])
-def test_every_real_file_comes_back_series_by_series(operator, orthanc, receive):
+def test_every_real_file_comes_back_series_by_series(operator, orthanc):
     """What test_corpus sends one by one comes here as its series are: kinds mixed."""
-    send = StoreProtocol.STOW_RS
+    send, receive = StoreProtocol.STOW_RS, RetrieveProtocol.C_GET
     instances = {i.sop_instance_uid: i for i in real_instances()}
     for outcome in list(operator.store(instances.values(), protocol=send)):
         if not outcome.accepted:
