@@ -75,7 +75,8 @@ class ServerConfig:
         name: The name that users know; it stands in error messages.
         dicomweb_root_url: Root of its DICOMweb services; the prefixes are appended to it.
         dicomweb_authorization: Value of the Authorization header, or "".
-        max_search_results: A patient or study query ends after so many results.
+        max_search_results: A patient or study query ends after so many results; a list of exactly
+            so many series or instances may be cut.
         character_set_fallback: Specific Character Set (PS3.3 C.12.1.1.2) assumed in answers that
             name none, and tried first for queries.
         max_associations: So many associations a search or a sender may open; with 1 the results of

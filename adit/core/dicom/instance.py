@@ -77,6 +77,12 @@ class DicomInstance:
     data: bytes | FileSlice
 
     @property
+    def has_writable_uids(self) -> bool:
+        """Whether its UIDs can be written at all: broken ones hold other characters than ASCII."""
+        uids = (self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax_uid)
+        return all(uid.isascii() for uid in uids)
+
+    @property
     def size(self) -> int:
         """Bytes of the encoded data set."""
         return self.data.size if isinstance(self.data, FileSlice) else len(self.data)

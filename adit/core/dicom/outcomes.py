@@ -84,6 +84,12 @@ def context_rejected(instance: DicomInstance, server: str, reason: int) -> Store
     return failed(instance, StoreProtocol.C_STORE, error)
 
 
+def unwritable(instance: DicomInstance, protocol: StoreProtocol) -> StoreOutcome:
+    """The outcome of an instance whose UIDs hold characters that no UID has (PS3.5 9.1)."""
+    error = PermanentDicomError("An instance has a broken UID and cannot be sent.", code="UID")
+    return failed(instance, protocol, error)
+
+
 def transcoded(outcome: StoreOutcome, transfer_syntax_uid: str) -> StoreOutcome:
     """Says of an accepted instance that it was sent in another transfer syntax than its own."""
     own, other = UID(outcome.instance.transfer_syntax_uid), UID(transfer_syntax_uid)

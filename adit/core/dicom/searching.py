@@ -73,16 +73,16 @@ class Searcher:
         return self._stream(matching, limit, cut)
 
     def series(self, query: Query, limit: int | None) -> ResultStream[SeriesResult]:
-        """Series of a study: never cut by the server's limit on results, as plans need them all."""
+        """Series of a study: never cut by us, as plans need them all."""
         cut = _Cut()
-        answers = _read(self._finder.find(query, "SERIES", cut.note), series_from)
+        answers = _read(self._ask_for_all(query, "SERIES", cut), series_from)
         matching = (series for series in answers if series_matches(query, series))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)
 
     def instances(self, query: Query, limit: int | None) -> ResultStream[InstanceResult]:
-        """Instances of a series: never cut by the server's limit on results."""
+        """Instances of a series: never cut by us."""
         cut = _Cut()
-        answers = _read(self._finder.find(query, "IMAGE", cut.note), instance_from)
+        answers = _read(self._ask_for_all(query, "IMAGE", cut), instance_from)
         matching = (instance for instance in answers if instance_matches(query, instance))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)
 
@@ -94,6 +94,24 @@ class Searcher:
                 if count == self._server.max_search_results:
                     cut.note()
                 yield answer
+        finally:
+            close = getattr(answers, "close", None)
+            if close is not None:
+                close()
+
+    def _ask_for_all(self, query: Query, level: Level, cut: _Cut) -> Iterator[Attributes]:
+        """The answers; exactly as many as the server gives at most may be a part of them.
+
+        A server that gives more has no such limit at this level.
+        """
+        answers = self._finder.find(query, level, cut.note)
+        count = 0
+        try:
+            for answer in answers:
+                count += 1
+                yield answer
+            if count == self._server.max_search_results:
+                cut.note()
         finally:
             close = getattr(answers, "close", None)
             if close is not None:
@@ -147,7 +165,10 @@ class Searcher:
         if uid not in self._filled:
             query = Query(patient_id=study.patient_id or "", study_instance_uid=uid)
             try:
-                self._filled[uid] = tuple(self.series(query, None))
+                series = self.series(query, None)
+                listed = tuple(series)
+                # A part says neither how many there are nor which modality is missing.
+                self._filled[uid] = () if series.truncated else listed
             except DicomError:
                 # The study was found; that its series cannot be listed must not hide it.
                 self._filled[uid] = ()

@@ -14,7 +14,6 @@ from adit.core.dicom import (
     DicomOperator,
     PermanentDicomError,
     Query,
-    TransientDicomError,
 )
 
 # Pauses between two questions to a server that indexes late, in seconds; the last goes on.
@@ -147,12 +146,11 @@ class Inquiry:
             self._cancel.check()
             try:
                 new = way.held(study_uid, series_uid, wanted - found) & (wanted - found)
-            except TransientDicomError:
-                continue
-            except PermanentDicomError as error:
-                if not _lacks_level(error):
-                    continue
-                self._ways.remove(way)
+            except DicomError as error:
+                # The next way may ask the same server, which counts this one's associations.
+                way.rest()
+                if isinstance(error, PermanentDicomError) and _lacks_level(error):
+                    self._ways.remove(way)
                 continue
             if new:
                 self._methods[way.words] = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from adit.core.dicom import (
@@ -17,6 +16,7 @@ from adit.core.transfer.request import TransferRequest
 
 EMPTY = "The source has no instances in this series."
 UNCOUNTED = "The source tells neither names nor number of the instances of {} of its series."
+CUT = "{} lists {} series, as many as it gives at most: there may be more."
 # Modalities whose instances hold no pixel data (PS3.3 C.7.3.1.1.1).
 WITHOUT_PIXELS = frozenset(
     ("SR", "KO", "PR", "AU", "DOC", "ECG", "EEG", "EMG", "EOG", "EPS", "FID", "HD", "PLAN", "REG")
@@ -65,7 +65,7 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
     """
     study, warnings = _find_study(source, request)
     plan = Plan(study.patient_id or "", [], warnings)
-    found = list(_series(source, request, plan.patient_id))
+    found, cut = _series(source, request, plan.patient_id)
     wanted = set(request.series_instance_uids)
     missing = wanted - {series.series_instance_uid for series in found}
     if missing:
@@ -75,6 +75,8 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
     plan.series = [_plan_series(source, request, plan.patient_id, one) for one in found]
     if not wanted:
         plan.warnings += _contradictions(source, study, plan)
+        if cut and study.number_of_series is None:
+            plan.warnings.append(CUT.format(source.server.name, len(found)))
     uncounted = sum(not series.counted for series in plan.series)
     if uncounted:
         plan.warnings.append(UNCOUNTED.format(uncounted))
@@ -89,7 +91,7 @@ def find_growth(source: DicomOperator, request: TransferRequest, plan: Plan) -> 
     """
     planned = {series.series_instance_uid: series for series in plan.series}
     grown = []
-    for found in _series(source, request, plan.patient_id):
+    for found in _series(source, request, plan.patient_id)[0]:
         old = planned.get(found.series_instance_uid)
         if old is not None and (
             not old.counted or found.number_of_instances == old.expected or _stays_behind(old)
@@ -134,15 +136,17 @@ def _distinct(source: DicomOperator, query: Query) -> list[StudyResult]:
 
 def _series(
     source: DicomOperator, request: TransferRequest, patient_id: str
-) -> Iterator[SeriesResult]:
-    """The wanted series of the study, each once."""
+) -> tuple[list[SeriesResult], bool]:
+    """The wanted series of the study, each once, and whether the list may be cut."""
     query = Query(patient_id=patient_id, study_instance_uid=request.study_instance_uid)
-    wanted, seen = set(request.series_instance_uids), set()
-    for series in source.find_series(query):
+    wanted = set(request.series_instance_uids)
+    answers = source.find_series(query)
+    found: dict[str, SeriesResult] = {}
+    for series in answers:
         uid = series.series_instance_uid
-        if uid and uid not in seen and (not wanted or uid in wanted):
-            seen.add(uid)
-            yield series
+        if uid and (not wanted or uid in wanted):
+            found.setdefault(uid, series)
+    return list(found.values()), answers.truncated
 
 
 def _contradictions(source: DicomOperator, study: StudyResult, plan: Plan) -> list[str]:

@@ -85,7 +85,9 @@ class _Asked:
             if most is not None and offset >= most * _PAGE:
                 self._on_warning()
                 return
-            if len(answers) < _PAGE and not held_back:
+            # As many as the server gives at most: it may have cut the page without a word.
+            full = len(answers) in (_PAGE, self._client.server.max_search_results)
+            if not full and not held_back:
                 return
 
 

@@ -11,7 +11,7 @@ from ..attributes import Attributes, from_json
 from ..config import StoreProtocol
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, failed, from_status, transcoded
+from ..outcomes import StoreOutcome, failed, from_status, transcoded, unwritable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .client import DicomWebClient
 
@@ -33,6 +33,12 @@ def store(client: DicomWebClient, instances: Iterable[DicomInstance]) -> Iterato
     batch: list[DicomInstance] = []
     size = 0
     for instance in instances:
+        if not instance.has_writable_uids:
+            if batch:
+                yield from _send(client, batch)
+                batch, size = [], 0
+            yield unwritable(instance, _STOW)
+            continue
         full = len(batch) >= MAXIMUM_INSTANCES or size + instance.size > MAXIMUM_BYTES
         if batch and full:
             yield from _send(client, batch)

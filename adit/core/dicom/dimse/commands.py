@@ -80,6 +80,11 @@ class Command:
     def _text(self, element: int) -> str:
         return self._values.get(element, b"").decode("ascii", "replace").strip(" \0")
 
+    def echoed(self, element: int) -> bytes:
+        """A value for the response as it came, even where it is no UID: the peer looks for it."""
+        value = self._values.get(element, b"").strip(b" \0")
+        return value + b"\0" if len(value) % 2 else value
+
     @property
     def field(self) -> int:
         return self._number(_COMMAND_FIELD)
@@ -219,12 +224,12 @@ def store_request(message_id: int, sop_class_uid: str, sop_instance_uid: str) ->
 def store_response(request: Command, status: int) -> bytes:
     return _encode(
         (
-            (_AFFECTED_SOP_CLASS_UID, _ui(request.sop_class_uid)),
+            (_AFFECTED_SOP_CLASS_UID, request.echoed(_AFFECTED_SOP_CLASS_UID)),
             (_COMMAND_FIELD, _us(C_STORE_RSP)),
             (_MESSAGE_ID_RESPONDED_TO, _us(request.message_id)),
             (_DATA_SET_TYPE, _us(_NO_DATA_SET)),
             (_STATUS, _us(status)),
-            (_AFFECTED_SOP_INSTANCE_UID, _ui(request.sop_instance_uid)),
+            (_AFFECTED_SOP_INSTANCE_UID, request.echoed(_AFFECTED_SOP_INSTANCE_UID)),
         )
     )
 
@@ -232,7 +237,7 @@ def store_response(request: Command, status: int) -> bytes:
 def echo_response(request: Command) -> bytes:
     return _encode(
         (
-            (_AFFECTED_SOP_CLASS_UID, _ui(request.sop_class_uid)),
+            (_AFFECTED_SOP_CLASS_UID, request.echoed(_AFFECTED_SOP_CLASS_UID)),
             (_COMMAND_FIELD, _us(C_ECHO_RSP)),
             (_MESSAGE_ID_RESPONDED_TO, _us(request.message_id)),
             (_DATA_SET_TYPE, _us(_NO_DATA_SET)),
@@ -261,12 +266,12 @@ def event_report_response(request: Command, status: int) -> bytes:
     """N-EVENT-REPORT-RSP (PS3.7 10.3.1.2) without an event reply."""
     return _encode(
         (
-            (_AFFECTED_SOP_CLASS_UID, _ui(request.sop_class_uid)),
+            (_AFFECTED_SOP_CLASS_UID, request.echoed(_AFFECTED_SOP_CLASS_UID)),
             (_COMMAND_FIELD, _us(N_EVENT_REPORT_RSP)),
             (_MESSAGE_ID_RESPONDED_TO, _us(request.message_id)),
             (_DATA_SET_TYPE, _us(_NO_DATA_SET)),
             (_STATUS, _us(status)),
-            (_AFFECTED_SOP_INSTANCE_UID, _ui(request.sop_instance_uid)),
+            (_AFFECTED_SOP_INSTANCE_UID, request.echoed(_AFFECTED_SOP_INSTANCE_UID)),
             (_EVENT_TYPE_ID, _us(request.event_type)),
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..cancel import CancelToken
 from ..config import LocalConfig, ServerConfig
@@ -14,6 +15,9 @@ from .association import Association
 
 # Waited before the second and the third attempt, where the peer is only busy for the moment.
 _PAUSES = (0.5, 2.0)
+# How long one more association is waited for, in seconds. A server that serves one at a time, and
+# refuses none, lets the connection wait until the first has ended.
+_PATIENCE_FOR_ONE_MORE = 3.0
 
 
 class AssociationPool:
@@ -110,11 +114,16 @@ class AssociationPool:
         return None
 
     def _open(self, contexts: tuple[Context, ...], wait: bool) -> Association:
+        local = self._local
+        if not wait:
+            local = replace(
+                local,
+                connect_timeout=min(local.connect_timeout, _PATIENCE_FOR_ONE_MORE),
+                acse_timeout=min(local.acse_timeout, _PATIENCE_FOR_ONE_MORE),
+            )
         for pause in (*(_PAUSES if wait else ()), None):
             try:
-                return Association.open(
-                    self._server, self._local, contexts, self._cancel, wait=wait
-                )
+                return Association.open(self._server, local, contexts, self._cancel, wait=wait)
             except DicomError as error:
                 if pause is None or not _worth_waiting(error):
                     raise

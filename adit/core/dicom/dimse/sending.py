@@ -10,7 +10,7 @@ from ..config import StoreProtocol
 from ..contexts import MAXIMUM_CONTEXTS, storage_contexts
 from ..errors import DicomError, PermanentDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded
+from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded, unwritable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .association import Association
 from .pool import AssociationPool
@@ -115,6 +115,8 @@ class Sender:
     def _start(self, job: _Job) -> None:
         """Sends the instance, or gives it an outcome."""
         state = self._state
+        if not job.instance.has_writable_uids:
+            job.outcome = unwritable(job.instance, _C_STORE)
         while job.outcome is None:
             pair = (job.sent.sop_class_uid, job.sent.transfer_syntax_uid)
             if pair in state.rejected:

@@ -81,6 +81,9 @@ def _belongs(instance: DicomInstance, want: Want) -> bool:
         instance.sop_instance_uid = identifiers.sop_instance_uid
     if identifiers.sop_class_uid:
         instance.sop_class_uid = identifiers.sop_class_uid
+    if not instance.has_writable_uids:
+        logger.warning("An instance came whose UIDs are broken.")
+        return False
     return (
         identifiers.study_instance_uid == want.study_instance_uid
         and identifiers.series_instance_uid == want.series_instance_uid

@@ -57,6 +57,29 @@ class MoveRetriever:
         if expected is None:
             listed = self._list_instances(want)
             expected = frozenset(listed) if listed else None
+        if not want.by_name(FEW_AT_ONCE):
+            yield from self._request(want, want.scope(), expected, received)
+            return
+        problem: DicomError | None = None
+        for group in want.groups(want.missing(received)):
+            before = len(received)
+            try:
+                yield from self._request(want, want.scope(group), frozenset(group), received)
+            except DicomError as error:
+                if len(received) == before:
+                    raise
+                # The other instances are asked for all the same.
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+    def _request(
+        self,
+        want: Want,
+        scope: Scope,
+        expected: frozenset[str] | None,
+        received: Collection[str],
+    ) -> Iterator[DicomInstance]:
         message_id = random.randint(1, 65535)
         with self._incoming.expect(
             study_instance_uid=want.study_instance_uid,
@@ -65,8 +88,6 @@ class MoveRetriever:
             message_id=message_id,
             calling_ae_title=self._local.calling_ae_title,
         ) as stream:
-            by_name = want.by_name(FEW_AT_ONCE)
-            scope = want.scope(want.sop_instance_uids or ()) if by_name else want.scope()
             yield from self._run(scope, message_id, expected, stream, received)
 
     def _run(

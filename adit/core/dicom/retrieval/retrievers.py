@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from typing import Protocol
 
 from ..contexts import Context
@@ -36,7 +36,7 @@ class WadoRetriever:
     def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
         study, series = want.study_instance_uid, want.series_instance_uid
         wanted = want.sop_instance_uids
-        if wanted is None or not want.by_name(FEW_ONE_BY_ONE):
+        if wanted is None or len(wanted) > FEW_ONE_BY_ONE or not want.by_name(FEW_ONE_BY_ONE):
             yield from self._connector.retrieve(study, series)
             return
         problem: DicomError | None = None
@@ -100,19 +100,15 @@ class GetRetriever:
         *,
         by_name: bool,
         last: bool,
-    ) -> Iterator[DicomInstance]:
+    ) -> Generator[DicomInstance, None, bool]:
         """Returns whether instances are missing that other contexts may bring."""
         missing = sorted(set(wanted or ()) - set(received))
         if wanted is not None and not missing:
             return False
-        if wanted is not None and by_name and len(missing) <= FEW_AT_ONCE:
-            report = RetrieveReport()
-            yield from self._connector.get(want.scope(missing), contexts, report)
-            if not set(wanted) - set(received):
-                return False
-            if report.received or report.failed:
-                self._raise(report, last)
-                return bool(report.failed)
+        if wanted is not None and by_name:
+            failed = yield from self._by_name(want, missing, received, contexts, last=last)
+            if failed is not None:
+                return failed
             # Some servers know no IMAGE level and answer success with nothing, others fail as a
             # whole when one instance is not there: ask for the series, then.
         report = RetrieveReport()
@@ -121,6 +117,35 @@ class GetRetriever:
             return False
         self._raise(report, last)
         return bool(report.failed)
+
+    def _by_name(
+        self,
+        want: Want,
+        missing: Collection[str],
+        received: Collection[str],
+        contexts: tuple[Context, ...],
+        *,
+        last: bool,
+    ) -> Generator[DicomInstance, None, bool | None]:
+        """Returns whether other contexts may bring the rest; None where asking so is no use."""
+        failed = False
+        problem: DicomError | None = None
+        for group in want.groups(missing):
+            report = RetrieveReport()
+            yield from self._connector.get(want.scope(group), contexts, report)
+            if all(uid in received for uid in group):
+                continue
+            if not (report.received or report.failed):
+                return None
+            failed = failed or bool(report.failed)
+            try:
+                self._raise(report, last)
+            except DicomError as error:
+                # The other instances are asked for all the same.
+                problem = problem or error
+        if problem is not None:
+            raise problem
+        return failed
 
     def _raise(self, report: RetrieveReport, last: bool) -> None:
         server = self._connector.server.name

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..dimse import Scope
 
-# Up to this number instances are asked for by name, more by their series: in one request over DIMSE
-# (PS3.4 C.4.3.1.3.1), in one request each over DICOMweb.
+# So many instances are asked for by name in one request over DIMSE (PS3.4 C.4.3.1.3.1). Over
+# DICOMweb it is one request each; more are asked for by their series there.
 FEW_AT_ONCE = 64
 FEW_ONE_BY_ONE = 16
 
@@ -27,10 +27,17 @@ class Want:
     series_size: int | None = None
 
     def by_name(self, few: int) -> bool:
-        """Whether the wanted instances are so few of the series that they are asked for by name."""
-        if self.sop_instance_uids is None or len(self.sop_instance_uids) > few:
+        """Whether the wanted instances are a part of the series, so asked for by name.
+
+        A retrieval that broke off and goes on with the whole series again would get the same first
+        instances, and break off at the same place. `few` is the limit where the size of the series
+        is not known.
+        """
+        if self.sop_instance_uids is None:
             return False
-        return self.series_size is None or 2 * len(self.sop_instance_uids) <= self.series_size
+        if self.series_size is None:
+            return len(self.sop_instance_uids) <= few
+        return len(self.sop_instance_uids) < self.series_size
 
     def scope(self, sop_instance_uids: Collection[str] = ()) -> Scope:
         """The series, or some of its instances."""
@@ -40,6 +47,13 @@ class Want:
             series_instance_uid=self.series_instance_uid,
             sop_instance_uids=tuple(sorted(sop_instance_uids)),
         )
+
+    def groups(self, uids: Collection[str]) -> list[tuple[str, ...]]:
+        """Instances in groups that one request over DIMSE can name."""
+        names = sorted(uids)
+        return [
+            tuple(names[start : start + FEW_AT_ONCE]) for start in range(0, len(names), FEW_AT_ONCE)
+        ]
 
     def missing(self, received: Collection[str]) -> frozenset[str]:
         """Which of the wanted instances were not received; empty where nobody can tell."""

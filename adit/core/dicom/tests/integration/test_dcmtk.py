@@ -1,52 +1,34 @@
 """DCMTK's storescp and dcmqrscp as peers, plain and with TLS."""
 
 import dataclasses
-import os
-import shutil
-import subprocess
-import sys
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
 from adit.core.dicom import (
     DicomOperator,
-    Query,
     RetrieveProtocol,
     ServerConfig,
     TlsConfig,
     read_part10,
 )
 from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE
-from adit.core.dicom.tests.samples import CT, content, make_instance, make_series, real_instances
+from adit.core.dicom.tests.dcmtk import DcmtkServers, certificate
+from adit.core.dicom.tests.samples import CT, make_instance, make_series, real_instances
 from adit.core.dicom.transcoding import LOSSLESS_SYNTAXES
-from adit.stack.ports import accepts_connections, free_port, wait_until
+from adit.stack.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.interop]
 
-# pynetdicom installs programs of the same names beside the interpreter.
-OWN = Path(sys.executable).parent
-SEARCH_PATH = os.pathsep.join(p for p in os.get_exec_path() if Path(p) != OWN)
-ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 STUDY, SERIES = "1.2.3.1", "1.2.3.1.1"
 
 
 @pytest.fixture
 def start():
-    processes = []
-
-    def start(name, *arguments, port):
-        program = shutil.which(name, path=SEARCH_PATH)
-        assert program, "DCMTK is missing: apt-get install dcmtk"
-        processes.append(subprocess.Popen([program, *map(str, arguments)], env=ENVIRONMENT))
-        wait_until(lambda: accepts_connections(port), name)
-
-    yield start
-    for process in processes:
-        process.terminate()
-        process.wait(20)
+    servers = DcmtkServers()
+    yield servers.start
+    servers.close()
 
 
 @pytest.fixture
@@ -80,42 +62,6 @@ def archive(start, tmp_path, receiver_port):
         # Two at once lose entries of its index.
         max_associations=1,
     )
-
-
-def test_queries_on_every_level(archive):
-    with DicomOperator(archive) as operator:
-        operator.echo()
-        instances = make_series(3)
-        assert all(outcome.accepted for outcome in operator.store(instances))
-        (patient,) = operator.find_patients(Query(patient_name="Doe, J"))
-        (study,) = operator.find_studies(Query(patient_id=patient.patient_id or ""))
-        (series,) = operator.find_series(Query(study_instance_uid=study.study_instance_uid))
-        query = Query(study_instance_uid=STUDY, series_instance_uid=series.series_instance_uid)
-        found = {one.sop_instance_uid for one in operator.find_instances(query)}
-    assert found == {i.sop_instance_uid for i in instances}
-    # dcmqrscp tells neither; they are filled in.
-    assert study.modalities_in_study == ("CT",)
-    assert study.number_of_series == 1
-
-
-@pytest.mark.parametrize("protocol", [RetrieveProtocol.C_GET, RetrieveProtocol.C_MOVE])
-def test_retrieval(archive, local, incoming, protocol):
-    instances = make_series(20, pixels=20_000)
-    with DicomOperator(archive, local, incoming=incoming) as operator:
-        assert all(outcome.accepted for outcome in operator.store(instances))
-        for wanted in (None, {i.sop_instance_uid for i in instances[:3]}):
-            got = list(
-                operator.fetch(
-                    patient_id="P1",
-                    study_instance_uid=STUDY,
-                    series={SERIES: wanted},
-                    protocol=protocol,
-                )
-            )
-            sent = {i.sop_instance_uid: i for i in instances}
-            assert len(got) == len(wanted or instances)
-            # dcmqrscp chooses the transfer syntax of its own C-MOVE sub-operations.
-            assert all(content(i) == content(sent[i.sop_instance_uid]) for i in got)
 
 
 def test_a_class_that_the_server_does_not_tell_is_found_out(archive):
@@ -193,20 +139,8 @@ def data_set(instance):
     return dcmread(BytesIO(instance.file_meta() + instance.read()))
 
 
-@pytest.fixture
-def certificate(tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-         "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return key, certificate
-
-
-def test_tls(start, tmp_path, certificate):
-    key, pem = certificate
+def test_tls(start, tmp_path):
+    key, pem = certificate(tmp_path)
     config = storescp(start, tmp_path / "in", "+tls", key, pem, "-ic")
     tls = dataclasses.replace(config, tls=TlsConfig(ca_file=pem))
     instances = [*make_series(5), make_instance(pixels=3_000_000)]

@@ -3,6 +3,7 @@
 The table has a row for each; a fault without one fails the last test.
 """
 
+import contextlib
 import dataclasses
 import time
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from adit.core.dicom import (
     ServerConfig,
     TlsConfig,
 )
+from adit.core.dicom.dimse import pool
 from adit.core.dicom.tests.incoming import TestIncoming
 from adit.core.dicom.tests.samples import make_series
 from adit.stack.ports import free_port
@@ -251,6 +253,12 @@ class Bench:
         return len(result.committed), said
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    """Another attempt after a moment; how long the real pauses are says nothing here."""
+    monkeypatch.setattr(pool, "_PAUSES", (0.05, 0.1))
+
+
 @pytest.fixture
 def bench():
     port = free_port()
@@ -278,6 +286,45 @@ def test_when_the_fault_is_gone_the_rest_comes(case, bench):
     bench.do(case.do)
     bench.pacs.faults.clear()
     assert bench.do("get") == (COUNT, "")
+
+
+@pytest.mark.parametrize("protocol", [RetrieveProtocol.C_GET, RetrieveProtocol.C_MOVE])
+def test_a_source_that_always_breaks_off_early_brings_all_in_the_end(protocol, bench):
+    """What is missing is asked for by name: the series again would bring the same first ones."""
+    bench.pacs.faults.abort_after = 3
+    query = Query(study_instance_uid="1.2.3.1", series_instance_uid="1.2.3.1.1")
+    got = []
+    with bench.operator(max_search_results=1000) as operator:
+        missing = {result.sop_instance_uid for result in operator.find_instances(query)}
+        for _ in range(3):
+            with contextlib.suppress(DicomError):
+                for instance in operator.fetch(
+                    patient_id="P1",
+                    study_instance_uid="1.2.3.1",
+                    series={"1.2.3.1.1": missing},
+                    protocol=protocol,
+                ):
+                    got.append(instance.sop_instance_uid)
+            missing -= set(got)
+    assert sorted(got) == sorted(i.sop_instance_uid for i in bench.held)
+
+
+def test_many_instances_are_named_over_several_requests(bench):
+    for instance in (more := make_series(142)):
+        bench.pacs.archive.add_encoded(instance.read(), instance.transfer_syntax_uid)
+    wanted = {i.sop_instance_uid for i in [*bench.held, *more[:-10]]}
+    query = Query(study_instance_uid="1.2.3.1", series_instance_uid="1.2.3.1.1")
+    for protocol in (RetrieveProtocol.C_GET, RetrieveProtocol.C_MOVE):
+        with bench.operator(max_search_results=1000) as operator:
+            assert len(list(operator.find_instances(query))) == 150
+            got = operator.fetch(
+                patient_id="P1",
+                study_instance_uid="1.2.3.1",
+                series={"1.2.3.1.1": wanted},
+                protocol=protocol,
+            )
+            assert {i.sop_instance_uid for i in got} == wanted
+        assert bench.pacs.seen.operations()[protocol] == 3
 
 
 def test_every_fault_has_a_row():

@@ -170,3 +170,14 @@ def test_a_refusal_for_good_is_not_tried_again():
         assert peer.connections == 1
     assert {type(o.error) for o in outcomes} == {PermanentDicomError}
     assert "does not know our AE title" in str(outcomes[0].error)
+
+
+def test_an_instance_with_a_broken_uid_fails_alone():
+    """Its UID cannot be written into a command, and nobody could ask for it later."""
+    broken = make_instance()
+    broken.sop_instance_uid = "1.2.\ufffd.3"
+    with scripted(store_script([])) as peer:
+        outcomes = store(peer.config(), [*make_series(1), broken, *make_series(1)])
+    assert [o.accepted for o in outcomes] == [True, False, True]
+    assert outcomes[1].error is not None
+    assert outcomes[1].error.code == "UID"

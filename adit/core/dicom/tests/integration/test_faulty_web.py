@@ -189,6 +189,25 @@ def study(uid):
     }
 
 
+def test_a_server_that_cuts_its_pages_in_silence_is_asked_for_the_next():
+    """It gives 100 a page, whatever `limit` says, and no warning."""
+
+    def answer(sock, head, _body):
+        _, _, rest = head.partition(b"offset=")
+        start = int(rest.split(b" ")[0].split(b"&")[0])
+        numbers = range(start, min(start + 100, 250))
+        page = [{"00080018": {"vr": "UI", "Value": [f"1.{number}"]}} for number in numbers]
+        respond(sock, 200, json.dumps(page).encode())
+
+    with web_server(answer) as config:
+        config = dataclasses.replace(config, max_search_results=100)
+        with DicomOperator(config) as operator:
+            query = Query(study_instance_uid=STUDY, series_instance_uid=SERIES)
+            results = operator.find_instances(query)
+            assert len({one.sop_instance_uid for one in results}) == 250
+            assert not results.truncated
+
+
 def test_a_server_that_ignores_offset_does_not_repeat_itself_for_ever():
     page = json.dumps([study(f"1.{number}") for number in range(500)]).encode()
     with web_server(lambda s, h, b: respond(s, 200, page)) as config:

@@ -187,6 +187,8 @@ def test_answers_to_a_query(changes):
 
 @FUZZ
 @given(mutations())
+# A SOP Class UID with a byte beyond ASCII, which the response to the C-STORE repeats.
+@example([("replace", 0.03125, b"\x80")])
 def test_instances_of_a_retrieval(changes):
     got = []
     with (

@@ -129,9 +129,9 @@ def test_an_instance_that_is_missing_is_said_after_those_that_came(operator, pro
     assert len(got) == 3
 
 
-@pytest.mark.parametrize("send", list(StoreProtocol))
-@pytest.mark.parametrize("receive", list(RetrieveProtocol))
-def test_every_real_file_comes_back_byte_for_byte(operator, orthanc, send, receive):
+def test_every_real_file_comes_back_series_by_series(operator, orthanc):
+    """What test_corpus sends one by one comes here as its series are: kinds mixed."""
+    send, receive = StoreProtocol.STOW_RS, RetrieveProtocol.C_GET
     instances = {i.sop_instance_uid: i for i in real_instances()}
     for outcome in list(operator.store(instances.values(), protocol=send)):
         if not outcome.accepted:
@@ -153,9 +153,8 @@ def test_every_real_file_comes_back_byte_for_byte(operator, orthanc, send, recei
             for got in stream:
                 sent = instances[got.sop_instance_uid]
                 assert got.transfer_syntax_uid == sent.transfer_syntax_uid
-                same = (send, receive) == (StoreProtocol.STOW_RS, RetrieveProtocol.WADO_RS)
                 # Over DIMSE Orthanc writes data sets anew: other lengths of sequences, no padding.
-                assert got.data == sent.data if same else content(got) == content(sent)
+                assert content(got) == content(sent)
                 count += 1
     assert count == len(instances)
 

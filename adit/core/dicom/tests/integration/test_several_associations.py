@@ -7,7 +7,7 @@ import time
 import pytest
 
 from adit.core.dicom import DicomOperator
-from adit.core.dicom.dimse import pdus
+from adit.core.dicom.dimse import pdus, pool
 from adit.core.dicom.tests.samples import make_instance, make_series
 from adit.core.dicom.tests.scripted_peer import scripted
 
@@ -61,6 +61,26 @@ def test_a_server_with_room_for_one_association_gets_one():
         outcomes = list(operator.store(make_series(60)))
         assert all(o.accepted for o in outcomes)
         assert peer.connections == 2
+
+
+def test_a_server_that_lets_a_second_association_wait_holds_nothing_up(monkeypatch):
+    """storescp serves one at a time: the next connection stands, and nobody answers it."""
+    monkeypatch.setattr(pool, "_PATIENCE_FOR_ONE_MORE", 0.2)
+    lock = threading.Lock()
+
+    def script(peer):
+        with lock:
+            peer.accept()
+            while True:
+                context, request, _ = peer.receive()
+                peer.respond(context, request, 0)
+
+    with scripted(script) as peer, DicomOperator(peer.config()) as operator:
+        started = time.monotonic()
+        outcomes = list(operator.store(make_series(60)))
+        assert all(o.accepted for o in outcomes)
+        # The time-out of a first association is 30 seconds.
+        assert time.monotonic() - started < 20
 
 
 def test_an_association_that_breaks_beside_others_loses_and_doubles_nothing():

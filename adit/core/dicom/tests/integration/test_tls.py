@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import shutil
 import socket
 import ssl
 import struct
@@ -27,7 +26,7 @@ from adit.core.dicom import (
 )
 from adit.core.dicom.tests.certificates import Authority
 from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE, config_of
-from adit.core.dicom.tests.integration.test_dcmtk import SEARCH_PATH
+from adit.core.dicom.tests.dcmtk import find_dcmtk
 from adit.core.dicom.tests.samples import make_instance, make_series
 from adit.core.dicom.tests.tls_front import TlsFront
 from adit.stack.orthanc import Modality, OrthancServer
@@ -166,7 +165,7 @@ def storescp(authority, tmp_path):
         port = free_port()
         arrived = tmp_path / f"in{len(processes)}"
         arrived.mkdir()
-        program = shutil.which("storescp", path=SEARCH_PATH)
+        program = find_dcmtk("storescp")
         assert program, "DCMTK is missing: apt-get install dcmtk"
         arguments = ["+tls", certificate.key, certificate.certificate, *options]
         command = [program, *map(str, arguments), "-od", str(arrived), str(port)]

@@ -7,7 +7,7 @@ import time
 import pytest
 from pydicom.uid import generate_uid
 
-from adit.core.models import SeriesTransfer
+from adit.core.models import DicomServer, SeriesTransfer
 from adit.core.transfer.tests.integration.test_transfer import records_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -75,6 +75,23 @@ def test_a_list_of_series_that_is_cut_in_silence_is_no_success(
     result = work(make_task(destination, source=double_source))
     assert (result.state, len(holdings())) == ("WARNING", 20)
     assert "counts 2 series but lists 1" in result.message
+
+
+@pytest.mark.parametrize("cap", [1, 7, 20])
+def test_a_source_that_cuts_at_its_limit_and_counts_nothing_is_no_success(
+    cap, double_source, pacs, destination, make_task, work, holdings
+):
+    """What it lists may be a part, and nothing else tells: nobody may take it for the whole."""
+    DicomServer.objects.filter(pk=double_source.pk).update(max_search_results=cap)
+    double_source.refresh_from_db()
+    pacs.faults.result_cap = cap
+    pacs.faults.ignored_keys = COUNTS + ("NumberOfStudyRelatedSeries",)
+    task = make_task(destination, source=double_source)
+    result = work(task)
+    # With one series listed of two, its instances come all the same.
+    assert (result.state, len(holdings())) == ("WARNING", 20 if cap == 1 else 40), result.message
+    assert ("there may be more" in result.message) == (cap == 1)
+    assert not any(row.instances_named for row in rows_of(task))
 
 
 def test_two_studies_of_one_uid_under_other_patients_are_refused(
