@@ -29,12 +29,59 @@ avenida rua praca laan straat gata gatan vej way place close crescent terrace
 """
 _STREET_ENDINGS = (*_STREETS, *_STREETS.values(), *_OTHER_STREETS.split())
 _GENERIC = frozenset(
-    """
-    street road avenue house apartment flat building room floor germany deutschland austria
-    oesterreich osterreich switzerland schweiz suisse france italia italy espana spain nederland
-    belgium belgique england kingdom united states america canada china japan india city town
-    stadt north south east west nord sued ost central upper lower head left right unknown
-    """.split()
+    [
+        "street",
+        "road",
+        "avenue",
+        "house",
+        "apartment",
+        "flat",
+        "building",
+        "room",
+        "floor",
+        "germany",
+        "deutschland",
+        "austria",
+        "oesterreich",
+        "osterreich",
+        "switzerland",
+        "schweiz",
+        "suisse",
+        "france",
+        "italia",
+        "italy",
+        "espana",
+        "spain",
+        "nederland",
+        "belgium",
+        "belgique",
+        "england",
+        "kingdom",
+        "united",
+        "states",
+        "america",
+        "canada",
+        "china",
+        "japan",
+        "india",
+        "city",
+        "town",
+        "stadt",
+        "north",
+        "south",
+        "east",
+        "west",
+        "nord",
+        "sued",
+        "ost",
+        "central",
+        "upper",
+        "lower",
+        "head",
+        "left",
+        "right",
+        "unknown",
+    ]
 )
 _POSTAL = re.compile(
     r"(?<![^\W_])(?:[a-z]{1,3}-)?(\d{5,6}(?:-\d{4})?|\d{3}-?\d{4}|[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}"
@@ -71,7 +118,7 @@ class AddressParts:
         self.codes |= codes
         self._phrase(part)
         if is_unspaced(folded):
-            self.phrases |= {unit for unit in _UNITS_OF_EAST_ASIA.findall(folded) if len(unit) > 2}
+            self.phrases |= {unit for unit in _UNITS_OF_EAST_ASIA.findall(folded) if len(unit) > 1}
         kept = [word for word in words(part) if squeezed(fold(word).text) not in codes]
         named = [word for word in kept if not _HOUSE_NUMBER.fullmatch(fold(word).text)]
         if not named:

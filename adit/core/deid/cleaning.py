@@ -39,11 +39,13 @@ _DOUBLE_NAME = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)+")
 _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer word
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
+_MEMO_LIMIT = 2000
 
 
 class _Kind(Enum):
     NAME = auto()
     WHOLE_WORD = auto()  # of places, and what is too short to stand in another word
+    WHOLE_NAME = auto()  # of words that are too short to be looked for one by one
     ANYWHERE = auto()  # in scripts without spaces
     IDENTIFIER = auto()
 
@@ -51,15 +53,20 @@ class _Kind(Enum):
 def name_words(name: str) -> set[str]:
     """Words of a person name (PN) that identify: three letters, or two ideographs.
 
-    Double names come whole and in parts; names of short words and names in scripts without spaces
-    come as a whole too.
+    Double names come whole and in parts.
     """
     found = set()
     name = unicodedata.normalize("NFC", name)
     for word in (*words(name), *_DOUBLE_NAME.findall(name)):
         if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word[0].isalpha()):
             found.add(word)
-    for group in re.split(r"[=\\]", name):
+    return found
+
+
+def whole_names(name: str) -> set[str]:
+    """Names of short words (`Li^Wu`), and those in scripts without spaces, in both orders."""
+    found = set()
+    for group in re.split(r"[=\\]", unicodedata.normalize("NFC", name)):
         parts = words(group)
         if len(parts) > 1 and (is_unspaced(group) or all(len(part) < 3 for part in parts)):
             found |= {"".join(parts), "".join(reversed(parts))}
@@ -90,6 +97,7 @@ class Cleaner:
             institutions: Names and addresses, taken out of descriptors only.
         """
         self._own: dict[str, _Kind] = {}
+        self._memo: dict[tuple[str, bool], str] = {}
         self._birth_date = birth_date
         self._short_births: frozenset[str] = frozenset()
         self._birth_years: tuple[str, ...] = ()
@@ -125,6 +133,10 @@ class Cleaner:
                 elif len(spelling) < _SUBSTRING_LENGTH:
                     kind = _Kind.WHOLE_WORD
                 self._own.setdefault(spelling, kind)
+        for whole in whole_names(name):
+            for spelling in spellings(whole):
+                kind = _Kind.ANYWHERE if is_unspaced(spelling) else _Kind.WHOLE_NAME
+                self._own.setdefault(spelling, kind)
 
     def _learn_identifier(self, identifier: str) -> None:
         if len(identifier.strip()) < 3:
@@ -152,6 +164,16 @@ class Cleaner:
             text: Decoded value; values of a multi-valued element stay apart.
             descriptor: Whether also what looks like an identifier of anybody goes.
         """
+        key = (text, descriptor)
+        known = self._memo.get(key)
+        if known is None:
+            known = self._clean(text, descriptor)
+            if len(self._memo) >= _MEMO_LIMIT:
+                self._memo.clear()
+            self._memo[key] = known
+        return text if known == text else known
+
+    def _clean(self, text: str, descriptor: bool) -> str:
         normal = text if text.isascii() else unicodedata.normalize("NFC", text)
         folded = fold(normal)
         spans = list(self._spans(folded, self._own))
@@ -208,10 +230,12 @@ def _accepted(text: str, where: list[int], kind: _Kind) -> tuple[int, int] | Non
         return (start, end) if max(gaps, default=0) <= 1 else None
     if apart and max(gaps) > _LONGEST_GAP:
         return None
-    if not apart and kind is not _Kind.WHOLE_WORD and len(where) >= _SUBSTRING_LENGTH:
+    substring = kind in (_Kind.NAME, _Kind.IDENTIFIER)
+    if not apart and substring and len(where) >= _SUBSTRING_LENGTH:
         return start, end
-    of_names = kind is _Kind.NAME or (kind is _Kind.WHOLE_WORD and not digits)
-    if apart and of_names and len(where) < _SUBSTRING_LENGTH and apart < len(gaps):
+    of_names = kind in (_Kind.NAME, _Kind.WHOLE_NAME) or (kind is _Kind.WHOLE_WORD and not digits)
+    one_word = of_names and kind is not _Kind.WHOLE_NAME
+    if apart and one_word and len(where) < _SUBSTRING_LENGTH and apart < len(gaps):
         return None  # two words that happen to contain the letters
     joined = str.isalpha if of_names else is_of_word
     before, after = text[start - 1 : start], text[end : end + 1]

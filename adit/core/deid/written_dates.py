@@ -21,8 +21,7 @@ _MONTHS = (
     "march mar maerz marz mrz mars marzo marco maart mrt marca marzec марта март mart มีนาคม مارس",
     "april apr avril avr aprile abril abr kwietnia kwiecien апреля апрель апр nisan เมษายน ابريل",
     "may mai maggio mag mayo maio mei maj maja мая май mayis พฤษภาคม مايو",
-    "june jun juni juin giugno giu junio junho czerwca czerwiec июня июнь июн haziran มิถุนายน "
-    "يونيو",
+    "june jun juni juin giugno giu junio junho czerwca czerwiec июня июнь июн haziran มิถุนายน يونيو",
     "july jul juli juillet juil luglio lug julio julho lipca lipiec июля июль июл temmuz กรกฎาคม "
     "يوليو",
     "august aug aout agosto ago augustus augusti sierpnia sierpien августа август авг agustos "
