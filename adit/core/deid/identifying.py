@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pydicom.datadict import DicomDictionary
+from pydicom.datadict import dictionary_VR, keyword_dict
 
 from .charset import Charset, charset
 from .codec import Element
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 
-NAMES = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "PN")
+NAMES = frozenset(tag for tag in keyword_dict.values() if dictionary_VR(tag) == "PN")
 """Names of persons, of every kind."""
 IDENTIFIERS = frozenset(
     {

@@ -9,12 +9,18 @@ from __future__ import annotations
 import hmac
 from datetime import timedelta
 
-from pydicom.uid import UID_dictionary
+from pydicom.config import IGNORE
+from pydicom.uid import UID
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without I, L, O, U: cannot be misread
 _OFFSET_MINIMUM_DAYS = 31
 _OFFSET_SPAN_DAYS = 3640  # ten years, whole weeks
 _MEMORY_LIMIT = 50_000
+
+
+def is_of_the_standard(uid: str) -> bool:
+    """Whether PS3.6 Annex A lists a UID."""
+    return UID(uid, validation_mode=IGNORE).name != uid
 
 
 class KeyedMapping:
@@ -38,7 +44,7 @@ class KeyedMapping:
         """
         mapped = self._uids.get(uid)
         if mapped is None:
-            if not uid or uid in UID_dictionary:
+            if not uid or is_of_the_standard(uid):
                 return uid
             mapped = f"2.25.{int.from_bytes(self.digest('uid', uid)[:16])}"
             if len(self._uids) >= _MEMORY_LIMIT:

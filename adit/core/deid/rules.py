@@ -1,8 +1,9 @@
 """Chooses the rule of every attribute under a profile: options, table, then the rest.
 
 The rest are attributes that the table does not name. Some identify and are listed as
-`supplements`. The others stay unless their nature forbids it: private and unknown elements and overlays go, UIDs are mapped, dates shifted, names of persons
-emptied, and text is searched for the identifiers of the patient.
+`supplements`. The others stay unless their nature forbids it: private and unknown elements and
+overlays go, UIDs are mapped, dates shifted, names of persons emptied, and text is searched for the
+identifiers of the patient.
 """
 
 from __future__ import annotations
@@ -212,7 +213,7 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
 def _supplemented(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
     supplement = SUPPLEMENTS[tag]
     words = f"{_BEYOND_THE_TABLE}: {supplement.reason}"
-    if supplement.retained_by in profile.options:
+    if supplement.retained_by and supplement.retained_by in profile.options:
         return KEEP, f"{_BEYOND_THE_TABLE}: {OF_AN_OPTION[supplement.retained_by]}"
     if Option.CLEAN_DESCRIPTORS in profile.options and is_descriptor(keyword_for_tag(tag), vr):
         cleaned = _cleaned(tag, vr, supplement.action)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydicom.datadict import DicomDictionary, keyword_dict
+from pydicom.datadict import keyword_dict
 
 from .iod_types import PlainAction
 from .profile import Option
@@ -127,7 +127,7 @@ _CHOSEN: tuple[tuple[PlainAction, str, Option | None, str], ...] = (
 
 
 def _of_groups() -> Iterator[tuple[int, Supplement]]:
-    for tag in DicomDictionary:
+    for tag in keyword_dict.values():
         if basic_action(tag) is None and tag & 0xFFFF:
             if tag >> 16 == 0x0004:
                 yield tag, Supplement(_X, _GROUP_4)
