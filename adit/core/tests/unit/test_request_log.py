@@ -4,10 +4,9 @@ import logging
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls import resolve
-from django.utils.log import log_response
 
 
 @pytest.fixture
@@ -18,14 +17,16 @@ def denied() -> HttpRequest:
 
 
 def logged(caplog: pytest.LogCaptureFixture, request: HttpRequest, status: int) -> str:
-    with caplog.at_level(logging.INFO, "django.request"):
-        log_response(
-            "Forbidden (Permission denied): %s",
-            request.path,
-            response=HttpResponse(status=status),
-            request=request,
-            exception=PermissionDenied("Schmidt"),
-        )
+    try:
+        raise PermissionDenied("Schmidt")
+    except PermissionDenied as err:
+        with caplog.at_level(logging.INFO, "django.request"):
+            logging.getLogger("django.request").warning(
+                "Forbidden (Permission denied): %s",
+                request.path,
+                extra={"status_code": status, "request": request},
+                exc_info=err,
+            )
     formatter = logging.Formatter("%(levelname)s %(name)s: %(message)s")
     return formatter.format(caplog.records[-1])
 
