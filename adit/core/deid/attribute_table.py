@@ -14,6 +14,7 @@ from .private_rules import NOT_ON_THE_LIST, ON_THE_LIST, PrivateRules
 from .profile import Option, Profile
 from .rules import OF_AN_OPTION, decide
 from .safe_private import SafePrivate
+from .supplements import SUPPLEMENTS
 from .table import MASKED_ROWS, ROWS, BasicAction
 
 _IN_WORDS = {
@@ -65,8 +66,11 @@ class AttributeRow:
 
 
 def attribute_table(profile: Profile) -> list[AttributeRow]:
-    """All rows of Table E.1-1, its groups, the own rules and the safe private elements."""
+    """All rows of Table E.1-1 and what ADIT adds, groups, own rules and safe private elements."""
     rows = {tag: _standard(profile, tag, basic.value) for tag, basic in ROWS.items()}
+    for tag in SUPPLEMENTS:
+        if tag not in rows and tag >> 16:
+            rows[tag] = _standard(profile, tag, "")
     for own in profile.own_rules:
         if not own.is_private and own.number not in rows:
             rows[own.number] = _standard(profile, own.number, "")

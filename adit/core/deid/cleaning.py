@@ -1,54 +1,53 @@
 """Takes identifiers out of free text and keeps the rest (PS3.15 E.3.5, Clean Descriptors).
 
-Of this patient and study: names, ids, accession numbers, dates of birth, addresses, and names of
-other persons and institutions that stand in the object. In descriptors also what looks like an
-identifier of anybody: dates, long numbers, e-mail addresses, UIDs, persons with a title.
-The rest stays, so that protocols and series can still be told apart.
+Of this patient and study: names, ids, accession numbers, dates of birth, addresses and their
+parts, and names of other persons that stand in the object. In descriptors also the institution's
+name, and what looks like an identifier of anybody: dates, long numbers, e-mail addresses, UIDs,
+persons with a title. The rest stays, so that protocols and series can still be told apart.
+
+Texts are compared as `folding` has them, and without what stands between letters and digits: an id
+is found with other separators, a name with its letters apart.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from enum import Enum, auto
+
+from .addresses import AddressParts
+from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
+from .written_dates import compact_forms, dates_in, reads_as, short_years
 
 _PATTERNS = re.compile(
     r"""
     [\w.+-]+@[\w-]+(?:\.[\w-]+)+                                  # e-mail address
-    | \b\d+(?:\.\d+){4,}\b                                         # UID
-    | \b(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2}))\b   # date
-    | \d[\d\s/().-]{6,}\d(?=\D|$)                                  # phone or id in groups
-    | \d{5,}                                                       # long number
-    | \b(?:Dr|Prof|Mr|Mrs|Ms|Herr|Frau)\b\.?\s*(?:med\.\s*)?(?:[^\W\d_][\w'-]*)?  # with a title
+    | (?<![^\W_])\d+(?:\.\d+){4,}(?![^\W_])                       # UID
+    | \+?\d[\d\s/().|-]{6,}\d(?=\D|$)                             # phone or id in groups
+    | \d{5,}                                                      # long number
     """,
     re.VERBOSE,
 )
+_TITLES = re.compile(
+    r"(?<![^\W_])(?:(?:Dr|Prof|Mr|Mrs|Ms|Miss|Mme|Mlle|Herrn?|Frau|Hr|Fr|Dott|Sig|Dra|Sra)\b\.?\s*)+"
+    r"(?:med\.\s*)?(?:[^\W\d_]\.\s*)*(?:[^\W\d_][\w'’-]*)?"
+)  # capitals tell them from units and modalities
 _SPACES = re.compile(r"[ \t]{2,}")
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _DOUBLE_NAME = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)+")
-_UMLAUTS = (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("å", "aa"), ("ø", "oe"))
-_NO_ACCENT = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i"})
 _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer word
+_SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
+_LONGEST_GAP = 3
+_MEMO_LIMIT = 2000
 
 
-def spellings(word: str) -> set[str]:
-    """A word with and without accents, and with umlauts written out and contracted.
-
-    `Mueller` is also `müller` and `muller`.
-    """
-    word = unicodedata.normalize("NFC", word.lower())
-    written_out, contracted = word, word
-    for letter, letters in _UMLAUTS:
-        written_out = written_out.replace(letter, letters)
-        contracted = contracted.replace(letters, letter)
-    return {word, written_out, contracted, _plain(word), _plain(contracted)}
-
-
-def _plain(word: str) -> str:
-    letters = unicodedata.normalize("NFD", word)
-    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return unicodedata.normalize("NFC", kept).translate(_NO_ACCENT)
+class _Kind(Enum):
+    NAME = auto()
+    WHOLE_WORD = auto()  # of places, and what is too short to stand in another word
+    WHOLE_NAME = auto()  # of words that are too short to be looked for one by one
+    ANYWHERE = auto()  # in scripts without spaces
+    IDENTIFIER = auto()
 
 
 def name_words(name: str) -> set[str]:
@@ -57,24 +56,21 @@ def name_words(name: str) -> set[str]:
     Double names come whole and in parts.
     """
     found = set()
-    for word in (*_WORD.findall(name), *_DOUBLE_NAME.findall(name)):
-        if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word.isalpha()):
+    name = unicodedata.normalize("NFC", name)
+    for word in (*words(name), *_DOUBLE_NAME.findall(name)):
+        if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word[0].isalpha()):
             found.add(word)
     return found
 
 
-def date_forms(day: date) -> set[str]:
-    """A date as people and machines write it."""
-    year, month, number = f"{day.year:04d}", day.month, day.day
-    forms = {f"{year}{month:02d}{number:02d}", f"{number:02d}{month:02d}{year}"}
-    forms.add(f"{month:02d}{number:02d}{year}")
-    for separator in "-./ ":
-        for first, second in ((month, number), (number, month)):
-            for parts in ((f"{first:02d}", f"{second:02d}"), (str(first), str(second))):
-                forms.add(separator.join((year, *parts)))
-                forms.add(separator.join((*parts, year)))
-                forms.add(separator.join((*parts, year[2:])))
-    return forms
+def whole_names(name: str) -> set[str]:
+    """Names of short words (`Li^Wu`), and those in scripts without spaces, in both orders."""
+    found = set()
+    for group in re.split(r"[=\\]", unicodedata.normalize("NFC", name)):
+        parts = words(group)
+        if len(parts) > 1 and (is_unspaced(group) or all(len(part) < 3 for part in parts)):
+            found |= {"".join(parts), "".join(reversed(parts))}
+    return found
 
 
 class Cleaner:
@@ -86,31 +82,80 @@ class Cleaner:
         names: Iterable[str],
         identifiers: Iterable[str],
         birth_date: date | None,
+        numbers: Iterable[str] = (),
+        addresses: Iterable[str] = (),
+        institutions: Iterable[str] = (),
     ) -> None:
-        alternatives: set[str] = set()
+        """What to look for.
+
+        Args:
+            names: Of persons (PN).
+            identifiers: Of the patient: ids, accession numbers, phones.
+            birth_date: Of the patient.
+            numbers: Of orders and steps; counted when they are long enough to mean one.
+            addresses: Of the patient and of persons.
+            institutions: Names and addresses, taken out of descriptors only.
+        """
+        self._own: dict[str, _Kind] = {}
+        self._memo: dict[tuple[str, bool], str] = {}
+        self._birth_date = birth_date
+        self._short_births: frozenset[str] = frozenset()
+        self._birth_years: tuple[str, ...] = ()
         for name in names:
-            for word in name_words(name):
-                for spelling in spellings(word):
-                    pattern = re.escape(spelling)
-                    ideographs = not spelling.isascii() and len(spelling) <= 4
-                    if len(spelling) < _SUBSTRING_LENGTH and not (
-                        ideographs and spelling.lower() == spelling.upper()
-                    ):
-                        pattern = rf"(?<![^\W\d_]){pattern}(?![^\W\d_])"
-                    alternatives.add(pattern)
-        values = {value.strip() for value in identifiers}
+            self._learn_name(name)
+        for identifier in identifiers:
+            self._learn_identifier(identifier)
+        for number in numbers:
+            core = squeezed(fold(number).text)
+            if len(core) >= _SHORTEST_NUMBER and any(map(str.isdigit, core)):
+                self._learn_identifier(number)
         if birth_date is not None:
-            values |= date_forms(birth_date)
-        for value in values:
-            if len(value) >= 3:
-                zeros = "0*" if value.isdigit() else ""
-                alternatives.add(rf"(?<![^\W_]){zeros}{re.escape(value)}(?![^\W_])")
-                if value.isdigit() and len(value.lstrip("0")) >= _SUBSTRING_LENGTH - 1:
-                    alternatives.add(rf"(?<![^\W_]){zeros}{value.lstrip('0')}(?![^\W_])")
-                if len(value) >= _SUBSTRING_LENGTH:
-                    alternatives.add(re.escape(value))
-        ordered = sorted(alternatives, key=lambda pattern: (-len(pattern), pattern))
-        self._own = re.compile("|".join(ordered), re.IGNORECASE) if ordered else None
+            births, self._short_births = compact_forms(birth_date)
+            self._birth_years = short_years(birth_date)
+            self._own.update(dict.fromkeys(births, _Kind.IDENTIFIER))
+        parts = AddressParts()
+        for address in addresses:
+            parts.learn(address)
+        self._learn_address(parts, self._own)
+        parts = AddressParts()
+        for institution in institutions:
+            parts.learn(institution)
+        parts.places.clear()
+        self._of_descriptors: dict[str, _Kind] = {}
+        self._learn_address(parts, self._of_descriptors)
+
+    def _learn_name(self, name: str) -> None:
+        for word in name_words(name):
+            for spelling in spellings(word):
+                kind = _Kind.NAME
+                if is_unspaced(spelling):
+                    kind = _Kind.ANYWHERE
+                elif len(spelling) < _SUBSTRING_LENGTH:
+                    kind = _Kind.WHOLE_WORD
+                self._own.setdefault(spelling, kind)
+        for whole in whole_names(name):
+            for spelling in spellings(whole):
+                kind = _Kind.ANYWHERE if is_unspaced(spelling) else _Kind.WHOLE_NAME
+                self._own.setdefault(spelling, kind)
+
+    def _learn_identifier(self, identifier: str) -> None:
+        if len(identifier.strip()) < 3:
+            return
+        for spelling in spellings(identifier):
+            core = spelling
+            if spelling.isdigit() and len(spelling.lstrip("0")) >= _SUBSTRING_LENGTH - 1:
+                core = spelling.lstrip("0")  # zeros before it are taken along
+            self._own[core] = _Kind.IDENTIFIER
+
+    @staticmethod
+    def _learn_address(parts: AddressParts, into: dict[str, _Kind]) -> None:
+        for needles, kind in (
+            (parts.places, _Kind.WHOLE_WORD),
+            (parts.codes, _Kind.WHOLE_WORD),
+            (parts.phrases, _Kind.IDENTIFIER),
+        ):
+            for needle in needles:
+                into.setdefault(needle, _Kind.ANYWHERE if is_unspaced(needle) else kind)
 
     def clean(self, text: str, descriptor: bool) -> str:
         """Text without identifiers; the same text if there are none.
@@ -119,10 +164,99 @@ class Cleaner:
             text: Decoded value; values of a multi-valued element stay apart.
             descriptor: Whether also what looks like an identifier of anybody goes.
         """
-        normal = unicodedata.normalize("NFC", text)
-        cleaned = self._own.sub("", normal) if self._own else normal
+        key = (text, descriptor)
+        known = self._memo.get(key)
+        if known is None:
+            known = self._clean(text, descriptor)
+            if len(self._memo) >= _MEMO_LIMIT:
+                self._memo.clear()
+            self._memo[key] = known
+        return text if known == text else known
+
+    def _clean(self, text: str, descriptor: bool) -> str:
+        normal = text if text.isascii() else unicodedata.normalize("NFC", text)
+        folded = fold(normal)
+        spans = list(self._spans(folded, self._own))
         if descriptor:
-            cleaned = _PATTERNS.sub("", cleaned)
-        if cleaned == normal:
+            spans += self._spans(folded, self._of_descriptors)
+            spans += [folded.span(*match.span()) for match in _PATTERNS.finditer(folded.text)]
+            spans += [folded.span(*span) for span in dates_in(folded.text)]
+            spans += [match.span() for match in _TITLES.finditer(normal)]
+        elif self._birth_date is not None:
+            spans += self._births(folded, self._birth_date)
+        if not spans:
             return text
-        return "\\".join(_SPACES.sub(" ", part).strip(" ,;:-_^=") for part in cleaned.split("\\"))
+        cleaned = _without(normal, spans)
+        return "\\".join(_SPACES.sub(" ", part).strip(" ,;:-_^=|") for part in cleaned.split("\\"))
+
+    def _births(self, folded: Folded, day: date) -> Iterator[tuple[int, int]]:
+        if not any(year in folded.text for year in self._birth_years):
+            return
+        for start, end in dates_in(folded.text):
+            if reads_as(folded.text[start:end], day):
+                yield folded.span(start, end)
+        for match in re.finditer(r"(?<![^\W_])\d{6}(?![^\W_])", folded.text):
+            if match[0] in self._short_births:
+                yield folded.span(*match.span())
+
+    @staticmethod
+    def _spans(folded: Folded, needles: dict[str, _Kind]) -> Iterator[tuple[int, int]]:
+        letters = squeezed(folded.text)
+        found = [needle for needle in needles if needle in letters]
+        if not found:
+            return
+        places = [index for index, sign in enumerate(folded.text) if is_of_word(sign)]
+        for needle in found:
+            position = letters.find(needle)
+            while position >= 0:
+                where = places[position : position + len(needle)]
+                span = _accepted(folded.text, where, needles[needle])
+                if span:
+                    yield folded.span(*span)
+                position = letters.find(needle, position + 1)
+
+
+def _accepted(text: str, where: list[int], kind: _Kind) -> tuple[int, int] | None:
+    """Start and end of an occurrence if it counts; `where` are the places of its characters."""
+    start, end = where[0], where[-1] + 1
+    if "\\" in text[start:end]:
+        return None  # over the border of two values
+    digits = text[start].isdigit()
+    while digits and start and text[start - 1] == "0":
+        start -= 1
+    gaps = [after - before - 1 for before, after in zip(where, where[1:], strict=False)]
+    apart = sum(gap > 0 for gap in gaps)
+    if kind is _Kind.ANYWHERE:
+        return (start, end) if max(gaps, default=0) <= 1 else None
+    if apart and max(gaps) > _LONGEST_GAP:
+        return None
+    substring = kind in (_Kind.NAME, _Kind.IDENTIFIER)
+    if not apart and substring and len(where) >= _SUBSTRING_LENGTH:
+        return start, end
+    of_names = kind in (_Kind.NAME, _Kind.WHOLE_NAME) or (kind is _Kind.WHOLE_WORD and not digits)
+    one_word = of_names and kind is not _Kind.WHOLE_NAME
+    if apart and one_word and len(where) < _SUBSTRING_LENGTH and apart < len(gaps):
+        return None  # two words that happen to contain the letters
+    joined = str.isalpha if of_names else is_of_word
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if (before and _continues(before, joined)) or (after and _continues(after, joined)):
+        return None
+    return start, end
+
+
+def _continues(character: str, joined: Callable[[str], bool]) -> bool:
+    return joined(character) or (is_of_word(character) and not character.isalnum())
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    """Text without the spans; the borders of values stay."""
+    pieces, position = [], 0
+    for start, end in sorted(spans):
+        if end <= position:
+            continue
+        start = max(start, position)
+        pieces.append(text[position:start])
+        pieces.append("\\" * text.count("\\", start, end))
+        position = end
+    pieces.append(text[position:])
+    return "".join(pieces)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 from .actions import Action, Rule
@@ -27,6 +28,13 @@ from .patient import SPECIFIC_CHARACTER_SET, PatientContext
 from .private_rules import NOT_ON_THE_LIST, PrivateLevel, PrivateRules
 from .profile import Profile
 from .rules import UNKNOWN, decide
+from .structured_content import (
+    CONTENT_SEQUENCES,
+    RULES_OF_THE_SUBJECT,
+    WORDS,
+    concept_of,
+    says_who,
+)
 
 _MEMO_LIMIT = 20_000
 
@@ -75,6 +83,14 @@ class RuleBook:
         self.private = PrivateRules(profile)
         self.known: dict[int, Rule] = {}
         self.words: dict[int, str] = {}
+
+    @cached_property
+    def of_the_subject(self) -> RuleBook:
+        """The rules inside of structured content that says what the header must not."""
+        book = RuleBook(self.profile, self.sop_class_uid)
+        book.known.update(RULES_OF_THE_SUBJECT)
+        book.words.update(dict.fromkeys(RULES_OF_THE_SUBJECT, WORDS))
+        return book
 
     def find(self, tag: int) -> Rule:
         rule, self.words[tag] = decide(self.profile, tag, self.sop_class_uid)
@@ -248,10 +264,14 @@ class Rewriter:
         changed = False
         bodies: list[bytes] = []
         trace = self._trace
+        content = element.tag in CONTENT_SEQUENCES
         for number, item in enumerate(items.items):
             if trace is not None:
                 trace.descend(element.tag, number)
-            pieces = self._item(item, items.encoding)
+            if content:
+                pieces = self._content_item(item, items.encoding)
+            else:
+                pieces = self._item(item, items.encoding)
             if trace is not None:
                 trace.ascend()
             if pieces is None:
@@ -275,6 +295,16 @@ class Rewriter:
             if element.tag == SPECIFIC_CHARACTER_SET and element.items is None:
                 return self._in_charset(element, item, encoding)
         return self.rewrite(item.elements, encoding)
+
+    def _content_item(self, item: Item, encoding: Encoding) -> list[bytes] | None:
+        concept = concept_of(item, self._buffer)
+        rules = self._rules
+        if concept and says_who(rules.profile, concept, self._context.over_89):
+            self._rules = rules.of_the_subject
+        try:
+            return self._item(item, encoding)
+        finally:
+            self._rules = rules
 
     def _in_charset(self, element: Element, item: Item, encoding: Encoding) -> list[bytes] | None:
         """An item may declare a character set of its own (PS3.3 C.12.1.1.2)."""

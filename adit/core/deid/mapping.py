@@ -9,13 +9,18 @@ from __future__ import annotations
 import hmac
 from datetime import timedelta
 
-WELL_KNOWN_ROOT = "1.2.840.10008."
-"""UIDs of the standard itself (PS3.6 Annex A), never replaced."""
+from pydicom.config import IGNORE
+from pydicom.uid import UID
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without I, L, O, U: cannot be misread
 _OFFSET_MINIMUM_DAYS = 31
 _OFFSET_SPAN_DAYS = 3640  # ten years, whole weeks
 _MEMORY_LIMIT = 50_000
+
+
+def is_of_the_standard(uid: str) -> bool:
+    """Whether PS3.6 Annex A lists a UID."""
+    return UID(uid, validation_mode=IGNORE).name != uid
 
 
 class KeyedMapping:
@@ -31,10 +36,15 @@ class KeyedMapping:
         return hmac.digest(self._secret, message, "sha256")
 
     def uid(self, uid: str) -> str:
-        """`2.25.<integer of 16 bytes of HMAC-SHA256>` (PS3.5 B.2); well-known UIDs stay."""
+        """`2.25.<integer of 16 bytes of HMAC-SHA256>` (PS3.5 B.2).
+
+        UIDs that the standard lists (PS3.6 Annex A) stay: SOP classes, transfer syntaxes,
+        well-known instances and frames of reference. Its root 1.2.840.10008 alone says nothing,
+        since some systems make UIDs of instances under it.
+        """
         mapped = self._uids.get(uid)
         if mapped is None:
-            if not uid or uid.startswith(WELL_KNOWN_ROOT):
+            if not uid or is_of_the_standard(uid):
                 return uid
             mapped = f"2.25.{int.from_bytes(self.digest('uid', uid)[:16])}"
             if len(self._uids) >= _MEMORY_LIMIT:

@@ -74,7 +74,8 @@ _TIMESTAMP = re.compile(r"^(TimezoneOffsetFromUTC|FrameOriginTimestamp|Certified
 _TIME_OF_THE_PERSON = re.compile(r"^PatientBirth(Date|Time)$|^GPSTimeStamp$")  # never retained
 
 
-def _is_descriptor(keyword: str, vr: bytes) -> bool:
+def is_descriptor(keyword: str, vr: bytes) -> bool:
+    """Whether an attribute is a short descriptor, which Clean Descriptors cleans and keeps."""
     if vr in _SHORT_TEXT:
         return bool(_DESCRIPTOR.search(keyword)) and not _NO_DESCRIPTOR.search(keyword)
     return bool(_DESCRIPTOR_OF_OTHER_VR.search(keyword))
@@ -97,7 +98,7 @@ def _named(pattern: re.Pattern[str]) -> Callable[[str, bytes], bool]:
 _RULES: tuple[tuple[Option, OptionAction, Callable[[str, bytes], bool]], ...] = (
     (Option.RETAIN_DEVICE_IDENTITY, OptionAction.CLEAN, lambda keyword, vr: vr == b"AE"),
     (Option.RETAIN_PATIENT_CHARACTERISTICS, OptionAction.CLEAN, _named(_CHARACTERISTIC_AS_TEXT)),
-    (Option.CLEAN_DESCRIPTORS, OptionAction.CLEAN, _is_descriptor),
+    (Option.CLEAN_DESCRIPTORS, OptionAction.CLEAN, is_descriptor),
     (Option.CLEAN_STRUCTURED_CONTENT, OptionAction.CLEAN, _named(_STRUCTURED_CONTENT)),
     (
         Option.CLEAN_GRAPHICS,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .charset import Charset, charset
 from .cleaning import Cleaner, name_words
-from .codec import Element
 from .dates import (
     AGE_OF_THE_OLDEST,
     OLDEST_TOLD_AGE,
@@ -17,62 +15,30 @@ from .dates import (
     parse_date,
     years_of,
 )
+from .identifying import LEARNT, SPECIFIC_CHARACTER_SET, Identity, Learnt
 from .invented import InventedNames
 from .mapping import KeyedMapping
 from .profile import Assignment, Option, Profile
 
-SPECIFIC_CHARACTER_SET = 0x00080005
 STUDY_DATE, STUDY_TIME = 0x00080020, 0x00080030
 PATIENT_NAME, PATIENT_ID, PATIENT_BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 PATIENT_AGE, STUDY_INSTANCE_UID = 0x00101010, 0x0020000D
 
-_NAMES = (
-    0x00080090,  # ReferringPhysicianName
-    0x0008009C,  # ConsultingPhysicianName
-    0x00081048,  # PhysiciansOfRecord
-    0x00081050,  # PerformingPhysicianName
-    0x00081060,  # NameOfPhysiciansReadingStudy
-    0x00081070,  # OperatorsName
-    PATIENT_NAME,
-    0x00101001,  # OtherPatientNames
-    0x00101005,  # PatientBirthName
-    0x00101060,  # PatientMotherBirthName
-    0x00102297,  # ResponsiblePerson
-    0x00321032,  # RequestingPhysician
-)
-_IDENTIFIERS = (
-    0x00080050,  # AccessionNumber
-    PATIENT_ID,
-    0x00101000,  # OtherPatientIDs
-    0x00101040,  # PatientAddress
-    0x00101090,  # MedicalRecordLocator
-    0x00101050,  # InsurancePlanIdentification
-    0x00102154,  # PatientTelephoneNumbers
-    0x00380010,  # AdmissionID
-    0x00380060,  # ServiceEpisodeID
-    0x00402016,  # PlacerOrderNumberImagingServiceRequest
-    0x00402017,  # FillerOrderNumberImagingServiceRequest
-)
 _DATES_OF_THE_STUDY = (
     STUDY_DATE,
     0x00080021,  # SeriesDate
     0x00080022,  # AcquisitionDate
     0x00080023,  # ContentDate
 )
-WITH_IDENTIFIERS_INSIDE = (
-    0x00101002,  # OtherPatientIDsSequence
-    0x04000561,  # OriginalAttributesSequence
-)
-"""Sequences that tell more names and ids of the patient."""
-IDENTIFYING_TAGS = (
-    SPECIFIC_CHARACTER_SET,
-    *_NAMES,
-    *_IDENTIFIERS,
-    PATIENT_BIRTH_DATE,
-    PATIENT_AGE,
-    *_DATES_OF_THE_STUDY,
-    STUDY_TIME,
-    *WITH_IDENTIFIERS_INSIDE,
+IDENTIFYING_TAGS = frozenset(
+    {
+        SPECIFIC_CHARACTER_SET,
+        *LEARNT,
+        PATIENT_BIRTH_DATE,
+        PATIENT_AGE,
+        *_DATES_OF_THE_STUDY,
+        STUDY_TIME,
+    }
 )
 """Top-level elements that make up a `PatientContext`; equal values may share one."""
 
@@ -107,25 +73,22 @@ def patient_context(
     assignment: Assignment,
     mapping: KeyedMapping,
     values: dict[int, bytes],
-    inside: Sequence[tuple[int, bytes]] = (),
+    inside: tuple[Learnt, ...] = (),
 ) -> PatientContext:
     """Works out the context from the raw values of `IDENTIFYING_TAGS` and StudyInstanceUID.
 
-    `inside` are values of `identifiers_inside`, which the cleaner has to know too.
+    `inside` are the values of `learnt_inside`, which the cleaner has to know too.
     """
     source_charset = charset(values.get(SPECIFIC_CHARACTER_SET, b"").strip(b" \0"))
 
     def text(tag: int) -> str:
         return source_charset.decode(values.get(tag, b"")).strip(" \0")
 
-    names = [text(tag) for tag in _NAMES]
-    identifiers = [part for tag in _IDENTIFIERS for part in text(tag).split("\\")]
-    for tag, raw in inside:
-        found = source_charset.decode(raw).strip(" \0")
-        if tag in _NAMES:
-            names.append(found)
-        elif tag in _IDENTIFIERS:
-            identifiers += found.split("\\")
+    identity = Identity()
+    identity.learn(values.items(), source_charset)
+    identity.learn_inside(inside, source_charset)
+    if Option.RETAIN_INSTITUTION_IDENTITY in profile.options:
+        identity.institutions.clear()
     birth = parse_date(text(PATIENT_BIRTH_DATE))
     patient_key = text(PATIENT_ID)
     if not patient_key:  # without an id the name and birth date, without these the study
@@ -155,23 +118,18 @@ def patient_context(
         source_charset=source_charset,
         charset=target_charset,
         offset=offset,
-        cleaner=Cleaner(names=names, identifiers=identifiers, birth_date=birth),
+        cleaner=Cleaner(
+            names=identity.names,
+            identifiers=identity.identifiers,
+            birth_date=birth,
+            numbers=identity.numbers,
+            addresses=identity.addresses,
+            institutions=identity.institutions,
+        ),
         invented=InventedNames(
-            mapping.digest("names", patient_key).hex(), set().union(*map(name_words, names))
+            mapping.digest("names", patient_key).hex(),
+            set().union(*map(name_words, identity.names)),
         ),
         age=age,
         over_89=over_89,
     )
-
-
-def identifiers_inside(buffer: bytes, elements: Sequence[Element]) -> list[tuple[int, bytes]]:
-    """Tags and raw values of leaves in the sequences that hold more identifiers of the patient."""
-    pending = [element for element in elements if element.tag in WITH_IDENTIFIERS_INSIDE]
-    found = []
-    while pending:
-        element = pending.pop()
-        if element.items is None:
-            found.append((element.tag, buffer[element.value : element.end]))
-        else:
-            pending += [inner for item in element.items.items for inner in item.elements]
-    return found

@@ -29,6 +29,7 @@ from .codec import (
 from .engine import Rewriter, RuleBook, Trace
 from .errors import ExcludedModality, TruncatedDataset
 from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
+from .identifying import Learnt, learnt_inside
 from .leak_gate import LeakGate
 from .leak_rules import OutgoingRules
 from .mapping import KeyedMapping
@@ -36,7 +37,6 @@ from .patient import (
     IDENTIFYING_TAGS,
     STUDY_INSTANCE_UID,
     PatientContext,
-    identifiers_inside,
     patient_context,
 )
 from .pixel_copy import (
@@ -88,14 +88,14 @@ class Pseudonymizer:
         self.assignment = assignment
         self._mapping = KeyedMapping(profile.secret)
         self._rule_books: dict[str, RuleBook] = {}
-        self._contexts: OrderedDict[tuple[bytes, ...], PatientContext] = OrderedDict()
+        self._contexts: OrderedDict[_ContextKey, PatientContext] = OrderedDict()
         self._gate = LeakGate(
             check_uids=Option.RETAIN_UIDS not in profile.options,
             rules=OutgoingRules.of(profile, assignment.pseudonym),
         )
 
     def map_uid(self, uid: str) -> str:
-        """`2.25.<integer>` for a UID; well-known UIDs (1.2.840.10008.*) stay, and all of them
+        """`2.25.<integer>` for a UID; UIDs of the standard (PS3.6 Annex A) stay, and all of them
         where the profile retains UIDs."""
         if Option.RETAIN_UIDS in self.profile.options:
             return uid
@@ -239,10 +239,10 @@ class Pseudonymizer:
     def _context(
         self, values: dict[int, bytes], buffer: bytes, elements: list[Element]
     ) -> PatientContext:
-        key = tuple(values.get(tag, b"") for tag in _CONTEXT_KEY)
+        inside = learnt_inside(buffer, elements)
+        key = (inside, *(item for item in values.items() if item[0] in _CONTEXT_KEY))
         context = self._contexts.get(key)
         if context is None:
-            inside = identifiers_inside(buffer, elements)
             context = patient_context(self.profile, self.assignment, self._mapping, values, inside)
             self._contexts[key] = context
             if len(self._contexts) > _CONTEXT_LIMIT:
@@ -250,7 +250,8 @@ class Pseudonymizer:
         return context
 
 
-_CONTEXT_KEY = (*IDENTIFYING_TAGS, STUDY_INSTANCE_UID)
+_ContextKey = tuple[tuple[Learnt, ...] | tuple[int, bytes], ...]
+_CONTEXT_KEY = IDENTIFYING_TAGS | {STUDY_INSTANCE_UID}
 _WANTED = frozenset(
     {*_CONTEXT_KEY, *TRIAL_TAGS, *WANTED_OF_PIXELS, _SOP_INSTANCE_UID, _SERIES_INSTANCE_UID}
 )

@@ -1,8 +1,9 @@
 """Chooses the rule of every attribute under a profile: options, table, then the rest.
 
-The rest are attributes that the table does not name. They stay unless their nature forbids it:
-private and unknown elements and overlays go, UIDs are mapped, dates shifted, names of persons
-emptied, and text is searched for the identifiers of the patient.
+The rest are attributes that the table does not name. Some identify and are listed as
+`supplements`. The others stay unless their nature forbids it: private and unknown elements and
+overlays go, UIDs are mapped, dates shifted, names of persons emptied, and text is searched for the
+identifiers of the patient.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .actions import Action, Rule
 from .burned_in import ENCAPSULATED_DOCUMENT, is_document
 from .codec import vr_of_tag
 from .iod_types import PlainAction, resolve
-from .options import OptionAction, deciding_option
+from .options import OptionAction, deciding_option, is_descriptor
 from .own_actions import KEEP, REMOVE, rule_of
 from .own_rules import OwnRule
 from .patient import (
@@ -27,6 +28,7 @@ from .patient import (
     PatientContext,
 )
 from .profile import Option, Profile
+from .supplements import SUPPLEMENTS
 from .table import basic_action
 
 PRIVATE = Rule(Action.REMOVE, look=True)
@@ -181,6 +183,8 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
         return UNKNOWN, "Unknown to the data dictionary"
     if tag >> 24 in (0x50, 0x60):
         return REMOVE, "Curve or overlay"
+    if tag in SUPPLEMENTS:
+        return _supplemented(profile, tag, vr)
     if tag >> 16 == 0x0002 and vr in (b"OB", b"AE"):
         return REMOVE, f"{_BEYOND_THE_TABLE}: private information of a file or address of a system"
     if vr == b"UI":
@@ -204,3 +208,15 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
         rule = Rule(Action.CLEAN, cleaning)
         return rule, f"{_BEYOND_THE_TABLE}: text without the patient's identifiers"
     return KEEP, f"{_BEYOND_THE_TABLE}: technical"
+
+
+def _supplemented(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
+    supplement = SUPPLEMENTS[tag]
+    words = f"{_BEYOND_THE_TABLE}: {supplement.reason}"
+    if supplement.retained_by and supplement.retained_by in profile.options:
+        return KEEP, f"{_BEYOND_THE_TABLE}: {OF_AN_OPTION[supplement.retained_by]}"
+    if Option.CLEAN_DESCRIPTORS in profile.options and is_descriptor(keyword_for_tag(tag), vr):
+        cleaned = _cleaned(tag, vr, supplement.action)
+        if cleaned is not None:
+            return cleaned, OF_AN_OPTION[Option.CLEAN_DESCRIPTORS]
+    return _basic(tag, vr, supplement.action), words

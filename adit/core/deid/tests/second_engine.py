@@ -74,6 +74,17 @@ REASONS: dict[Kind, str] = {
 }
 
 
+_BEYOND_THE_SAMPLES = (
+    "What the samples do not show:",
+    "",
+    "- A private SOP Class UID or transfer syntax stays, here and there: it names a format, and",
+    "  without it an object could be neither stored nor read. ADIT keeps it by the attribute;",
+    "  UIDs of instances are mapped even under the root of the standard, unless PS3.6 lists them.",
+    "- Attributes that identify and that the table does not name are removed by ADIT and kept by",
+    "  dicom-anonymizer: see `adit/core/deid/supplements.py`.",
+)
+
+
 def samples() -> Iterator[Dataset]:
     """Headers of all readable sample files, as they are in explicit little endian."""
     for path in sample_files():
@@ -140,6 +151,7 @@ def document(found: dict[Kind, set[str]]) -> str:
     for kind in sorted(found):
         names = ", ".join(sorted(found[kind]))
         lines.append(f"| {' | '.join(kind)} | {names} | {REASONS.get(kind, 'UNEXPLAINED')} |")
+    lines += ["", *_BEYOND_THE_SAMPLES]
     return "\n".join(lines) + "\n"
 
 

@@ -49,12 +49,15 @@ OPTIONS: dict[Option, Words] = {
     Option.CLEAN_DESCRIPTORS: Words(
         "Clean descriptions",
         "Short descriptions of studies, series and protocols stay without what identifies the "
-        "patient; free text goes. Without this option the descriptions go as well.",
+        "patient, without the institution's name and without anything that looks like a date, a "
+        "phone or a long number; free text goes. Without this option the descriptions go as well.",
     ),
     Option.CLEAN_STRUCTURED_CONTENT: Words(
         "Clean structured reports",
-        "The content of structured reports stays without identifying items. Allow the modality SR "
-        "below, or no report is transferred.",
+        "The content of structured reports stays item by item: measurements and codes as they are, "
+        "names invented, dates and UIDs treated as everywhere, and every text replaced by a keyed "
+        "code, since no rule can check what somebody wrote. Allow the modality SR below, or no "
+        "report is transferred.",
     ),
     Option.CLEAN_GRAPHICS: Words(
         "Clean graphics",
@@ -64,8 +67,9 @@ OPTIONS: dict[Option, Words] = {
     Option.CLEAN_PIXEL_DATA: Words(
         "Blank known regions of the image",
         "Where a device region below fits, its boxes are blanked in every frame; in ultrasound "
-        "images, so is all that lies outside of the regions that they declare. Compressed images "
-        "are written uncompressed then.",
+        "images, so is all that lies outside of the regions that they declare. An ultrasound image "
+        "that declares no regions is not blanked and counts as uncleaned, and text that somebody "
+        "typed inside of a region stays. Compressed images are written uncompressed then.",
     ),
 }
 

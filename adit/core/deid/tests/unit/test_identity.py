@@ -171,3 +171,22 @@ def test_curves_and_overlays_are_removed():
     after, _ = process_dataset(dataset)
 
     assert not [element for element in after if element.tag.group >> 8 in (0x50, 0x60)]
+
+
+def test_sop_classes_stay_whoever_defined_them_and_instances_never():
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = "1.3.6.1.4.1.5962.9.1"
+    reference.ReferencedSOPInstanceUID = "1.2.840.10008.4711.1"
+    dataset = ct_header(
+        SOPClassUID="1.3.6.1.4.1.5962.9.1",
+        SOPInstanceUID="1.2.840.10008.4711.2",
+        ReferencedImageSequence=Sequence([reference]),
+    )
+
+    after, _ = process_dataset(dataset)
+
+    assert after.SOPClassUID == "1.3.6.1.4.1.5962.9.1"
+    assert after.SOPInstanceUID.startswith("2.25.")
+    inner = after.ReferencedImageSequence[0]
+    assert inner.ReferencedSOPClassUID == "1.3.6.1.4.1.5962.9.1"
+    assert inner.ReferencedSOPInstanceUID.startswith("2.25.")

@@ -36,6 +36,13 @@ def test_well_known_uids_and_absent_uids_stay():
     assert mapping.uid("") == ""
 
 
+def test_a_uid_under_the_root_of_the_standard_that_it_does_not_list_is_mapped():
+    mapping = KeyedMapping(SECRET)
+
+    assert mapping.uid("1.2.840.10008.1.4.1.1") == "1.2.840.10008.1.4.1.1"  # Talairach frame
+    assert mapping.uid("1.2.840.10008.4711.20240131.7").startswith("2.25.")
+
+
 @given(st.text(min_size=1), st.integers(1, 16))
 def test_an_identifier_has_the_asked_length_in_letters_and_digits(value: str, length: int):
     identifier = KeyedMapping(SECRET).identifier(value, length)

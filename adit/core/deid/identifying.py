@@ -1,0 +1,184 @@
+"""Which attributes of an object tell names, ids and addresses that the cleaner has to know.
+
+They are learnt wherever they stand, in sequences too, by what the data dictionary or the object
+itself says of them, and from raw bytes: a peer may write an id in a VR of bytes, with control
+characters, or in UTF-16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydicom.datadict import dictionary_VR, keyword_dict
+
+from .charset import Charset, charset
+from .codec import Element
+
+SPECIFIC_CHARACTER_SET = 0x00080005
+
+NAMES = frozenset(tag for tag in keyword_dict.values() if dictionary_VR(tag) == "PN")
+"""Names of persons, of every kind."""
+IDENTIFIERS = frozenset(
+    {
+        0x00080050,  # AccessionNumber
+        0x00080094,  # ReferringPhysicianTelephoneNumbers
+        0x00100020,  # PatientID
+        0x00100033,  # PatientBirthDateInAlternativeCalendar
+        0x00100034,  # PatientDeathDateInAlternativeCalendar
+        0x00101000,  # OtherPatientIDs
+        0x00101050,  # InsurancePlanIdentification
+        0x00101090,  # MedicalRecordLocator
+        0x00102154,  # PatientTelephoneNumbers
+        0x00102155,  # PatientTelecomInformation
+        0x00120040,  # ClinicalTrialSubjectID
+        0x00120042,  # ClinicalTrialSubjectReadingID
+        0x00380010,  # AdmissionID
+        0x00380060,  # ServiceEpisodeID
+        0x00401103,  # PersonTelephoneNumbers
+        0x00401104,  # PersonTelecomInformation
+        0x00402006,  # PlacerOrderNumberImagingServiceRequestRetired
+        0x00402007,  # FillerOrderNumberImagingServiceRequestRetired
+        0x00402016,  # PlacerOrderNumberImagingServiceRequest
+        0x00402017,  # FillerOrderNumberImagingServiceRequest
+    }
+)
+"""Ids of the patient and the order, and phones."""
+NUMBERS = frozenset(
+    {
+        0x00200010,  # StudyID
+        0x00400009,  # ScheduledProcedureStepID
+        0x00400253,  # PerformedProcedureStepID
+        0x00401001,  # RequestedProcedureID
+        0x00401006,  # PlacerOrderNumberProcedure
+        0x00401007,  # FillerOrderNumberProcedure
+    }
+)
+"""Ids of orders and steps, which are often counted from one: only long ones mean something."""
+ADDRESSES = frozenset(
+    {
+        0x00080092,  # ReferringPhysicianAddress
+        0x00101040,  # PatientAddress
+        0x00102152,  # RegionOfResidence
+        0x00380400,  # PatientInstitutionResidence
+        0x00401102,  # PersonAddress
+    }
+)
+INSTITUTIONS = frozenset(
+    {
+        0x00080080,  # InstitutionName
+        0x00080081,  # InstitutionAddress
+        0x00081040,  # InstitutionalDepartmentName
+    }
+)
+LEARNT = NAMES | IDENTIFIERS | NUMBERS | ADDRESSES | INSTITUTIONS
+_WITHOUT_PERSONS = frozenset(
+    {
+        0x30060039,  # ROIContourSequence
+        0x52009229,  # SharedFunctionalGroupsSequence
+        0x52009230,  # PerFrameFunctionalGroupsSequence
+    }
+)
+"""Large sequences of numbers, not walked."""
+
+
+class Learnt(NamedTuple):
+    """A raw value of an item, with the character set that the item declares (empty: none)."""
+
+    tag: int
+    raw: bytes
+    declared: bytes
+
+
+def learnt_inside(buffer: bytes, elements: Sequence[Element]) -> tuple[Learnt, ...]:
+    """Values that identify, from all sequences of a data set."""
+    pending = [
+        (element, b"")
+        for element in elements
+        if element.items is not None and element.tag not in _WITHOUT_PERSONS
+    ]
+    found: list[Learnt] = []
+    while pending:
+        element, outer = pending.pop()
+        assert element.items is not None
+        for item in element.items.items:
+            declared = outer
+            for tag, vr, _, value, end, items in item.elements:
+                if items is not None:
+                    if tag not in _WITHOUT_PERSONS:
+                        pending.append((Element(tag, vr, 0, value, end, items), declared))
+                elif tag in LEARNT or vr == b"PN":
+                    if value < end:
+                        found.append(Learnt(tag, buffer[value:end], declared))
+                elif tag == SPECIFIC_CHARACTER_SET:
+                    declared = buffer[value:end].strip(b" \0")
+    return tuple(found)
+
+
+@dataclass
+class Identity:
+    """What an object tells about persons and institutions, as texts."""
+
+    names: list[str] = field(default_factory=list)
+    identifiers: list[str] = field(default_factory=list)
+    numbers: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    institutions: list[str] = field(default_factory=list)
+
+    def learn(self, values: Iterable[tuple[int, bytes]], by: Charset) -> None:
+        """Adds raw values of the top level."""
+        for tag, raw in values:
+            if tag in LEARNT and raw:
+                self._add(tag, raw, by)
+
+    def learn_inside(self, values: Iterable[Learnt], by: Charset) -> None:
+        """Adds raw values of items."""
+        for tag, raw, declared in values:
+            self._add(tag, raw, charset(declared) if declared else by)
+
+    def _add(self, tag: int, raw: bytes, by: Charset) -> None:
+        for text in readings(raw, by):
+            if tag in ADDRESSES:
+                self.addresses.append(text)
+            elif tag in INSTITUTIONS:
+                self.institutions.append(text)
+            elif tag in IDENTIFIERS:
+                self.identifiers += _ids(text)
+            elif tag in NUMBERS:
+                self.numbers += text.split("\\")
+            else:
+                self.names.append(text)
+
+
+def _ids(text: str) -> list[str]:
+    found = []
+    for value in text.split("\\"):
+        scheme, colon, rest = value.partition(":")
+        known = colon and scheme.strip().lower() in ("tel", "mailto", "fax", "sms", "https", "http")
+        value = rest if known else value
+        found.append(value)
+        digits = "".join(filter(str.isdigit, value))
+        if value.strip().startswith(("+", "00")) and len(digits) > 9:
+            found.append(digits[-8:])  # a phone without the country's code
+        mailbox, at, _ = value.partition("@")
+        if at and len(mailbox) > 5:
+            found.append(mailbox)
+    return found
+
+
+def readings(raw: bytes, by: Charset) -> list[str]:
+    """Texts that bytes may mean: in the declared character set, and in UTF-16 or UTF-8."""
+    text = by.decode(raw).strip(" \0")
+    found = [text] if text else []
+    inner = raw.strip(b" \0")
+    if b"\0" in inner:
+        for encoding in ("utf-16-le", "utf-16-be"):
+            body = raw[2:] if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else raw
+            found.append(body[: len(body) & ~1].decode(encoding, "ignore").strip(" \0"))
+    elif not raw.isascii():
+        try:
+            found.append(inner.decode("utf-8"))
+        except UnicodeDecodeError:
+            found.append(inner.decode("latin-1"))
+    return list(dict.fromkeys(found))
