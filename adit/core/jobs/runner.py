@@ -70,21 +70,23 @@ class TaskRunner:
         outcome: Outcome | None = None
         try:
             child = await _pool.take()
-            child.pipe.send(lease)
+            child.give(lease)
             outcome = await self._watch(lease, child)
         except asyncio.CancelledError:
             if child is not None:
                 await child.end()
+                child.goes_on = False
             await asyncio.shield(_in_database(leases.hand_back, lease))
             raise
         except OSError:
             # The child died before it got its task, or could not be started.
             logger.exception("No process for task %s", lease.task_id)
             outcome = Outcome("interrupted", "Its process could not be started.")
-        if child is not None and not child.done:
-            await child.end()
-        elif child is not None:
-            _pool.dismiss(child)
+        finally:
+            if child is not None:
+                if not child.done:
+                    await child.end()
+                _pool.give_back(child)
         if outcome is None and child is not None:
             outcome = Outcome("crashed", f"Its process {child.ending}.")
         assert outcome is not None
