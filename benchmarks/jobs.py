@@ -287,10 +287,8 @@ def measure_rate(owner, source, tree: psutil.Process, quick: bool) -> Found:
 
     from adit.core.models import DicomTask
 
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        backend = psutil.Process(cursor.fetchone()[0])
-    database = backend.parent()
+    connection.ensure_connection()
+    database = psutil.Process(connection.connection.info.backend_pid).parent()
     assert database is not None
     number = 300 if quick else 2000
     many = make_job(owner, source, number, kind="scripted")

@@ -105,9 +105,7 @@ def _connect() -> None:
         connection.ensure_connection()
 
 
-def _listen(
-    connection: Connection, inbox: queue.SimpleQueue[tuple[Lease, CancelToken]]
-) -> None:
+def _listen(connection: Connection, inbox: queue.SimpleQueue[tuple[Lease, CancelToken]]) -> None:
     """Pass on what the worker says. A "cancel" belongs to the lease that came before it."""
     cancel = CancelToken()
     try:

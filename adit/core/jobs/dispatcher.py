@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from adit.core.jobs import queue
 from adit.core.jobs.policy import Candidate, Slots, choose_tasks
@@ -62,17 +61,19 @@ def dispatch() -> int:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_DISPATCH_LOCK])
         # In this order: what is claimed meanwhile is seen at least once, so no slot is given away
         # twice.
-        handed_over = _handed_over()
+        weights = _weights()
+        handed_over = _handed_over(weights)
         running = running_tasks()
         slots = _slots(running)
-        candidates = [c for c in handed_over if c.priority is not None] + _waiting(slots)
+        candidates = [c for c in handed_over if c.priority is not None]
+        candidates += _waiting(slots, weights)
         chosen = choose_tasks(candidates, slots)
         stays = {candidate.task_id for candidate in chosen}
         gives_way = [c for c in handed_over if c.task_id not in stays]
         taken = _take_back(gives_way)
         # What could not be taken back runs, or is about to, and keeps its slot.
         kept = Counter(c.source_id for c in gives_way if c.task_id not in taken)
-        return sum(_hand_over(candidate) for candidate in _without(chosen, kept))
+        return _hand_over(_without(chosen, kept))
 
 
 def _slots(running: dict[int, dict[int, int]]) -> dict[int, Slots]:
@@ -98,19 +99,19 @@ def _weights() -> dict[str, list]:
     }
 
 
-def _handed_over() -> list[Candidate]:
+def _handed_over(weights: dict[str, list]) -> list[Candidate]:
     """What is in the queue and not begun with; without priority where its kind is suspended."""
     with connection.cursor() as cursor:
-        cursor.execute(_HANDED_OVER, _weights())
+        cursor.execute(_HANDED_OVER, weights)
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _waiting(slots: dict[int, Slots]) -> list[Candidate]:
+def _waiting(slots: dict[int, Slots], weights: dict[str, list]) -> list[Candidate]:
     """The first few that wait, of each job at each source that has room."""
     free = {pk: slot.free for pk, slot in slots.items() if slot.free and slot.is_open_for_urgent}
     if not free:
         return []
-    values = {**_weights(), "sources": list(free), "free": list(free.values())}
+    values = {**weights, "sources": list(free), "free": list(free.values())}
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, values)
         return [Candidate(*row) for row in cursor.fetchall()]
@@ -142,17 +143,29 @@ def _take_back(candidates: Sequence[Candidate]) -> set[int]:
     return taken
 
 
-def _hand_over(candidate: Candidate) -> bool:
-    """Put a task into the queue, or give its row there the right weight."""
-    if candidate.queue_job_id is not None:
-        if candidate.queue_priority != candidate.priority:
+_MARK = """
+UPDATE core_dicomtask AS task SET queued = statement_timestamp(), queue_job_id = made.row
+FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::bigint[]) AS row) AS made
+WHERE task.id = made.id
+"""
+
+
+def _hand_over(chosen: Sequence[Candidate]) -> int:
+    """Put tasks into the queue, give those there the right weight; returns how many are new."""
+    for candidate in chosen:
+        if candidate.queue_job_id and candidate.queue_priority != candidate.priority:
             queue.weigh(candidate.queue_job_id, candidate.priority)
-        return False
-    # Who holds the row changes the task and calls the dispatcher afterwards.
-    task = DicomTask.objects.filter(
-        pk=candidate.task_id, state=DicomTask.State.PENDING, queued=None
-    )
-    if not task.select_for_update(skip_locked=True).values_list("pk", flat=True).first():
-        return False
-    row = queue.defer_task(candidate.task_id, candidate.priority)
-    return bool(task.update(queued=Now(), queue_job_id=row))
+    priorities = {c.task_id: c.priority for c in chosen if c.queue_job_id is None}
+    if not priorities:
+        return 0
+    # Who holds a row changes the task and calls the dispatcher afterwards.
+    free = DicomTask.objects.filter(
+        pk__in=list(priorities), state=DicomTask.State.PENDING, queued=None
+    ).order_by()
+    held = set(free.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    new = [(pk, priority) for pk, priority in priorities.items() if pk in held]
+    if new:
+        rows = queue.defer_tasks(new)
+        with connection.cursor() as cursor:
+            cursor.execute(_MARK, [[pk for pk, _ in new], rows])
+    return len(new)
