@@ -23,16 +23,19 @@ _DISPATCH_LOCK = 4127001
 # Of each job at each source the first few are enough to choose from: one look into an index each,
 # however many tasks wait.
 _WAITING = """
-SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL, NULL
+SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL, NULL,
+    task.delivers_to_id
 FROM core_dicomjob AS job
 JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
              unnest(%(priorities)s::int[]) AS priority) AS weight
   ON weight.kind = job.kind AND weight.urgent = job.urgent
 CROSS JOIN (SELECT unnest(%(sources)s::bigint[]) AS id, unnest(%(free)s::int[]) AS free) AS source
 CROSS JOIN LATERAL (
-    SELECT id FROM core_dicomtask
+    SELECT id, delivers_to_id FROM core_dicomtask
     WHERE job_id = job.id AND source_id = source.id AND state = 'PENDING' AND queued IS NULL
       AND (not_before IS NULL OR not_before <= statement_timestamp())
+      AND (delivers_to_id IS NULL OR delivers_to_id <> ALL (
+          CASE WHEN job.urgent THEN %(closed_for_urgent)s::bigint[] ELSE %(closed)s::bigint[] END))
     ORDER BY id LIMIT source.free
 ) AS task
 WHERE job.state IN ('PENDING', 'IN_PROGRESS')
@@ -40,7 +43,7 @@ WHERE job.state IN ('PENDING', 'IN_PROGRESS')
 
 _HANDED_OVER = """
 SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority, task.queue_job_id,
-    row.priority
+    row.priority, task.delivers_to_id
 FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
@@ -111,7 +114,13 @@ def _waiting(slots: dict[int, Slots], weights: dict[str, list]) -> list[Candidat
     free = {pk: slot.free for pk, slot in slots.items() if slot.free and slot.is_open_for_urgent}
     if not free:
         return []
-    values = {**weights, "sources": list(free), "free": list(free.values())}
+    values = {
+        **weights,
+        "sources": list(free),
+        "free": list(free.values()),
+        "closed": [pk for pk, slot in slots.items() if not slot.is_open],
+        "closed_for_urgent": [pk for pk, slot in slots.items() if not slot.is_open_for_urgent],
+    }
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, values)
         return [Candidate(*row) for row in cursor.fetchall()]

@@ -42,13 +42,15 @@ class LeaseStatus(Enum):
 
 # Locks the job first, as everybody does who changes a task (`states.lock_job`).
 _LOOK = """
-SELECT job.id, job.state, job.kind, job.urgent, task.source_id,
-    server.is_suspended IS NOT FALSE OR EXISTS (
+SELECT job.id, job.state, job.kind, job.urgent,
+    server.is_suspended IS NOT FALSE OR destination.is_suspended IS TRUE OR EXISTS (
         SELECT 1 FROM core_jobkindsettings WHERE kind = job.kind AND is_suspended),
-    EXISTS (SELECT 1 FROM core_serverhours WHERE server_id = task.source_id)
+    ARRAY(SELECT DISTINCT server_id FROM core_serverhours
+          WHERE server_id IN (task.source_id, task.delivers_to_id))
 FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN core_dicomserver AS server ON server.dicomnode_ptr_id = task.source_id
+LEFT JOIN core_dicomserver AS destination ON destination.dicomnode_ptr_id = task.delivers_to_id
 WHERE task.id = %s FOR UPDATE OF job
 """
 
@@ -71,15 +73,16 @@ SELECT attempts, pg_notify(%(channel)s, %(job)s::text) FROM claimed
 def claim(task_id: int, worker: str) -> Lease | None:
     """Take a waiting task for `worker`; None where it is no longer to be run, or another has it.
 
-    Kind and source are looked at once more: the task may have been in the queue for long.
+    Kind, source and destination are looked at once more: it may have been in the queue for long.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOOK, [task_id])
         row = cursor.fetchone()
         if row is None or row[1] not in (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS):
             return None
-        job_id, job_state, kind, urgent, source_id, suspended, has_hours = row
-        if suspended or (has_hours and not rules_of([source_id])[source_id].lets_start(urgent)):
+        job_id, job_state, kind, urgent, suspended, with_hours = row
+        rules = rules_of(with_hours).values() if with_hours else ()
+        if suspended or not all(rule.lets_start(urgent) for rule in rules):
             # It goes back among those that wait; the reason is told by what forbids it.
             DicomTask.objects.filter(pk=task_id, state=State.PENDING).update(
                 queued=None, queue_job_id=None
