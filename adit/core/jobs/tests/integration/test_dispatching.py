@@ -179,7 +179,7 @@ def test_a_suspended_destination_holds_its_tasks_back_and_is_named(owner, destin
     destination.save()
     dispatch()
     assert not DicomTask.objects.filter(queued__isnull=False).exists()
-    assert reason(held) == "suspended: DESTINATION takes no new tasks"
+    assert reasons_for_waiting(held) == ["suspended: DESTINATION takes no new tasks"]
 
 
 def test_a_destination_outside_its_hours_holds_its_tasks_back(owner, destination, make_job):

@@ -115,10 +115,16 @@ def test_rows_of_the_queue_go_a_day_after_their_end():
     with connection.cursor() as cursor:
         for status, age in (("failed", "25 hours"), ("failed", "1 hour"), ("todo", "25 hours")):
             cursor.execute(
-                "INSERT INTO procrastinate_jobs (queue_name, task_name, status)"
-                " VALUES ('dicom', %s, %s)",
-                [f"{status} {age}", status],
+                "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('dicom', %s)",
+                [f"{status} {age}"],
             )
+            if status == "failed":
+                for step in ("doing", "failed"):
+                    cursor.execute(
+                        "UPDATE procrastinate_jobs SET status = %s"
+                        " WHERE id = (SELECT max(id) FROM procrastinate_jobs)",
+                        [step],
+                    )
             cursor.execute(
                 "UPDATE procrastinate_events SET at = now() - %s::interval"
                 " WHERE job_id = (SELECT max(id) FROM procrastinate_jobs)",
