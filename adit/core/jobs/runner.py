@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import socket
@@ -16,7 +17,7 @@ from adit.core.jobs.child_pool import Child, ChildPool
 from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.heartbeats import Heart
+from adit.core.jobs.heartbeats import Heart, Pulse
 from adit.core.jobs.leases import Beat, Lease, LeaseStatus
 from adit.core.jobs.policy import TimeLimits, overdue
 
@@ -59,12 +60,18 @@ class TaskRunner:
         lease = await _database.call(leases.claim, self._task_id, worker_name())
         if lease is None:
             return
+        # The lease is kept until the end is written down, be the database away meanwhile.
+        with _heart.keeps(lease) as pulse:
+            await self._conclude(lease, pulse, await self._work(lease, pulse))
+
+    async def _work(self, lease: Lease, pulse: Pulse) -> Outcome:
+        """Have a child work on the task; returns how that ended."""
         child: Child | None = None
         outcome: Outcome | None = None
         try:
             child = await _pool.take()
             child.give(lease)
-            outcome = await self._watch(lease, child)
+            outcome = await self._watch(lease, pulse, child)
         except asyncio.CancelledError:
             if child is not None:
                 await child.end()
@@ -80,10 +87,10 @@ class TaskRunner:
                 if not child.done:
                     await child.end()
                 _pool.give_back(child)
-        if outcome is None and child is not None:
+        if outcome is None:
+            assert child is not None
             outcome = Outcome("crashed", f"Its process {child.ending}.")
-        assert outcome is not None
-        await self._conclude(lease, outcome)
+        return outcome
 
     async def _wait_for_room(self) -> None:
         """Leave the task to others for a while; without haste, for all that wait come by."""
@@ -93,7 +100,7 @@ class TaskRunner:
         await _database.call(leases.postpone, self._task_id, disk.WAIT_SECONDS, reason)
         _dispatching.request()
 
-    async def _watch(self, lease: Lease, child: Child) -> Outcome | None:
+    async def _watch(self, lease: Lease, pulse: Pulse, child: Child) -> Outcome | None:
         """Keep the lease until the outcome is there; None where the process died without one."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
@@ -101,7 +108,7 @@ class TaskRunner:
         watch = _Stopwatch(loop.time())
         canceled_at: float | None = None
         try:
-            with _heart.keeps(lease) as pulse, revocations.heard(lease.task_id, _heart.beat_now):
+            with revocations.heard(lease.task_id, _heart.beat_now):
                 while True:
                     await _first(arrived, pulse.came)
                     if arrived.done():
@@ -122,8 +129,9 @@ class TaskRunner:
         finally:
             loop.remove_reader(child.pipe.fileno())
 
-    async def _conclude(self, lease: Lease, outcome: Outcome) -> None:
-        for wait in (0.5, 1, 2, 4, 8, 0):
+    async def _conclude(self, lease: Lease, pulse: Pulse, outcome: Outcome) -> None:
+        for wait in itertools.chain((0.5, 1, 2), itertools.repeat(4)):
+            pulse.look()
             try:
                 await _database.call(conclude, lease, outcome)
                 _dispatching.request()

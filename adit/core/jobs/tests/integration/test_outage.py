@@ -32,33 +32,9 @@ def ask(url, statement):
 
 @pytest.fixture
 def database(tmp_path_factory):
-    with EmbeddedPostgres(tmp_path_factory.mktemp("outage"), durable=False) as postgres:
+    # What it has committed must survive its being killed.
+    with EmbeddedPostgres(tmp_path_factory.mktemp("outage"), durable=True) as postgres:
         yield postgres
-
-
-@pytest.fixture
-def run(database, tmp_path):
-    """Start a program of ours on the database; what still runs is ended with the test."""
-    started = []
-
-    def start(*command, **options):
-        environment = {
-            **os.environ,
-            "DATABASE_URL": database.url,
-            "DJANGO_SETTINGS_MODULE": "adit.settings.test_jobs",
-            "WORK_DIR": str(tmp_path / "work"),
-            "TASK_LEASE_SECONDS": "10",
-        }
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, **options)
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.terminate()
-    for process in started:
-        process.wait(60)
 
 
 @pytest.fixture
@@ -80,6 +56,31 @@ def restart(database):
     yield restart
     for process in again:
         stop_process(process, signal.SIGINT, timeout=20)
+
+
+@pytest.fixture
+def run(database, restart, tmp_path):
+    """Start a program of ours on the database; what still runs ends before the database does."""
+    started = []
+
+    def start(*command, **options):
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database.url,
+            "DJANGO_SETTINGS_MODULE": "adit.settings.test_jobs",
+            "WORK_DIR": str(tmp_path / "work"),
+            "TASK_LEASE_SECONDS": "10",
+        }
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, **options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+    for process in started:
+        process.wait(60)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["stopped", "killed"])
