@@ -120,8 +120,8 @@ def fill(owner, source, jobs: int, tasks: int, instances: int) -> None:
         job_table = SelectiveTransferJob._meta.db_table
         task_table = SelectiveTransferTask._meta.db_table
         cursor.execute(
-            f"INSERT INTO {job_table} (dicomjob_ptr_id, trial_protocol_id, trial_protocol_name)"
-            " SELECT unnest(%s::bigint[]), '', ''",
+            f"INSERT INTO {job_table} (dicomjob_ptr_id, trial_protocol_id, trial_protocol_name,"
+            " convert_to_nifti) SELECT unnest(%s::bigint[]), '', '', false",
             [ids],
         )
         per_job = max(1, tasks // jobs)
@@ -146,10 +146,10 @@ def fill(owner, source, jobs: int, tasks: int, instances: int) -> None:
         cursor.execute(
             "INSERT INTO core_seriestransfer (task_id, series_instance_uid,"
             " new_series_instance_uid, modality, description, state, reason, instances_named,"
-            " expected, received, sent, confirmed, excluded, held, failed, bytes_received,"
-            " bytes_sent, instances)"
+            " expected, received, sent, confirmed, excluded, held, released,"
+            " discarded, failed, bytes_received, bytes_sent, instances, deid_counts, files)"
             " SELECT task, '1.2.3.' || task, '', 'CT', '', 'SUCCESS', '', true, 100, 100, 100, 100,"
-            " 0, 0, 0, 1000000, 1000000, %s FROM unnest(%s::bigint[]) AS task",
+            " 0, 0, 0, 0, 0, 1000000, 1000000, %s, '{}', '[]' FROM unnest(%s::bigint[]) AS task",
             [os.urandom(12_000), task_ids[: instances // 100]],
         )
         cursor.execute("ANALYZE")
