@@ -19,7 +19,6 @@ ALLOWED_HOSTS = env.words("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
-    "daphne",
     "adit.core.apps.CoreConfig",
     "adit.accounts.apps.AccountsConfig",
     "adit.audit.apps.AuditConfig",

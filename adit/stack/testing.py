@@ -1,10 +1,11 @@
 """Runs the test suite with a database of its own."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,13 @@ from adit.stack.packages import ensure_packages
 from adit.stack.postgres import EmbeddedPostgres
 from adit.stack.postgres_cluster import PostgresError
 from adit.stack.processes import bytecode_cache
+
+LANES = (
+    "not acceptance and not processes",
+    "processes and not acceptance",
+    "acceptance",
+)
+"""What runs beside each other when everything runs: expressions for pytest's `-m`."""
 
 
 def run_tests(root: Path, arguments: Sequence[str]) -> int:
@@ -28,40 +36,52 @@ def run_tests(root: Path, arguments: Sequence[str]) -> int:
     parent = root / ".adit" / "test"
     parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(parent)
-    postgres = EmbeddedPostgres(
-        Path(tempfile.mkdtemp(prefix="postgres-", dir=parent)), durable=False
-    )
-    postgres.folder.chmod(0o755)
+    if arguments:
+        with _postgres(parent) as url:
+            return _wait(_start(root, arguments, url))
+    return _all(root, parent)
+
+
+def _all(root: Path, parent: Path) -> int:
+    """Run everything, in lanes beside each other: most tests wait more than they compute.
+
+    What drives a browser has a lane of its own for another reason, too: Playwright keeps an event
+    loop in its thread, which tests of the database and of coroutines do not bear. Each lane has a
+    PostgreSQL of its own, because some tests crash theirs.
+    """
+    with contextlib.ExitStack() as stack:
+        lanes = []
+        for marks in LANES:
+            url = stack.enter_context(_postgres(parent))
+            # The first shows its progress, the others what they said at the end.
+            output = (
+                stack.enter_context(tempfile.TemporaryFile("w+", dir=parent)) if lanes else None
+            )
+            lanes.append((_start(root, ["-m", marks], url, output), output))
+        codes = []
+        for process, output in lanes:
+            codes.append(_wait(process))
+            if output is not None:
+                output.seek(0)
+                print(output.read(), flush=True)
+    return next((code for code in codes if code), 0)
+
+
+@contextlib.contextmanager
+def _postgres(parent: Path) -> Iterator[str]:
+    """A PostgreSQL for one run; yields its URL."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=parent))
+    folder.chmod(0o755)
+    postgres = EmbeddedPostgres(folder, durable=False)
     try:
         postgres.start()
-        if arguments:
-            return _pytest(root, arguments, postgres.url)
-        return _all(root, postgres.url)
+        yield postgres.url
     finally:
         postgres.remove()
 
 
-def _all(root: Path, database_url: str) -> int:
-    """Run everything: what drives a browser beside the rest.
-
-    Both wait more than they compute, and Playwright keeps an event loop in its thread, which
-    tests of the database and of coroutines do not bear.
-    """
-    with tempfile.TemporaryFile("w+", dir=root / ".adit" / "test") as browser_output:
-        browser = _start(root, ["-m", "acceptance"], database_url, browser_output)
-        code = _pytest(root, ["-m", "not acceptance"], database_url)
-        browser_code = _wait(browser)
-        browser_output.seek(0)
-        print(browser_output.read(), flush=True)
-    return code or browser_code
-
-
-def _pytest(root: Path, arguments: Sequence[str], database_url: str) -> int:
-    return _wait(_start(root, arguments, database_url, None))
-
-
 def _start(
-    root: Path, arguments: Sequence[str], database_url: str, output: IO[str] | None
+    root: Path, arguments: Sequence[str], database_url: str, output: IO[str] | None = None
 ) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,

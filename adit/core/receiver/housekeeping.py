@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from adit.core.models import ReceivedInstance, ReceivedReport, Receiver, RefusedSender
 
+from .addresses import ALIVE_SECONDS
 from .claims import OWNER_LOCK
 from .spool import Spool
 
@@ -140,6 +141,16 @@ def heartbeat(
         "heartbeat": Now(),
     }
     Receiver.objects.update_or_create(name=name, defaults=values)
+
+
+def is_named_alike(name: str, token: str) -> bool:
+    """Whether another receiver, with another spool, lives under that name.
+
+    Two of one name would each take the other's rows for its own that have lost their files.
+    """
+    alive = Now() - timedelta(seconds=ALIVE_SECONDS)
+    others = Receiver.objects.filter(name=name, takes=True, heartbeat__gt=alive)
+    return others.exclude(spool_token=token).exists()
 
 
 def stopped(name: str) -> None:

@@ -77,9 +77,21 @@ class Steward:
         return token
 
     def _begin(self, child: Child) -> bool:
-        """Wait for the database; False when the receiver is to stop before it came."""
+        """Wait for the database and for the name; False when the receiver is to stop before."""
+        warned = False
         while True:
             try:
+                if housekeeping.is_named_alike(self._config.name, self._token):
+                    if not warned:
+                        logger.error(
+                            "Another receiver named %s lives: give each a RECEIVER_NAME of its"
+                            " own. This one waits until the other ends.",
+                            self._config.name,
+                        )
+                    warned = True
+                    if child.wait(_START_PAUSE):
+                        return False
+                    continue
                 settled = 0 if self._first else housekeeping.SETTLED_SECONDS
                 housekeeping.sweep(self._config.name, self._spool, settled_seconds=settled)
                 self._make_list(AllowListMaker(self._config.further_senders))

@@ -16,7 +16,7 @@ import pytest
 from adit.stack.ports import wait_until
 from adit.stack.postgres import EmbeddedPostgres, PostgresError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 _OWNER = """
 import sys, time

@@ -12,7 +12,11 @@ from adit.core.jobs.tests.integration.test_worker import (  # noqa: F401
 from adit.core.models import DicomJob, DicomTask, JobArchive
 from adit.core.transfer.tests.integration.conftest import *  # noqa: F403
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 PASSWORD = "correct horse battery staple"
 

@@ -12,7 +12,11 @@ from adit.core.jobs.tests.integration.scripted import job_state, state_of, tasks
 from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomServer, DicomTask, TaskEvent
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 
 def ended(job):

@@ -17,7 +17,11 @@ from adit.core.jobs.tests.integration.small_studies import (
 from adit.core.models import DicomJob, DicomTask, TaskEvent
 from adit.test_pacs.double import PacsDouble
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 STUDIES = 200
 INSTANCES = 2

@@ -18,7 +18,11 @@ from adit.core.jobs.waiting import reasons_for_waiting
 from adit.core.models import DicomJob, DicomServer, DicomTask, ServerHours
 from adit.test_pacs.double import PacsDouble
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 
 @pytest.fixture

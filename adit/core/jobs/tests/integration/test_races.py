@@ -19,7 +19,11 @@ from adit.core.jobs.tests.integration.scripted import (
 )
 from adit.core.models import DicomJob, DicomServer, DicomTask
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 ROUNDS = range(8)
 

@@ -16,7 +16,11 @@ from adit.core.jobs.actions import cancel_job
 from adit.core.models import DicomTask, TaskEvent
 from adit.core.transfer.tests.integration.conftest import *  # noqa: F403
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 ROOT = Path(__file__).resolve().parents[5]
 

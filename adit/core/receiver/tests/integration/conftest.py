@@ -29,11 +29,12 @@ class ReceiverUnderTest:
     """`manage.py receiver` as a process that can be killed and started again."""
 
     def __init__(self, folder: Path, *, wrapper: tuple[str, ...] = (), **environment: str) -> None:
-        self.name = environment.get("RECEIVER_NAME", "receiver")
         self.ae_title = environment.get("RECEIVER_AE_TITLE", AE_TITLE)
         self.host = environment.get("STORE_SCP_HOST", "127.0.0.1")
-        self.spool = folder / "spool" / self.name
         self.port, self.transmit_port = free_port(), free_port()
+        # Several run beside each other, and none may take another's rows for its own.
+        self.name = environment.get("RECEIVER_NAME", f"receiver-{self.port}")
+        self.spool = folder / "spool" / self.name
         self._wrapper = wrapper
         settings = connection.settings_dict
         url = (
@@ -49,6 +50,7 @@ class ReceiverUnderTest:
             "FILE_TRANSMIT_PORT": str(self.transmit_port),
             "FILE_TRANSMIT_KEY": KEY,
             "RECEIVER_AE_TITLE": AE_TITLE,
+            "RECEIVER_NAME": self.name,
             "SPOOL_RESERVE_MB": "1",
             "RECEIVER_PROCESSES": "2",
             # Senders in tests call themselves as they like.
@@ -109,7 +111,7 @@ def receiver(
     for name in list(spool.names()):
         spool.remove(name)
     heartbeat(
-        "receiver",
+        receiver.name,
         host="127.0.0.1",
         port=receiver.transmit_port,
         spool=spool,

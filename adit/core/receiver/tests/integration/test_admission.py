@@ -13,7 +13,7 @@ from adit.stack.ports import wait_until
 
 from .conftest import AE_TITLE, ReceiverUnderTest, dcmtk
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 
 @pytest.fixture

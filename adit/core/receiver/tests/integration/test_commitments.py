@@ -14,7 +14,7 @@ from adit.core.receiver.commitments import ReceivedReports
 
 from .conftest import AE_TITLE, ReceiverUnderTest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 TRANSACTION = "1.2.3.99"
 

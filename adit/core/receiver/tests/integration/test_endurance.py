@@ -22,7 +22,7 @@ from adit.stack.ports import wait_until
 from .conftest import AE_TITLE, ReceiverUnderTest, Study, dcmtk, send
 from .test_inbox import expect, rows_of, take_all
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 
 def entry(name: str, **changes: object) -> Entry:
@@ -114,12 +114,13 @@ def test_connections_to_postgresql_are_bounded(mortal_receiver: ReceiverUnderTes
         sender.start()
     for sender in senders:
         sender.join()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        (number,) = cursor.fetchall()[0]
+    database = int(connection.settings_dict["PORT"])
+    number = sum(
+        bool(link.raddr) and link.raddr.port == database
+        for child in mortal_receiver.children()
+        for link in child.net_connections("tcp")
+    )
+    assert number
     assert number <= 2 + 2
     assert ReceivedInstance.objects.count() == 12 * 24
 

@@ -25,7 +25,7 @@ from adit.test_pacs import PacsDouble
 
 from .conftest import AE_TITLE, ReceiverUnderTest, Store, Study, dcmtk
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 # Not the name of the receiver that runs, which would keep correcting its address.
 BY_HAND = "by hand"

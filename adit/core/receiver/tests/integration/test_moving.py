@@ -21,7 +21,7 @@ from adit.test_pacs import Faults, PacsDouble
 
 from .conftest import AE_TITLE, ReceiverUnderTest, Study
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 LARGE = 300 << 20
 

@@ -14,10 +14,11 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from adit.core.dicom.part10 import read_part10
 from adit.core.models import ReceivedInstance, Receiver
+from adit.stack.ports import wait_until
 
 from .conftest import AE_TITLE, ReceiverUnderTest, Store, Study, dcmtk, send
 
-pytestmark = [pytest.mark.integration, pytest.mark.interop]
+pytestmark = [pytest.mark.integration, pytest.mark.processes, pytest.mark.interop]
 
 
 def test_it_answers_an_echo(receiver: ReceiverUnderTest):
@@ -30,7 +31,7 @@ def test_it_refuses_calls_for_somebody_else(receiver: ReceiverUnderTest):
 
 
 def test_it_says_where_it_is(receiver: ReceiverUnderTest):
-    row = Receiver.objects.get()
+    row = Receiver.objects.get(name=receiver.name)
     assert Path(row.spool_path) == receiver.spool
     assert row.file_transmit_port == receiver.transmit_port
 
@@ -180,9 +181,31 @@ def test_below_the_reserve_it_answers_a700(transactional_db, tmp_path: Path, hea
 
 
 def test_a_second_receiver_does_not_touch_the_spool_of_a_living_one(receiver: ReceiverUnderTest):
-    second = ReceiverUnderTest(receiver.spool.parents[1])
+    second = ReceiverUnderTest(receiver.spool.parents[1], RECEIVER_NAME=receiver.name)
     with pytest.raises(AssertionError, match="in use by another receiver"):
         second.start()
+
+
+def test_a_second_receiver_of_the_same_name_waits_for_the_end_of_the_first(
+    mortal_receiver: ReceiverUnderTest, tmp_path: Path, head: Study
+):
+    """It would take the rows of the first for its own that have lost their files."""
+    first = mortal_receiver
+    second = ReceiverUnderTest(tmp_path / "second", RECEIVER_NAME=first.name)
+    starting = threading.Thread(target=second.start)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "receiver.log").touch()
+    starting.start()
+    try:
+        wait_until(lambda: f"Another receiver named {first.name} lives" in second.log(), "it waits")
+        assert send(first, head).returncode == 0
+        assert ReceivedInstance.objects.count() == len(first.files()) == 24
+        first.stop()
+        starting.join(60)
+        assert send(second, head).returncode == 0
+    finally:
+        starting.join(60)
+        second.stop()
 
 
 def test_every_success_survives_a_kill(mortal_receiver: ReceiverUnderTest, large: Study):

@@ -21,7 +21,7 @@ from .certificates import Authority, Certificate
 from .conftest import AE_TITLE, KEY, ReceiverUnderTest, Study, dcmtk, send
 from .test_inbox import expect, take_all
 
-pytestmark = [pytest.mark.integration, pytest.mark.interop]
+pytestmark = [pytest.mark.integration, pytest.mark.processes, pytest.mark.interop]
 
 NAME = "0123456789abcdef0123456789abcdef.dcm"
 
@@ -69,7 +69,7 @@ def test_storescu_sends_by_tls_and_a_worker_takes_it_by_tls(
     done = send(secure_receiver, head, *map(str, tls_options(authority, peer)))
     assert done.returncode == 0, done.stdout
     assert ReceivedInstance.objects.count() == 24
-    assert len(Receiver.objects.get().file_transmit_fingerprint) == 64
+    assert len(Receiver.objects.get(name=secure_receiver.name).file_transmit_fingerprint) == 64
     with expect(ReceiverInbox(shared_spool=False), head) as stream:
         assert {one.sop_instance_uid for one in take_all(stream, 24)} == head.uids
     wait_until(lambda: secure_receiver.files() == [], "the spool is empty")

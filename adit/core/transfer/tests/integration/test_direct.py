@@ -9,7 +9,11 @@ from adit.core.transfer.tests.integration.test_transfer import records_of
 from adit.stack.orthanc_rest import Modality
 from adit.test_pacs.double import PacsDouble
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 # Fault of the source; how many of the 40 instances come directly, and what else is fetched.
 FAULTS = {

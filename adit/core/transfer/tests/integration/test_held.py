@@ -14,7 +14,11 @@ from adit.test_pacs.phantoms import PATIENTS, phantom_uid, study_instances
 
 from .conftest import ExampleStudy, part10
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 KEPT = {
     "own_rules": [

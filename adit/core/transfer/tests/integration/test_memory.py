@@ -11,7 +11,11 @@ from adit.core.models import DicomServer
 from adit.core.transfer.tests.integration.conftest import part10
 from adit.stack.memory import PeakMemory
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 __all__ = ["start_worker", "work_dir"]
 

@@ -22,7 +22,11 @@ from adit.core.transfer.tests.integration.test_transfer import records_of
 from adit.selective_transfer.models import SelectiveTransferJob
 from adit.test_pacs.double import PacsDouble
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 ALL = ("C-GET", "C-MOVE", "WADO-RS")
 DIMSE = ("C-GET", "C-MOVE")

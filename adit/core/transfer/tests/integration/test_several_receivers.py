@@ -26,7 +26,11 @@ from adit.test_pacs.phantoms import PATIENTS, study_instances
 
 from .conftest import part10, server_node
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 ROOT = Path(__file__).parents[5]
 STUDIES = 20

@@ -6,7 +6,11 @@ from adit.core.transfer.records import InstanceState, decode_records, encode_rec
 from adit.core.transfer.server_destination import ServerDestination
 from adit.test_pacs.comparison import compare_pseudonymised
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
 
 PROTOCOLS = {
     "C-GET": {"preferred_retrieve": "C-GET"},
