@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -40,6 +40,9 @@ START_SECONDS = 1.0
 TASKS_PER_SECOND = 50.0
 PAGE_QUERIES = 15
 PAGE_RATIO = 2.0
+
+# Of each figure what was measured, in words, and its ratio to what was wanted.
+Found = dict[str, tuple[str, float]]
 
 
 def prepare(url: str) -> dict[str, str]:
@@ -117,8 +120,8 @@ def fill(owner, source, jobs: int, tasks: int, instances: int) -> None:
         job_table = SelectiveTransferJob._meta.db_table
         task_table = SelectiveTransferTask._meta.db_table
         cursor.execute(
-            f"INSERT INTO {job_table} (dicomjob_ptr_id, trial_protocol_id, trial_protocol_name)"
-            " SELECT unnest(%s::bigint[]), '', ''",
+            f"INSERT INTO {job_table} (dicomjob_ptr_id, trial_protocol_id, trial_protocol_name,"
+            " convert_to_nifti) SELECT unnest(%s::bigint[]), '', '', false",
             [ids],
         )
         per_job = max(1, tasks // jobs)
@@ -143,10 +146,10 @@ def fill(owner, source, jobs: int, tasks: int, instances: int) -> None:
         cursor.execute(
             "INSERT INTO core_seriestransfer (task_id, series_instance_uid,"
             " new_series_instance_uid, modality, description, state, reason, instances_named,"
-            " expected, received, sent, confirmed, excluded, held, failed, bytes_received,"
-            " bytes_sent, instances)"
+            " expected, received, sent, confirmed, excluded, held, released,"
+            " discarded, failed, bytes_received, bytes_sent, instances, deid_counts, files)"
             " SELECT task, '1.2.3.' || task, '', 'CT', '', 'SUCCESS', '', true, 100, 100, 100, 100,"
-            " 0, 0, 0, 1000000, 1000000, %s FROM unnest(%s::bigint[]) AS task",
+            " 0, 0, 0, 0, 0, 1000000, 1000000, %s, '{}', '[]' FROM unnest(%s::bigint[]) AS task",
             [os.urandom(12_000), task_ids[: instances // 100]],
         )
         cursor.execute("ANALYZE")
@@ -174,12 +177,25 @@ def worker(environment: dict[str, str], concurrency: int) -> Iterator[psutil.Pro
 
 
 def cpu_of(tree: psutil.Process) -> float:
-    """CPU seconds of a process and its descendants."""
-    return sum(
-        times.user + times.system
-        for process in [tree, *tree.children(recursive=True)]
-        for times in [process.cpu_times()]
-    )
+    """CPU seconds of a process and its descendants, with those that have ended."""
+    return own_cpu(tree) + children_cpu(tree)
+
+
+def own_cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def children_cpu(tree: psutil.Process) -> float:
+    """CPU seconds of the descendants. Those that have ended count with the process that started
+    them, so one that ends between two looks may be missed for a moment, but never in a sum."""
+    seconds = 0.0
+    for process in [tree, *tree.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.children_user + times.children_system
+            seconds += times.user + times.system if process != tree else 0
+    return seconds
 
 
 def ended(job) -> bool:
@@ -210,19 +226,14 @@ def measure_pages(user, small, large) -> tuple[int, float]:
     return len(queries), timed(lambda: get(large), 15) / timed(lambda: get(small), 15)
 
 
-def measure(environment: dict[str, str], quick: bool) -> dict[str, tuple[str, float]]:
-    """What was measured, in words, and its ratio to what was wanted."""
+def measure_large_job(owner, source, quick: bool) -> Found:
+    """A job of 10 000 tasks in full tables: how long it takes to make, to derive, to show."""
     from django.db import transaction
 
-    from adit.core.factories import DicomServerFactory, UserFactory, grant_access
     from adit.core.jobs.actions import cancel_job
     from adit.core.jobs.states import derive_job_state, lock_job
-    from adit.core.models import DicomTask
 
-    found: dict[str, tuple[str, float]] = {}
-    owner = UserFactory(is_superuser=True, is_staff=True)
-    source = DicomServerFactory(name="SOURCE", max_tasks=16)
-    grant_access(owner.active_group, source, source=True, destination=True)
+    found: Found = {}
     jobs, instances = (100, 100_000) if quick else (1000, 1_000_000)
     fill(owner, source, jobs, 10 * jobs, instances)
 
@@ -244,32 +255,82 @@ def measure(environment: dict[str, str], quick: bool) -> dict[str, tuple[str, fl
     found["job_page_time"] = f"{ratio:.2f} times of 10 tasks", PAGE_RATIO / ratio
     for job in (large, small):
         cancel_job(owner, job.pk)
+    return found
 
+
+def measure_idle(tree: psutil.Process, quick: bool) -> Found:
+    """The processor time of a worker without work."""
+    time.sleep(3)
+    before, begin = cpu_of(tree), time.perf_counter()
+    time.sleep(10 if quick else 60)
+    share = (cpu_of(tree) - before) / (time.perf_counter() - begin)
+    return {"idle_cpu": (f"{100 * share:.2f} % of a core", IDLE_SHARE / max(share, 1e-6))}
+
+
+def measure_start(owner, source, quick: bool) -> Found:
+    """How long a task waits that nothing holds up."""
+    from adit.core.models import DicomTask
+
+    waits = []
+    for _ in range(5 if quick else 20):
+        job = make_job(owner, source, 1, kind="scripted")
+        wait_until(lambda job=job: ended(job), "a task", timeout=60)
+        task = DicomTask.objects.get(job=job)
+        assert task.start is not None
+        waits.append((task.start - task.created).total_seconds())
+    return {"start": (f"{max(waits):.3f} s at most", START_SECONDS / max(waits))}
+
+
+def measure_rate(owner, source, tree: psutil.Process, quick: bool) -> Found:
+    """How many tasks without work end in a second."""
+    from django.db import connection
+
+    from adit.core.models import DicomTask
+
+    connection.ensure_connection()
+    database = psutil.Process(connection.connection.info.backend_pid).parent()
+    assert database is not None
+    number = 300 if quick else 2000
+    many = make_job(owner, source, number, kind="scripted")
+    looks = {
+        "the worker": lambda: own_cpu(tree),
+        "its children": lambda: children_cpu(tree),
+        "PostgreSQL": lambda: cpu_of(database),
+    }
+    before, begin = [look() for look in looks.values()], time.perf_counter()
+    done = DicomTask.objects.filter(job=many, state="SUCCESS").count()
+    wait_until(lambda: ended(many), "many tasks", timeout=600, interval=0.1)
+    number -= done
+    rate = number / (time.perf_counter() - begin)
+    for (what, look), since in zip(looks.items(), before, strict=True):
+        print(f"processor time a task of {what}: {1000 * (look() - since) / number:.1f} ms")
+    return {"tasks_per_second": (f"{rate:.0f} /s", rate / TASKS_PER_SECOND)}
+
+
+PARTS = ("large_job", "idle", "start", "rate")
+
+
+def measure(environment: dict[str, str], quick: bool, parts: Collection[str]) -> Found:
+    """What was measured, in words, and its ratio to what was wanted."""
+    from adit.core.factories import DicomServerFactory, UserFactory, grant_access
+
+    found: Found = {}
+    owner = UserFactory(is_superuser=True, is_staff=True)
+    source = DicomServerFactory(name="SOURCE", max_tasks=16)
+    grant_access(owner.active_group, source, source=True, destination=True)
+    if "large_job" in parts:
+        found |= measure_large_job(owner, source, quick)
+    if not {"idle", "start", "rate"} & set(parts):
+        return found
     with worker(environment, 4) as tree:
         warm = make_job(owner, source, 20, kind="scripted")
         wait_until(lambda: ended(warm), "the first tasks", timeout=120)
-
-        time.sleep(3)
-        before, begin = cpu_of(tree), time.perf_counter()
-        time.sleep(10 if quick else 60)
-        share = (cpu_of(tree) - before) / (time.perf_counter() - begin)
-        found["idle_cpu"] = f"{100 * share:.2f} % of a core", IDLE_SHARE / max(share, 1e-6)
-
-        waits = []
-        for _ in range(5 if quick else 20):
-            job = make_job(owner, source, 1, kind="scripted")
-            wait_until(lambda job=job: ended(job), "a task", timeout=60)
-            task = DicomTask.objects.get(job=job)
-            assert task.start is not None
-            waits.append((task.start - task.created).total_seconds())
-        found["start"] = f"{max(waits):.3f} s at most", START_SECONDS / max(waits)
-
-        number = 300 if quick else 2000
-        begin = time.perf_counter()
-        many = make_job(owner, source, number, kind="scripted")
-        wait_until(lambda: ended(many), "many tasks", timeout=600)
-        rate = number / (time.perf_counter() - begin)
-        found["tasks_per_second"] = f"{rate:.0f} /s", rate / TASKS_PER_SECOND
+        if "idle" in parts:
+            found |= measure_idle(tree, quick)
+        if "start" in parts:
+            found |= measure_start(owner, source, quick)
+        if "rate" in parts:
+            found |= measure_rate(owner, source, tree, quick)
     return found
 
 
@@ -277,18 +338,22 @@ def main() -> int:
     """Measure all and compare with the targets."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the data, less time")
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", help="measure this part (may be given again)"
+    )
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="adit-benchmark-") as name,
         EmbeddedPostgres(Path(name) / "postgres") as postgres,
     ):
-        found = measure(prepare(postgres.url), options.quick)
+        found = measure(prepare(postgres.url), options.quick, options.only or PARTS)
     print(f"{'':24}{'measured':>32}{'ratio':>10}{'target':>8}")
     for title, (measured, ratio) in found.items():
         print(f"{title:24}{measured:>32}{ratio:10.2f}{TARGETS[title]:8.1f}")
     ratios = {title: round(ratio, 2) for title, (_, ratio) in found.items()}
-    passed = all(ratios[title] >= target for title, target in TARGETS.items())
-    print(json.dumps({"benchmark": "jobs", "ratios": ratios, "targets": TARGETS, "passed": passed}))
+    targets = {title: TARGETS[title] for title in ratios}
+    passed = all(ratios[title] >= target for title, target in targets.items())
+    print(json.dumps({"benchmark": "jobs", "ratios": ratios, "targets": targets, "passed": passed}))
     return 0 if passed else 1
 
 

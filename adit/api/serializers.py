@@ -159,32 +159,42 @@ class OutcomeSerializer(serializers.Serializer):
     )
 
 
-class ChoiceSerializer(serializers.Serializer):
-    """Which tasks of a job are meant: those listed, or all in a state."""
-
-    tasks = serializers.ListField(
+def _numbers(help_text: str) -> serializers.ListField:
+    return serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
         required=False,
         allow_empty=False,
         max_length=100_000,
+        help_text=help_text,
     )
+
+
+class ChoiceSerializer(serializers.Serializer):
+    """Which tasks of a job are meant: those listed, or all in a state."""
+
+    lines = _numbers("Their places in the job, from 1.")
+    tasks = _numbers("Their ids, instead of their lines.")
     state = serializers.ChoiceField(choices=DicomTask.State.choices, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("tasks" in attrs) == ("state" in attrs):
-            raise serializers.ValidationError("Give either `tasks` or `state`.")
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Give one of `lines`, `tasks` and `state`.")
         return attrs
 
 
 class RefusalSerializer(serializers.Serializer):
-    task = serializers.IntegerField()
+    """A task that was not changed. What the job does not have lacks its line or its id."""
+
+    task = serializers.IntegerField(allow_null=True)
+    line = serializers.IntegerField(allow_null=True)
     reason = serializers.CharField()
 
 
 class BulkSerializer(serializers.Serializer):
     """What became of the tasks."""
 
-    done = serializers.ListField(child=serializers.IntegerField())
+    done = serializers.ListField(child=serializers.IntegerField(), help_text="Their ids.")
+    done_lines = serializers.ListField(child=serializers.IntegerField(), help_text="Their lines.")
     refused = RefusalSerializer(many=True)
 
 

@@ -20,6 +20,12 @@ urlpatterns = [
         views.BulkAction.as_view(),
         name="bulk_action",
     ),
+    path("v1/jobs/<int:job_id>/tasks/<int:line>/", views.Task.as_view(), name="task"),
+    path(
+        "v1/jobs/<int:job_id>/tasks/<int:line>/actions/<slug:name>/",
+        views.LineAction.as_view(),
+        name="line_action",
+    ),
     path(
         "v1/tasks/<int:task_id>/actions/<slug:name>/",
         views.TaskAction.as_view(),

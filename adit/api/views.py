@@ -42,6 +42,10 @@ def _problems(*codes: int) -> dict[Any, Any]:
 
 _LIMIT = OpenApiParameter("limit", OpenApiTypes.INT, description="Entries on a page, up to 500.")
 _CURSOR = OpenApiParameter("cursor", description="As `next` and `previous` give it.")
+_LINE = OpenApiParameter(
+    "line", OpenApiTypes.INT, location="path", description="The task's place in its job, from 1."
+)
+_ACTION = OpenApiParameter("name", location="path", enum=list(TASK_ACTIONS))
 _TASK_STATE = OpenApiParameter("state", enum=DicomTask.State.values, description="Of the tasks.")
 
 
@@ -134,6 +138,22 @@ class Tasks(APIView):
         return paginator.get_paginated_response(serializer.data)
 
 
+class Task(APIView):
+    """One task, named as the pages name it: by its line in its job."""
+
+    @extend_schema(
+        operation_id="get_task",
+        summary="Get a task of a job",
+        parameters=[_LINE],
+        responses={200: TaskSerializer, **_problems(401, 404)},
+    )
+    def get(self, request: Request, job_id: int, line: int) -> Response:
+        job = _job(request.user, job_id)
+        found = get_object_or_404(_tasks(job), line=line)
+        (task,) = _with_waiting(job, [found])
+        return Response(TaskSerializer(task, context={"request": request}).data)
+
+
 class JobAction(APIView):
     """Do something to a job."""
 
@@ -153,23 +173,44 @@ class JobAction(APIView):
         return Response({"outcome": outcome, "state": state})
 
 
+def _act_on_task(request: Request, task_id: int, name: str) -> Response:
+    if name not in TASK_ACTIONS:
+        raise Http404
+    outcome = TASK_ACTIONS[name](request.user, task_id)  # type: ignore[arg-type]
+    state = DicomTask.objects.filter(pk=task_id).values_list("state", flat=True).first()
+    return Response({"outcome": outcome, "state": state})
+
+
+class LineAction(APIView):
+    """Do something to a task, named by its line in its job."""
+
+    @extend_schema(
+        operation_id="act_on_line",
+        summary="Do an action on a task of a job",
+        description="409 where the state of the task, or its job's, does not allow it.",
+        parameters=[_LINE, _ACTION],
+        request=None,
+        responses={200: OutcomeSerializer, **_problems(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, job_id: int, line: int, name: str) -> Response:
+        job = _job(request.user, job_id)
+        task = get_object_or_404(DicomTask.objects.only("pk"), job_id=job.pk, line=line)
+        return _act_on_task(request, task.pk, name)
+
+
 class TaskAction(APIView):
     """Do something to a task."""
 
     @extend_schema(
         operation_id="act_on_task",
-        summary="Do an action on a task",
+        summary="Do an action on a task, by its id",
         description="409 where the state of the task, or its job's, does not allow it.",
-        parameters=[OpenApiParameter("name", location="path", enum=list(TASK_ACTIONS))],
+        parameters=[_ACTION],
         request=None,
         responses={200: OutcomeSerializer, **_problems(401, 403, 404, 409)},
     )
     def post(self, request: Request, task_id: int, name: str) -> Response:
-        if name not in TASK_ACTIONS:
-            raise Http404
-        outcome = TASK_ACTIONS[name](request.user, task_id)  # type: ignore[arg-type]
-        state = DicomTask.objects.filter(pk=task_id).values_list("state", flat=True).first()
-        return Response({"outcome": outcome, "state": state})
+        return _act_on_task(request, task_id, name)
 
 
 class BulkAction(APIView):
@@ -180,7 +221,7 @@ class BulkAction(APIView):
         summary="Do an action on many tasks of a job",
         description="Tasks whose state does not allow it are refused, each with the reason; 409"
         " where none is left.",
-        parameters=[OpenApiParameter("name", location="path", enum=list(TASK_ACTIONS))],
+        parameters=[_ACTION],
         request=ChoiceSerializer,
         responses={200: BulkSerializer, **_problems(400, 401, 403, 404, 409)},
     )
@@ -191,30 +232,51 @@ class BulkAction(APIView):
         choice = ChoiceSerializer(data=request.data)
         choice.is_valid(raise_exception=True)
         chosen: Any = choice.validated_data
-        tasks, strangers = DicomTask.objects.filter(job_id=job.pk), []
-        if state := chosen.get("state"):
-            found = tasks.filter(state=state).order_by("line", "id")
-            ids = list(found.values_list("pk", flat=True))
-        else:
-            wanted = list(dict.fromkeys(chosen["tasks"]))
-            own = set(tasks.filter(pk__in=wanted).values_list("pk", flat=True))
-            ids = [pk for pk in wanted if pk in own]
-            strangers = [(pk, f"There is no task {pk}.") for pk in wanted if pk not in own]
+        lines = dict(DicomTask.objects.filter(job_id=job.pk).values_list("pk", "line"))
+        ids, unknown = _chosen(job, chosen, lines)
         outcome = act_on_tasks(request.user, name, ids)  # type: ignore[arg-type]
-        refused = [*outcome.refused, *strangers]
+        refused = [
+            {"task": pk, "line": lines[pk], "reason": reason} for pk, reason in outcome.refused
+        ]
+        refused += unknown
         if not outcome.done:
-            verb = TASK_ACTIONS[name].verb
-            raise Conflict(refused[0][1] if len(refused) == 1 else _nothing(verb, refused))
+            raise Conflict(_nothing(TASK_ACTIONS[name].verb, [one["reason"] for one in refused]))
         return Response(
             {
                 "done": outcome.done,
-                "refused": [{"task": pk, "reason": reason} for pk, reason in refused],
+                "done_lines": [lines[pk] for pk in outcome.done],
+                "refused": refused,
             }
         )
 
 
-def _nothing(verb: str, refused: list[tuple[int, str]]) -> str:
-    if not refused:
+def _chosen(
+    job: DicomJob, chosen: dict[str, Any], lines: dict[int, int]
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """The ids of the tasks that are meant, and a refusal for each that the job does not have."""
+    if state := chosen.get("state"):
+        found = DicomTask.objects.filter(job_id=job.pk, state=state).order_by("line", "id")
+        return list(found.values_list("pk", flat=True)), []
+    if "lines" in chosen:
+        by_line = {line: pk for pk, line in lines.items()}
+        wanted = list(dict.fromkeys(chosen["lines"]))
+        unknown = [
+            {"task": None, "line": line, "reason": f"There is no task {line} of job {job.pk}."}
+            for line in wanted
+            if line not in by_line
+        ]
+        return [by_line[line] for line in wanted if line in by_line], unknown
+    wanted = list(dict.fromkeys(chosen["tasks"]))
+    unknown = [
+        {"task": pk, "line": None, "reason": f"There is no task with the id {pk} in this job."}
+        for pk in wanted
+        if pk not in lines
+    ]
+    return [pk for pk in wanted if pk in lines], unknown
+
+
+def _nothing(verb: str, reasons: list[str]) -> str:
+    if not reasons:
         return f"There is no task to {verb}."
-    more = f" And {len(refused) - 3} more." if len(refused) > 3 else ""
-    return " ".join(reason for _, reason in refused[:3]) + more
+    more = f" And {len(reasons) - 3} more." if len(reasons) > 3 else ""
+    return " ".join(reasons[:3]) + more

@@ -102,7 +102,7 @@ class SelectiveTransferConsumer(AsyncWebsocketConsumer):
         source, query = prepared
         limit = settings.SELECTIVE_TRANSFER_RESULT_LIMIT
         find = self._find = LiveFind(
-            source.config, lambda operator: operator.find_studies(query, limit=limit)
+            source.id, source.config, lambda operator: operator.find_studies(query, limit=limit)
         )
         await self._say("started", number, source=source.name)
         self._spawn(number, self._show(number, source, find))
@@ -138,7 +138,7 @@ class SelectiveTransferConsumer(AsyncWebsocketConsumer):
             if number != self._number:
                 return
             query = Query(patient_id=study.patient_id, study_instance_uid=study.study_instance_uid)
-            find = LiveFind(source.config, lambda operator: operator.find_series(query))
+            find = LiveFind(source.id, source.config, lambda operator: operator.find_series(query))
             self._series.add(find)
             try:
                 found = [series async for batch in find.batches() for series in batch]

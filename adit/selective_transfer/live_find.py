@@ -17,6 +17,7 @@ from adit.core.dicom import (
     ResultStream,
     ServerConfig,
 )
+from adit.core.transfer.association_slots import AssociationSlots
 from adit.core.transfer.processor import local_config
 
 logger = logging.getLogger(__name__)
@@ -35,11 +36,15 @@ class LiveFind(Generic[T]):
     """
 
     def __init__(
-        self, server: ServerConfig, find: Callable[[DicomOperator], ResultStream[T]]
+        self,
+        server_id: int,
+        server: ServerConfig,
+        find: Callable[[DicomOperator], ResultStream[T]],
     ) -> None:
         self.error: DicomError | None = None
         self.truncated_by = ""
         self.count = 0
+        self._server_id = server_id
         self._server = server
         self._find = find
         self._cancel = CancelToken()
@@ -72,7 +77,12 @@ class LiveFind(Generic[T]):
         error: DicomError | None = None
         truncated_by = ""
         try:
-            with DicomOperator(self._server, local_config(), cancel=self._cancel) as operator:
+            with (
+                AssociationSlots.on_demand(
+                    self._server_id, self._server.name, self._cancel
+                ) as slots,
+                DicomOperator(self._server, local_config(slots), cancel=self._cancel) as operator,
+            ):
                 results = self._find(operator)
                 for result in results:
                     self._tell(self._take, result)

@@ -10,8 +10,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from adit.accounts.models import User
-from adit.core.dicom import DicomError, DicomOperator, Query
+from adit.core.dicom import CancelToken, DicomError, DicomOperator, Query
 from adit.core.models import DicomNode, DicomServer
+from adit.core.transfer.association_slots import AssociationSlots
 from adit.core.transfer.processor import local_config
 from adit.selective_transfer.basket import Basket
 from adit.selective_transfer.choice_fields import NamedChoiceField
@@ -78,7 +79,10 @@ class LookupForm(forms.Form):
         server = DicomServer.objects.get(pk=data["source"].pk)
         query = Query(patient_id=data["patient_id"], study_instance_uid=data["study_instance_uid"])
         try:
-            with DicomOperator(server.to_config(), local_config()) as operator:
+            with (
+                AssociationSlots.on_demand(server.pk, server.name, CancelToken()) as slots,
+                DicomOperator(server.to_config(), local_config(slots)) as operator,
+            ):
                 study = _find(operator, server, query, data["series_instance_uids"])
         except (DicomError, NotHeld) as err:
             return Basket([], [str(err)])

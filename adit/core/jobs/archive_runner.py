@@ -7,19 +7,17 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from adit.core.dicom import Canceled, CancelToken, DicomError, PermanentDicomError
 from adit.core.jobs import archives
 from adit.core.jobs.archives import ArchiveLease, State
+from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.leases import LeaseStatus
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.work_folder import work_folder
@@ -33,10 +31,12 @@ from adit.core.transfer.sink import in_words
 
 logger = logging.getLogger(__name__)
 
+_database = DatabaseThreads(1, "archive")
+
 
 async def run_archive(job_id: int, worker: str) -> None:
     """Assemble the archive of a job if it is due, and remove its parts if nobody needs them."""
-    lease = await _in_database(archives.claim, job_id, worker)
+    lease = await _database.call(archives.claim, job_id, worker)
     if lease is not None:
         cancel = CancelToken()
         working = asyncio.create_task(asyncio.to_thread(assemble, lease, cancel))
@@ -45,17 +45,9 @@ async def run_archive(job_id: int, worker: str) -> None:
         except asyncio.CancelledError:
             cancel.cancel()
             await asyncio.wait({working})
-            await asyncio.shield(_in_database(archives.hand_back, lease))
+            await asyncio.shield(_database.call(archives.hand_back, lease))
             raise
-    await _in_database(tidy, job_id)
-
-
-async def _in_database(function: Callable[..., Any], *args: Any) -> Any:
-    def call() -> Any:
-        close_old_connections()
-        return function(*args)
-
-    return await sync_to_async(call)()
+    await _database.call(tidy, job_id)
 
 
 async def _watch(lease: ArchiveLease, cancel: CancelToken, working: asyncio.Task[None]) -> None:
@@ -63,7 +55,7 @@ async def _watch(lease: ArchiveLease, cancel: CancelToken, working: asyncio.Task
     while not working.done():
         await asyncio.wait({working}, timeout=beat)
         with contextlib.suppress(DatabaseError):
-            if await _in_database(archives.renew, lease) is LeaseStatus.LOST:
+            if await _database.call(archives.renew, lease) is LeaseStatus.LOST:
                 cancel.cancel()
     await working
 

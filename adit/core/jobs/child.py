@@ -1,9 +1,12 @@
-"""The child process in which a task is worked on.
+"""The child process in which tasks are worked on, one after the other.
 
 It starts from a fork server that has the code loaded already, connects to the database and waits
-for its one task. It speaks with the worker through a pipe: the worker sends the lease and perhaps
-"cancel", the child sends its outcome. When the pipe breaks the worker is gone, and the child ends
-at once: another run will go on from what the ledger holds.
+for a task. It speaks with the worker through a pipe: the worker sends a lease and perhaps "cancel",
+the child sends its outcome. When the pipe breaks the worker is gone, and the child ends at once:
+another run will go on from what the ledger holds.
+
+A child that ended a task in good order takes another: a new process and a new connection would
+cost more than a small task itself. Any doubt ends it (see `_may_go_on`).
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ import contextlib
 import io
 import logging
 import os
+import queue
 import resource
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -31,31 +35,66 @@ class Outcome:
     `interrupted` (by our own side, the task is not to blame), `disk_full`, `lost`.
 
     `state` is the task's state for `done`, and for `transient` when no attempts are left.
+    `goes_on` says that the process waits for another task.
     """
 
     kind: str
     message: str = ""
     state: str = ""
     log: str = ""
+    goes_on: bool = False
+
+
+# After so many tasks, or so much more memory, a child gives way to a fresh one.
+_MOST_TASKS = 100
+_MOST_GROWTH = 64 * 1024 * 1024
+# The main thread, and the one that listens to the worker.
+_THREADS = 2
 
 
 def main(connection: Connection) -> None:
     """Entry point of the child process."""
     _connect()
-    try:
-        lease = connection.recv()
-    except (EOFError, OSError):
-        return
-    cancel = CancelToken()
-    threading.Thread(target=_listen, args=(connection, cancel), daemon=True).start()
+    inbox: queue.SimpleQueue[tuple[Lease, CancelToken]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
+    born_with = _memory()
+    for number in range(1, _MOST_TASKS + 1):
+        outcome = _run(*inbox.get())
+        goes_on = number < _MOST_TASKS and _may_go_on(outcome, born_with)
+        connection.send(replace(outcome, goes_on=goes_on))
+        if not goes_on:
+            break
+
+
+def _run(lease: Lease, cancel: CancelToken) -> Outcome:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
-    _limit_memory(settings.TASK_MEMORY_MB)
+    try:
+        _limit_memory(settings.TASK_MEMORY_MB)
+        kind, message, state = _work(lease, cancel)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    return Outcome(kind, message, state, stream.getvalue()[-100_000:])
 
-    kind, message, state = _work(lease, cancel)
-    connection.send(Outcome(kind, message, state, stream.getvalue()[-100_000:]))
+
+def _may_go_on(outcome: Outcome, born_with: int) -> bool:
+    """Whether nothing of the last task is left in this process that could trouble the next."""
+    from django.db import connection
+
+    return (
+        outcome.kind == "done"
+        and threading.active_count() <= _THREADS
+        and not connection.in_atomic_block
+        and _memory() - born_with < _MOST_GROWTH
+    )
+
+
+def _memory() -> int:
+    """Bytes that this process has in memory and shares with no file."""
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
+    return (int(resident) - int(shared)) * resource.getpagesize()
 
 
 def _connect() -> None:
@@ -66,16 +105,23 @@ def _connect() -> None:
         connection.ensure_connection()
 
 
-def _listen(connection: Connection, cancel: CancelToken) -> None:
+def _listen(connection: Connection, inbox: queue.SimpleQueue[tuple[Lease, CancelToken]]) -> None:
+    """Pass on what the worker says. A "cancel" belongs to the lease that came before it."""
+    cancel = CancelToken()
     try:
-        while connection.recv() == "cancel":
-            cancel.cancel()
+        while True:
+            message = connection.recv()
+            if message == "cancel":
+                cancel.cancel()
+            else:
+                cancel = CancelToken()
+                inbox.put((message, cancel))
     except (EOFError, OSError):
         os._exit(1)
 
 
 def _limit_memory(megabytes: int) -> None:
-    """Let this process allocate so much more than what it was born with.
+    """Let this process allocate so much more than what it has now.
 
     RLIMIT_DATA counts what is allocated and written to, not address space that is only mapped.
     """
@@ -89,7 +135,7 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _work(lease: Lease, cancel: CancelToken) -> tuple[str, str, str]:
-    from django.db import InterfaceError, OperationalError, close_old_connections, connection
+    from django.db import InterfaceError, OperationalError, close_old_connections
 
     from adit.core.jobs.registry import get_kind
     from adit.core.jobs.run import LeaseLost, TaskRun
@@ -129,5 +175,3 @@ def _work(lease: Lease, cancel: CancelToken) -> tuple[str, str, str]:
     except Exception as err:
         logger.exception("Unexpected error")
         return "permanent", f"Unexpected error ({type(err).__name__}); staff can read the log.", ""
-    finally:
-        connection.close()

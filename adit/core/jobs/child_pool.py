@@ -1,6 +1,7 @@
 """Child processes that are ready for a task before it comes.
 
-Each works on one task and ends. They start from a fork server that has no threads, so nothing is
+Each works on one task at a time, and ends after some or as soon as one did not end in good order
+(`child.main`). They start from a fork server that has no threads, so nothing is
 ever forked from the worker itself.
 """
 
@@ -17,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from adit.core.jobs import child
+from adit.core.jobs.leases import Lease
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["adit.core.jobs.preload"])
@@ -38,12 +40,23 @@ class Child:
     """A process and the worker's end of its pipe.
 
     Attributes:
-        done: whether it has told its outcome, so has nothing more to do.
+        done: whether it has told its outcome, so has nothing to do.
+        goes_on: whether it waits for another task then.
     """
 
     process: Any
     pipe: Connection
     done: bool = False
+    goes_on: bool = False
+
+    def give(self, lease: Lease) -> None:
+        """Give it a task.
+
+        Raises:
+            OSError: it is gone.
+        """
+        self.done = self.goes_on = False
+        self.pipe.send(lease)
 
     @property
     def ending(self) -> str:
@@ -55,7 +68,7 @@ class Child:
         """What the child has sent, once the pipe is readable; None where it died instead."""
         try:
             outcome = self.pipe.recv()
-            self.done = True
+            self.done, self.goes_on = True, outcome.goes_on
             return outcome
         except (EOFError, OSError):
             await _gone(self.process, _END_SECONDS)
@@ -105,26 +118,44 @@ class ChildPool:
     """Keeps some children ready.
 
     Args:
-        size: so many, besides those that work.
+        size: so many, with those that work; one more than tasks at once lets no task wait where a
+            child has ended.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._ready: deque[Child] = deque()
+        self._working = 0
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
         self._ending: set[asyncio.Task[None]] = set()
 
     async def take(self) -> Child:
-        """A child that waits for its lease."""
+        """A child that waits for its lease; `give_back` takes it, whatever becomes of it.
+
+        Raises:
+            OSError: none can be started.
+        """
         while self._ready:
             ready = self._ready.popleft()
-            self.fill()
             if ready.process.is_alive():
+                self._working += 1
                 return ready
             await ready.end()
+        started = await asyncio.to_thread(_start)
+        self._working += 1
+        return started
+
+    def give_back(self, child: Child) -> None:
+        """Keep a child that has done its work for another task, or see to its end."""
+        self._working -= 1
+        if child.goes_on and not self._closed and len(self._ready) + self._working < self._size:
+            self._ready.appendleft(child)
+        else:
+            ending = asyncio.create_task(child.end())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
         self.fill()
-        return await asyncio.to_thread(_start)
 
     def fill(self) -> None:
         """Start what is missing, in the background."""
@@ -132,7 +163,7 @@ class ChildPool:
             self._filling = asyncio.create_task(self._fill())
 
     async def _fill(self) -> None:
-        while (missing := self._size - len(self._ready)) > 0 and not self._closed:
+        while (missing := self._size - len(self._ready) - self._working) > 0 and not self._closed:
             starting = [asyncio.to_thread(_start) for _ in range(min(missing, _AT_ONCE))]
             for started in await asyncio.gather(*starting, return_exceptions=True):
                 if isinstance(started, Child):
@@ -140,12 +171,6 @@ class ChildPool:
                 else:
                     logger.error("A process cannot be started: %s", started)
                     await asyncio.sleep(1)
-
-    def dismiss(self, child: Child) -> None:
-        """See to the end of a child that has done its work, in the background."""
-        ending = asyncio.create_task(child.end())
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """End all."""

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from adit.core.jobs import queue
 from adit.core.jobs.policy import Candidate, Slots, choose_tasks
@@ -24,16 +23,19 @@ _DISPATCH_LOCK = 4127001
 # Of each job at each source the first few are enough to choose from: one look into an index each,
 # however many tasks wait.
 _WAITING = """
-SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL, NULL
+SELECT task.id, job.owner_id, source.id, job.urgent, weight.priority, NULL, NULL,
+    task.delivers_to_id
 FROM core_dicomjob AS job
 JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
              unnest(%(priorities)s::int[]) AS priority) AS weight
   ON weight.kind = job.kind AND weight.urgent = job.urgent
 CROSS JOIN (SELECT unnest(%(sources)s::bigint[]) AS id, unnest(%(free)s::int[]) AS free) AS source
 CROSS JOIN LATERAL (
-    SELECT id FROM core_dicomtask
+    SELECT id, delivers_to_id FROM core_dicomtask
     WHERE job_id = job.id AND source_id = source.id AND state = 'PENDING' AND queued IS NULL
       AND (not_before IS NULL OR not_before <= statement_timestamp())
+      AND (delivers_to_id IS NULL OR delivers_to_id <> ALL (
+          CASE WHEN job.urgent THEN %(closed_for_urgent)s::bigint[] ELSE %(closed)s::bigint[] END))
     ORDER BY id LIMIT source.free
 ) AS task
 WHERE job.state IN ('PENDING', 'IN_PROGRESS')
@@ -41,7 +43,7 @@ WHERE job.state IN ('PENDING', 'IN_PROGRESS')
 
 _HANDED_OVER = """
 SELECT task.id, job.owner_id, task.source_id, job.urgent, weight.priority, task.queue_job_id,
-    row.priority
+    row.priority, task.delivers_to_id
 FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
@@ -62,17 +64,19 @@ def dispatch() -> int:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_DISPATCH_LOCK])
         # In this order: what is claimed meanwhile is seen at least once, so no slot is given away
         # twice.
-        handed_over = _handed_over()
+        weights = _weights()
+        handed_over = _handed_over(weights)
         running = running_tasks()
         slots = _slots(running)
-        candidates = [c for c in handed_over if c.priority is not None] + _waiting(slots)
+        candidates = [c for c in handed_over if c.priority is not None]
+        candidates += _waiting(slots, weights)
         chosen = choose_tasks(candidates, slots)
         stays = {candidate.task_id for candidate in chosen}
         gives_way = [c for c in handed_over if c.task_id not in stays]
         taken = _take_back(gives_way)
         # What could not be taken back runs, or is about to, and keeps its slot.
         kept = Counter(c.source_id for c in gives_way if c.task_id not in taken)
-        return sum(_hand_over(candidate) for candidate in _without(chosen, kept))
+        return _hand_over(_without(chosen, kept))
 
 
 def _slots(running: dict[int, dict[int, int]]) -> dict[int, Slots]:
@@ -98,19 +102,25 @@ def _weights() -> dict[str, list]:
     }
 
 
-def _handed_over() -> list[Candidate]:
+def _handed_over(weights: dict[str, list]) -> list[Candidate]:
     """What is in the queue and not begun with; without priority where its kind is suspended."""
     with connection.cursor() as cursor:
-        cursor.execute(_HANDED_OVER, _weights())
+        cursor.execute(_HANDED_OVER, weights)
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _waiting(slots: dict[int, Slots]) -> list[Candidate]:
+def _waiting(slots: dict[int, Slots], weights: dict[str, list]) -> list[Candidate]:
     """The first few that wait, of each job at each source that has room."""
     free = {pk: slot.free for pk, slot in slots.items() if slot.free and slot.is_open_for_urgent}
     if not free:
         return []
-    values = {**_weights(), "sources": list(free), "free": list(free.values())}
+    values = {
+        **weights,
+        "sources": list(free),
+        "free": list(free.values()),
+        "closed": [pk for pk, slot in slots.items() if not slot.is_open],
+        "closed_for_urgent": [pk for pk, slot in slots.items() if not slot.is_open_for_urgent],
+    }
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, values)
         return [Candidate(*row) for row in cursor.fetchall()]
@@ -142,17 +152,29 @@ def _take_back(candidates: Sequence[Candidate]) -> set[int]:
     return taken
 
 
-def _hand_over(candidate: Candidate) -> bool:
-    """Put a task into the queue, or give its row there the right weight."""
-    if candidate.queue_job_id is not None:
-        if candidate.queue_priority != candidate.priority:
+_MARK = """
+UPDATE core_dicomtask AS task SET queued = statement_timestamp(), queue_job_id = made.row
+FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::bigint[]) AS row) AS made
+WHERE task.id = made.id
+"""
+
+
+def _hand_over(chosen: Sequence[Candidate]) -> int:
+    """Put tasks into the queue, give those there the right weight; returns how many are new."""
+    for candidate in chosen:
+        if candidate.queue_job_id and candidate.queue_priority != candidate.priority:
             queue.weigh(candidate.queue_job_id, candidate.priority)
-        return False
-    # Who holds the row changes the task and calls the dispatcher afterwards.
-    task = DicomTask.objects.filter(
-        pk=candidate.task_id, state=DicomTask.State.PENDING, queued=None
-    )
-    if not task.select_for_update(skip_locked=True).values_list("pk", flat=True).first():
-        return False
-    row = queue.defer_task(candidate.task_id, candidate.priority)
-    return bool(task.update(queued=Now(), queue_job_id=row))
+    priorities = {c.task_id: c.priority for c in chosen if c.queue_job_id is None}
+    if not priorities:
+        return 0
+    # Who holds a row changes the task and calls the dispatcher afterwards.
+    free = DicomTask.objects.filter(
+        pk__in=list(priorities), state=DicomTask.State.PENDING, queued=None
+    ).order_by()
+    held = set(free.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    new = [(pk, priority) for pk, priority in priorities.items() if pk in held]
+    if new:
+        rows = queue.defer_tasks(new)
+        with connection.cursor() as cursor:
+            cursor.execute(_MARK, [[pk for pk, _ in new], rows])
+    return len(new)

@@ -4,6 +4,7 @@ that it lost and changes nothing."""
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -14,7 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from adit.core.jobs.events import add_event
-from adit.core.jobs.notify import notify_job
+from adit.core.jobs.notify import JOB_CHANNEL, notify_job
 from adit.core.jobs.servers import rules_of
 from adit.core.jobs.states import derive_job_state, lock_job_state
 from adit.core.models import DicomJob, DicomTask, TaskEvent
@@ -41,55 +42,68 @@ class LeaseStatus(Enum):
 
 # Locks the job first, as everybody does who changes a task (`states.lock_job`).
 _LOOK = """
-SELECT job.id, job.state, job.kind, job.urgent, task.source_id,
-    server.is_suspended IS NOT FALSE OR EXISTS (
+SELECT job.id, job.state, job.kind, job.urgent,
+    server.is_suspended IS NOT FALSE OR destination.is_suspended IS TRUE OR EXISTS (
         SELECT 1 FROM core_jobkindsettings WHERE kind = job.kind AND is_suspended),
-    EXISTS (SELECT 1 FROM core_serverhours WHERE server_id = task.source_id)
+    ARRAY(SELECT DISTINCT server_id FROM core_serverhours
+          WHERE server_id IN (task.source_id, task.delivers_to_id))
 FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN core_dicomserver AS server ON server.dicomnode_ptr_id = task.source_id
+LEFT JOIN core_dicomserver AS destination ON destination.dicomnode_ptr_id = task.delivers_to_id
 WHERE task.id = %s FOR UPDATE OF job
 """
 
 # The time is that of the database: the clocks of the hosts may differ.
 _CLAIM = """
-UPDATE core_dicomtask SET state = 'IN_PROGRESS', lease = %(token)s,
+WITH claimed AS (UPDATE core_dicomtask SET state = 'IN_PROGRESS', lease = %(token)s,
     lease_until = statement_timestamp() + %(seconds)s * interval '1 second', worker = %(worker)s,
     attempts = attempts + 1, not_before = NULL, waits_for = '', cancel_requested = false,
     start = coalesce(start, statement_timestamp()), "end" = NULL, message = '',
     phase = 'starting', instances_per_second = 0
 WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
-RETURNING attempts
+RETURNING id, attempts), told AS (
+    INSERT INTO core_taskevent (task_id, time, level, text)
+    SELECT id, statement_timestamp(), 'info',
+        left(format('Started on %%s, attempt %%s.', %(worker)s::text, attempts), 500) FROM claimed)
+SELECT attempts, pg_notify(%(channel)s, %(job)s::text) FROM claimed
 """
 
 
 def claim(task_id: int, worker: str) -> Lease | None:
     """Take a waiting task for `worker`; None where it is no longer to be run, or another has it.
 
-    Kind and source are looked at once more: the task may have been in the queue for long.
+    Kind, source and destination are looked at once more: it may have been in the queue for long.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOOK, [task_id])
         row = cursor.fetchone()
         if row is None or row[1] not in (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS):
             return None
-        job_id, _, kind, urgent, source_id, suspended, has_hours = row
-        if suspended or (has_hours and not rules_of([source_id])[source_id].lets_start(urgent)):
+        job_id, job_state, kind, urgent, suspended, with_hours = row
+        rules = rules_of(with_hours).values() if with_hours else ()
+        if suspended or not all(rule.lets_start(urgent) for rule in rules):
             # It goes back among those that wait; the reason is told by what forbids it.
             DicomTask.objects.filter(pk=task_id, state=State.PENDING).update(
                 queued=None, queue_job_id=None
             )
             return None
         token = uuid.uuid4()
-        seconds = settings.TASK_LEASE_SECONDS
-        cursor.execute(
-            _CLAIM, {"token": token, "seconds": seconds, "worker": worker, "task": task_id}
-        )
+        values = {
+            "token": token,
+            "seconds": settings.TASK_LEASE_SECONDS,
+            "worker": worker,
+            "task": task_id,
+            "job": job_id,
+            "channel": JOB_CHANNEL,
+        }
+        cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
         if row is None:
             return None
-        add_event(task_id, f"Started on {worker}, attempt {row[0]}.")
-        derive_job_state(job_id)
+        # A job that is in progress stays so, whatever number of its tasks runs.
+        if job_state != DicomJob.State.IN_PROGRESS:
+            derive_job_state(job_id)
     return Lease(task_id, job_id, kind, token, row[0])
 
 
@@ -120,23 +134,45 @@ class Beat:
     size: int = 0
 
 
+# Rows that somebody holds right now are left for the next beat: no lease waits for another's lock.
 _RENEW = """
-UPDATE core_dicomtask SET lease_until = statement_timestamp() + %s * interval '1 second'
-WHERE id = %s AND lease = %s
-RETURNING cancel_requested, phase, protocol, instances_expected, instances_done, bytes_done
+WITH mine AS MATERIALIZED (
+    SELECT task.id FROM core_dicomtask AS task
+    JOIN (SELECT unnest(%(tasks)s::bigint[]) AS id, unnest(%(tokens)s::uuid[]) AS lease) AS held
+      ON held.id = task.id AND held.lease = task.lease
+    ORDER BY task.id FOR UPDATE OF task SKIP LOCKED
+)
+UPDATE core_dicomtask AS task
+SET lease_until = statement_timestamp() + %(seconds)s * interval '1 second'
+FROM mine WHERE task.id = mine.id
+"""
+
+_LOOK_AT_RUNS = """
+SELECT lease, cancel_requested, phase, protocol, instances_expected, instances_done, bytes_done
+FROM core_dicomtask WHERE lease = ANY(%s::uuid[])
 """
 
 
-def beat(lease: Lease) -> Beat:
-    """The heartbeat of a run: keep the lease, learn whether to stop and how far the run is."""
+def beat_all(held: Sequence[Lease]) -> dict[uuid.UUID, Beat]:
+    """The heartbeat of runs: keep their leases, learn whether to stop and how far they are."""
+    tokens = [lease.token for lease in held]
+    tasks = [lease.task_id for lease in held]
     with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [settings.TASK_LEASE_SECONDS, lease.task_id, lease.token])
-        row = cursor.fetchone()
-    if row is None:
-        return Beat(LeaseStatus.LOST)
-    canceled, *work = row
-    status = LeaseStatus.CANCEL if canceled else LeaseStatus.HELD
-    return Beat(status, tuple(work), work[2], work[4])
+        cursor.execute(
+            _RENEW, {"tasks": tasks, "tokens": tokens, "seconds": settings.TASK_LEASE_SECONDS}
+        )
+        cursor.execute(_LOOK_AT_RUNS, [tokens])
+        rows = cursor.fetchall()
+    beats = {token: Beat(LeaseStatus.LOST) for token in tokens}
+    for token, canceled, *work in rows:
+        status = LeaseStatus.CANCEL if canceled else LeaseStatus.HELD
+        beats[token] = Beat(status, tuple(work), work[2], work[4])
+    return beats
+
+
+def beat(lease: Lease) -> Beat:
+    """The heartbeat of one run."""
+    return beat_all([lease])[lease.token]
 
 
 def renew(lease: Lease) -> LeaseStatus:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 class Candidate:
     """A task that waits, be it handed to the queue already or not.
 
-    `priority` is the weight of its kind and urgency; the larger, the sooner.
+    `priority` is the weight of its kind and urgency; the larger, the sooner. `destination_id` is
+    the node that it delivers to, if it does.
     """
 
     task_id: int
@@ -22,12 +23,13 @@ class Candidate:
     priority: int
     queue_job_id: int | None = None
     queue_priority: int | None = None
+    destination_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Slots:
-    """How many tasks a source server takes, how many of each owner run there now, and whether
-    tasks may start now: all, or only the urgent ones."""
+    """How many tasks a server takes as their source, how many of each owner run there now, and
+    whether tasks may start now that read from it or deliver to it: all, or only the urgent ones."""
 
     limit: int
     running_by_owner: Mapping[int, int]
@@ -52,7 +54,9 @@ def choose_tasks(candidates: Iterable[Candidate], slots: Mapping[int, Slots]) ->
     by_source: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         slot = slots.get(candidate.source_id)
-        if slot is not None and slot.takes(candidate):
+        # A folder takes tasks at any time.
+        end = slots.get(candidate.destination_id) if candidate.destination_id else None
+        if slot and slot.takes(candidate) and (end is None or end.takes(candidate)):
             by_source.setdefault(candidate.source_id, []).append(candidate)
 
     chosen: list[Candidate] = []

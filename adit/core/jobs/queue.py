@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -46,24 +47,36 @@ def configure(app: App) -> None:
     app.add_tasks_from(blueprint, namespace="adit")
 
 
-def _defer(name: str, queue: str, priority: int = 0, **arguments: Any) -> int:
-    job = _manager.defer_job(
-        jobs.Job(
-            queue=queue,
-            lock=None,
-            queueing_lock=None,
-            task_name=name,
-            priority=priority,
-            task_kwargs=arguments,
-        )
+def _row(name: str, queue: str, priority: int = 0, **arguments: Any) -> jobs.Job:
+    return jobs.Job(
+        queue=queue,
+        lock=None,
+        queueing_lock=None,
+        task_name=name,
+        priority=priority,
+        task_kwargs=arguments,
     )
+
+
+def _defer(name: str, queue: str, **arguments: Any) -> int:
+    job = _manager.defer_job(_row(name, queue, **arguments))
     assert job.id is not None
     return job.id
 
 
-def defer_task(task_id: int, priority: int) -> int:
-    """Queue the run of a task within the current transaction; returns the queue row's id."""
-    return _defer(RUN_TASK, DICOM_QUEUE, priority, task_id=task_id)
+def defer_tasks(tasks: Sequence[tuple[int, int]]) -> list[int]:
+    """Queue the runs of tasks within the current transaction, in one statement.
+
+    Args:
+        tasks: the id and the priority of each.
+
+    Returns:
+        The ids of the queue's rows, in the same order.
+    """
+    rows = _manager.batch_defer_jobs(
+        [_row(RUN_TASK, DICOM_QUEUE, priority, task_id=pk) for pk, priority in tasks]
+    )
+    return [row.id for row in rows if row.id is not None]
 
 
 def defer_mail(mail: Mail, job_id: int) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from adit.core.jobs.registry import concrete_job
@@ -70,12 +70,23 @@ def delete_old_jobs() -> int:
     ended = DicomJob.objects.filter(state__in=DicomJob.ENDED, end__lt=old).order_by("pk")
     number = 0
     for job_id in ended.values_list("pk", flat=True)[:_AT_ONCE]:
-        with transaction.atomic():
-            job = lock_job(job_id)
-            # It may have been restarted meanwhile.
-            if job is not None and job.is_ended and job.end is not None and job.end < old:
-                concrete_job(job).delete()
-                number += 1
+        try:
+            number += _delete(job_id, old)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as err:
+            # One that cannot be deleted holds up no other.
+            logger.error("Job %s cannot be deleted: %s", job_id, type(err).__name__)
     if number:
         logger.info("Deleted %s jobs that were past their retention", number)
     return number
+
+
+def _delete(job_id: int, old: datetime) -> bool:
+    with transaction.atomic():
+        job = lock_job(job_id)
+        # It may have been restarted meanwhile.
+        if job is None or not job.is_ended or job.end is None or job.end >= old:
+            return False
+        concrete_job(job).delete()
+        return True

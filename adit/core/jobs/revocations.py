@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 from django.db import connection as django_connection
@@ -19,17 +19,17 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 2.0
 
-_runs: dict[int, asyncio.Event] = {}
+_runs: dict[int, Callable[[], None]] = {}
 
 
 @contextlib.contextmanager
-def heard(task_id: int) -> Iterator[asyncio.Event]:
-    """An event that is set when something happens to the task while the block runs."""
-    event = _runs[task_id] = asyncio.Event()
+def heard(task_id: int, react: Callable[[], None]) -> Iterator[None]:
+    """Call `react` when something happens to the task while the block runs."""
+    _runs[task_id] = react
     try:
-        yield event
+        yield
     finally:
-        if _runs.get(task_id) is event:
+        if _runs.get(task_id) is react:
             del _runs[task_id]
 
 
@@ -47,11 +47,11 @@ async def listen_forever() -> None:
             ) as connection:
                 await connection.execute(f"LISTEN {RUN_CHANNEL}")
                 # Whatever came while nobody listened.
-                for event in _runs.values():
-                    event.set()
+                for react in _runs.values():
+                    react()
                 async for notification in connection.notifies():
-                    if event := _runs.get(int(notification.payload)):
-                        event.set()
+                    if react := _runs.get(int(notification.payload)):
+                        react()
         except psycopg.Error as err:
             logger.warning("Notifications: the database is not reachable (%s)", type(err).__name__)
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import socket
-from collections.abc import Callable
-from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
 
 from adit.core.jobs import disk, leases, revocations
 from adit.core.jobs.child import Outcome
 from adit.core.jobs.child_pool import Child, ChildPool
 from adit.core.jobs.conclusion import conclude
+from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.heartbeats import Heart, Pulse
 from adit.core.jobs.leases import Beat, Lease, LeaseStatus
 from adit.core.jobs.policy import TimeLimits, overdue
 
@@ -43,14 +42,9 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-async def _in_database(function: Callable[..., Any], *args: Any) -> Any:
-    """Run `function` in the database thread, with a connection that was checked before."""
-
-    def call() -> Any:
-        close_old_connections()
-        return function(*args)
-
-    return await sync_to_async(call)()
+# Claims and ends of several runs at once, and the dispatcher.
+_database = DatabaseThreads(3)
+_heart = Heart()
 
 
 class TaskRunner:
@@ -63,57 +57,63 @@ class TaskRunner:
         if not await asyncio.to_thread(disk.has_room):
             await self._wait_for_room()
             return
-        lease = await _in_database(leases.claim, self._task_id, worker_name())
+        lease = await _database.call(leases.claim, self._task_id, worker_name())
         if lease is None:
             return
+        # The lease is kept until the end is written down, be the database away meanwhile.
+        with _heart.keeps(lease) as pulse:
+            await self._conclude(lease, pulse, await self._work(lease, pulse))
+
+    async def _work(self, lease: Lease, pulse: Pulse) -> Outcome:
+        """Have a child work on the task; returns how that ended."""
         child: Child | None = None
         outcome: Outcome | None = None
         try:
             child = await _pool.take()
-            child.pipe.send(lease)
-            outcome = await self._watch(lease, child)
+            child.give(lease)
+            outcome = await self._watch(lease, pulse, child)
         except asyncio.CancelledError:
             if child is not None:
                 await child.end()
-            await asyncio.shield(_in_database(leases.hand_back, lease))
+                child.goes_on = False
+            await asyncio.shield(_database.call(leases.hand_back, lease))
             raise
         except OSError:
             # The child died before it got its task, or could not be started.
             logger.exception("No process for task %s", lease.task_id)
             outcome = Outcome("interrupted", "Its process could not be started.")
-        if child is not None and not child.done:
-            await child.end()
-        elif child is not None:
-            _pool.dismiss(child)
-        if outcome is None and child is not None:
+        finally:
+            if child is not None:
+                if not child.done:
+                    await child.end()
+                _pool.give_back(child)
+        if outcome is None:
+            assert child is not None
             outcome = Outcome("crashed", f"Its process {child.ending}.")
-        assert outcome is not None
-        await self._conclude(lease, outcome)
+        return outcome
 
     async def _wait_for_room(self) -> None:
         """Leave the task to others for a while; without haste, for all that wait come by."""
         logger.warning("Below the reserve of the disk: task %s waits", self._task_id)
         await asyncio.sleep(2)
         reason = disk.reason(socket.gethostname())
-        await _in_database(leases.postpone, self._task_id, disk.WAIT_SECONDS, reason)
+        await _database.call(leases.postpone, self._task_id, disk.WAIT_SECONDS, reason)
         _dispatching.request()
 
-    async def _watch(self, lease: Lease, child: Child) -> Outcome | None:
+    async def _watch(self, lease: Lease, pulse: Pulse, child: Child) -> Outcome | None:
         """Keep the lease until the outcome is there; None where the process died without one."""
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
         loop.add_reader(child.pipe.fileno(), _arrive, loop, child, arrived)
-        pause = min(settings.TASK_LEASE_SECONDS / 6, 2.0)
         watch = _Stopwatch(loop.time())
         canceled_at: float | None = None
         try:
-            with revocations.heard(lease.task_id) as heard:
+            with revocations.heard(lease.task_id, _heart.beat_now):
                 while True:
-                    await _first(arrived, heard, pause)
+                    await _first(arrived, pulse.came)
                     if arrived.done():
                         return await child.outcome()
-                    heard.clear()
-                    beat = await self._heartbeat(lease)
+                    beat = pulse.look()
                     if beat is None:
                         continue
                     if beat.status is LeaseStatus.LOST:
@@ -129,19 +129,11 @@ class TaskRunner:
         finally:
             loop.remove_reader(child.pipe.fileno())
 
-    async def _heartbeat(self, lease: Lease) -> Beat | None:
-        try:
-            return await _in_database(leases.beat, lease)
-        except DatabaseError:
-            # Without a database the child cannot write either; whether the lease still holds is
-            # seen as soon as the database is back.
-            logger.warning("Heartbeat of task %s: the database is not reachable", lease.task_id)
-            return None
-
-    async def _conclude(self, lease: Lease, outcome: Outcome) -> None:
-        for wait in (0.5, 1, 2, 4, 8, 0):
+    async def _conclude(self, lease: Lease, pulse: Pulse, outcome: Outcome) -> None:
+        for wait in itertools.chain((0.5, 1, 2), itertools.repeat(4)):
+            pulse.look()
             try:
-                await _in_database(conclude, lease, outcome)
+                await _database.call(conclude, lease, outcome)
                 _dispatching.request()
                 return
             except DatabaseError:
@@ -150,10 +142,16 @@ class TaskRunner:
 
 
 class _Dispatching:
-    """Dispatches after ends of runs, once for all that ended while it was under way."""
+    """Dispatches after ends of runs, once for all that ended while it was under way.
+
+    Where ends follow each other fast, it lets some come together.
+    """
+
+    PAUSE_SECONDS = 0.05
 
     def __init__(self) -> None:
         self._requested = False
+        self._last = 0.0
         self._running: asyncio.Task[None] | None = None
 
     def request(self) -> None:
@@ -162,13 +160,16 @@ class _Dispatching:
             self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._requested:
+            await asyncio.sleep(self._last + self.PAUSE_SECONDS - loop.time())
             self._requested = False
             try:
-                await _in_database(dispatch)
+                await _database.call(dispatch)
             except DatabaseError:
                 # The next sweep does it.
                 logger.warning("Dispatch: the database is not reachable")
+            self._last = loop.time()
 
     async def settle(self) -> None:
         """Wait for what is under way."""
@@ -189,13 +190,13 @@ def _arrive(loop: asyncio.AbstractEventLoop, child: Child, arrived: asyncio.Futu
     arrived.set_result(None)
 
 
-async def _first(arrived: asyncio.Future[None], heard: asyncio.Event, timeout: float) -> None:
-    """Wait for the one or the other, or for the time to pass."""
-    hearing = asyncio.ensure_future(heard.wait())
+async def _first(arrived: asyncio.Future[None], came: asyncio.Event) -> None:
+    """Wait for the one or the other."""
+    coming = asyncio.ensure_future(came.wait())
     try:
-        await asyncio.wait({arrived, hearing}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({arrived, coming}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        hearing.cancel()
+        coming.cancel()
 
 
 class _Stopwatch:

@@ -90,14 +90,19 @@ RETURNING new_state, old_state, mail_end, first_failure, pg_notify(%(channel)s, 
 """
 
 
+_HAS_ARCHIVE = "SELECT 1 FROM core_jobarchive WHERE job_id = %s"
+
+
 def derive_job_state(job_id: int) -> Derived | None:
     """Bring the job's state, message, start and end in line with its tasks, tell the pages, and
     queue the mails that follow: on the end if asked, and on the first failure.
 
     The caller holds the lock of the job (`lock_job`). Returns None where the job is gone.
     """
-    follow_tasks(job_id)
     with connection.cursor() as cursor:
+        cursor.execute(_HAS_ARCHIVE, [job_id])
+        if cursor.fetchone():
+            follow_tasks(job_id)
         cursor.execute(_DERIVE, {"job_id": job_id, "channel": JOB_CHANNEL})
         row = cursor.fetchone()
     if row is None:

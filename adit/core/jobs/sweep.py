@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from adit.core.jobs.archives import sweep_archives
 from adit.core.jobs.conclusion import after_crash
+from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.leases import Lease
 from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.retention import keep_house
+from adit.core.jobs.states import lock_job_state
 from adit.core.jobs.work_folder import sweep_work_folders
 from adit.core.models import DicomTask
 
@@ -46,12 +49,7 @@ WHERE state = 'PENDING' AND queued < now() - interval '5 seconds' AND NOT EXISTS
 
 def sweep() -> None:
     """Take back tasks whose lease has lapsed, orphans of the queue, and dispatch what is due."""
-    for task in DicomTask.objects.filter(
-        state=DicomTask.State.IN_PROGRESS, lease_until__lt=Now()
-    ).select_related("job"):
-        assert task.lease is not None
-        lease = Lease(task.pk, task.job_id, task.job.kind, task.lease, task.attempts)
-        after_crash(lease, "Its worker is gone.")
+    take_lapsed()
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_STALLED_ROWS, [DICOM_QUEUE])
         cursor.execute(_REQUEUE_ORPHANS)
@@ -59,11 +57,38 @@ def sweep() -> None:
     dispatch()
 
 
+# Right after a start of the database all leases may have lapsed, and their workers be well: they
+# get the time of a lease to say so.
+_LAPSED = """
+SELECT task.id, task.job_id, job.kind, task.lease, task.attempts
+FROM core_dicomtask AS task JOIN core_dicomjob AS job ON job.id = task.job_id
+WHERE task.state = 'IN_PROGRESS' AND task.lease_until < statement_timestamp()
+  AND pg_postmaster_start_time() < statement_timestamp() - %s * interval '1 second'
+"""
+
+
+def take_lapsed() -> None:
+    """Take tasks back from workers that are gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAPSED, [settings.TASK_LEASE_SECONDS])
+        leases = [Lease(*row) for row in cursor.fetchall()]
+    for lease in leases:
+        with transaction.atomic():
+            lock_job_state(lease.job_id)
+            # A worker that was slow may have renewed it, or another sweep have taken it.
+            lapsed = DicomTask.objects.select_for_update().filter(
+                pk=lease.task_id, lease=lease.token, lease_until__lt=Now()
+            )
+            if lapsed.values_list("pk", flat=True).first():
+                after_crash(lease, "Its worker is gone.")
+
+
 async def sweep_forever() -> None:
     """Sweep every few seconds until canceled; a database that is away is waited for."""
 
+    threads = DatabaseThreads(1, "sweep")
+
     def once() -> None:
-        close_old_connections()
         try:
             sweep()
             sweep_work_folders()
@@ -72,5 +97,5 @@ async def sweep_forever() -> None:
             logger.warning("Sweep: the database is not reachable (%s)", type(err).__name__)
 
     while True:
-        await asyncio.to_thread(once)
+        await threads.call(once)
         await asyncio.sleep(INTERVAL_SECONDS)

@@ -24,6 +24,8 @@ class WaitingFacts:
 
     Attributes:
         source: name of the source server.
+        closed: name of the server that takes no new tasks or is outside its hours; it may be the
+            destination.
         suspended: whether it takes no new tasks.
         suspended_kind: the label of the task's kind where that is suspended.
         outside_hours: whether its hours keep the task from starting; `opens_at` says until when.
@@ -34,6 +36,7 @@ class WaitingFacts:
     """
 
     source: str
+    closed: str = ""
     suspended: bool = False
     suspended_kind: str = ""
     outside_hours: bool = False
@@ -50,11 +53,11 @@ def waiting_reason(facts: WaitingFacts, now: datetime) -> str:
     if facts.suspended_kind:
         return f"suspended: no new tasks of the kind {facts.suspended_kind} start"
     if facts.suspended:
-        return f"suspended: {facts.source} takes no new tasks"
+        return f"suspended: {facts.closed or facts.source} takes no new tasks"
     if facts.not_before is not None and facts.not_before > now:
         return facts.waits_for or retry_reason(facts.not_before, now)
     if facts.outside_hours:
-        return f"{facts.source} is outside its hours{_from(facts.opens_at, now)}"
+        return f"{facts.closed or facts.source} is outside its hours{_from(facts.opens_at, now)}"
     if facts.in_use >= facts.limit:
         place = f", position {facts.position}" if facts.position > 1 else ""
         return f"waits for {facts.source}: {facts.in_use} of {facts.limit} in use{place}"
@@ -130,7 +133,8 @@ def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
     tasks = list(tasks)
     if not tasks:
         return {}
-    rules = rules_of({task.source_id for task in tasks})
+    nodes = {task.source_id for task in tasks} | {task.delivers_to_id for task in tasks}
+    rules = rules_of([pk for pk in nodes if pk is not None])
     running = running_tasks()
     suspended = suspended_kinds()
     positions = _positions(tasks)
@@ -138,12 +142,17 @@ def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
     for task in tasks:
         server = rules.get(task.source_id) or _FOLDER
         kind = task.job.kind
+        # A destination that is a folder is always open.
+        closed, end = server, rules.get(task.delivers_to_id or 0, server)
+        if not server.suspended and not end.lets_start(task.job.urgent):
+            closed = end if end.suspended or server.lets_start(task.job.urgent) else server
         facts[task.pk] = WaitingFacts(
             source=server.name,
-            suspended=server.suspended,
+            closed=closed.name,
+            suspended=closed.suspended,
             suspended_kind=get_kind(kind).label if kind in suspended else "",
-            outside_hours=not server.suspended and not server.lets_start(task.job.urgent),
-            opens_at=server.opens_at,
+            outside_hours=not closed.suspended and not closed.lets_start(task.job.urgent),
+            opens_at=closed.opens_at,
             in_use=sum(running.get(task.source_id, {}).values()),
             limit=server.limit,
             position=positions.get(task.pk, 1),

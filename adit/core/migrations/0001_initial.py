@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                 ('max_search_results', models.PositiveIntegerField(default=200, help_text='The most answers that this server gives to one query.')),
                 ('character_set_fallback', models.CharField(default='ISO_IR 100', max_length=32)),
                 ('max_tasks', models.PositiveSmallIntegerField(default=2, help_text='How many tasks may read from this server at the same time, over all workers.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='tasks at once')),
-                ('max_associations', models.PositiveSmallIntegerField(default=4, help_text='How many associations all tasks together may have open with this server, as their source or destination. A search opens no more than so many, either.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='associations at once')),
+                ('max_associations', models.PositiveSmallIntegerField(default=4, help_text='How many associations may be open with this server at the same time, over all tasks, searches and previews.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='associations at once')),
                 ('max_instances_per_second', models.PositiveIntegerField(blank=True, help_text='How many instances all tasks together may take from this server, or bring to it, in a second. Empty: as fast as it goes.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='instances per second')),
                 ('time_zone', models.CharField(blank=True, help_text='In which the hours are meant, for instance Europe/Berlin. Empty: the one of the whole system.', max_length=64, validators=[adit.core.models.nodes.validate_time_zone])),
                 ('urgent_ignores_hours', models.BooleanField(default=False, verbose_name='urgent jobs ignore the hours')),
@@ -207,6 +207,7 @@ class Migration(migrations.Migration):
                 ('bytes_done', models.BigIntegerField(default=0)),
                 ('instances_per_second', models.FloatField(default=0)),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='core.dicomjob')),
+                ('delivers_to', models.ForeignKey(blank=True, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.dicomnode')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.dicomnode')),
             ],
             options={
@@ -421,7 +422,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='dicomtask',
-            index=models.Index(condition=models.Q(('state', 'PENDING')), fields=['job', 'source', 'id'], name='task_waiting'),
+            index=models.Index(condition=models.Q(('state', 'PENDING')), fields=['job', 'source', 'id'], include=['delivers_to'], name='task_waiting'),
         ),
         migrations.AddIndex(
             model_name='dicomtask',

@@ -127,8 +127,8 @@ class DicomServer(DicomNode):
         "associations at once",
         default=4,
         validators=[MinValueValidator(1)],
-        help_text="How many associations all tasks together may have open with this server, as "
-        "their source or destination. A search opens no more than so many, either.",
+        help_text="How many associations may be open with this server at the same time, over all "
+        "tasks, searches and previews.",
     )
     max_instances_per_second = models.PositiveIntegerField(
         "instances per second",

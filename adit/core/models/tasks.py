@@ -44,6 +44,17 @@ class DicomTask(models.Model):
 
     job = models.ForeignKey(DicomJob, on_delete=models.CASCADE, related_name="tasks")
     source = models.ForeignKey(DicomNode, on_delete=models.PROTECT, related_name="+")
+    # The destination of a transfer once more, beside what the dispatcher looks at: it waits for a
+    # destination that takes nothing now.
+    delivers_to = models.ForeignKey(
+        DicomNode,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     line = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     message = models.CharField(max_length=500, blank=True)
@@ -77,6 +88,7 @@ class DicomTask(models.Model):
         id: int
         job_id: int
         source_id: int
+        delivers_to_id: int | None
         series: Any
         events: Any
 
@@ -88,6 +100,7 @@ class DicomTask(models.Model):
             # What the dispatcher looks at: the first waiting tasks of each job at each source.
             models.Index(
                 fields=["job", "source", "id"],
+                include=["delivers_to"],
                 name="task_waiting",
                 condition=models.Q(state="PENDING"),
             ),

@@ -67,7 +67,7 @@ def answer_action(
 
 
 def reason_of(refusal: str) -> str:
-    """`Cannot reset task 812: it is pending.` without the number, which no page shows."""
+    """`Cannot reset task 8 of job 12: it is pending.` without the number."""
     return refusal.partition(": ")[2].rstrip(".") or refusal.rstrip(".")
 
 

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from adit.core.jobs.actions import TASK_ACTIONS, Conflict
+from adit.core.jobs.actions import TASK_ACTIONS
 from adit.core.models import DicomTask
-from adit.core.pages.action_answers import answer_action, reason_of
+from adit.core.pages.action_answers import answer_action
 from adit.core.pages.fragments import TaskReading, as_response, read_task
 
 
@@ -62,15 +62,6 @@ def task_action(request: HttpRequest, task_id: int, name: str) -> HttpResponse:
         raise Http404
     user: Any = request.user
     task = visible_task(user, task_id)
-    title = f"task {task.line} of job {task.job_id}"
-
-    def act() -> str:
-        # Pages name a task by its place in the job.
-        try:
-            action(user, task_id)
-        except Conflict as err:
-            raise Conflict(f"Cannot {action.verb} {title}: {reason_of(str(err))}.") from err
-        return f"{title.capitalize()} is {action.past}."
 
     def parts() -> HttpResponse | None:
         reading = read_task(task_id, task.job.kind)
@@ -78,7 +69,7 @@ def task_action(request: HttpRequest, task_id: int, name: str) -> HttpResponse:
 
     return answer_action(
         request,
-        act,
+        lambda: action(user, task_id),
         back=reverse("core:task_detail", args=[task_id]),
         parts=parts,
         gone=reverse("core:job_detail", args=[task.job_id]),

@@ -31,6 +31,8 @@ _LIMIT = "SELECT max_associations FROM core_dicomserver WHERE dicomnode_ptr_id =
 _POLL_SECONDS = (0.05, 0.1, 0.2, 0.5)
 # How long an association beyond those of a run's own slots is waited for.
 _PATIENCE_SECONDS = 60.0
+# How long somebody waits who looks at a page.
+_PAGE_PATIENCE_SECONDS = 15.0
 
 
 class AssociationSlots:
@@ -51,10 +53,20 @@ class AssociationSlots:
         self._needed = Counter(server.pk for server in servers)
         self._ids = {server.name: server.pk for server in servers}
         self._cancel = cancel
+        self._patience = _PATIENCE_SECONDS
         self._held: dict[int, set[int]] = {pk: set() for pk in self._needed}
         self._in_use: Counter[int] = Counter()
         self._lock = threading.Lock()
         self._connection: psycopg.Connection | None = None
+
+    @classmethod
+    def on_demand(cls, server_id: int, name: str, cancel: CancelToken) -> AssociationSlots:
+        """The slots of a search or a preview: each association takes one for its own time only."""
+        slots = cls((), cancel)
+        slots._ids = {name: server_id}
+        slots._held = {server_id: set()}
+        slots._patience = _PAGE_PATIENCE_SECONDS
+        return slots
 
     def __enter__(self) -> AssociationSlots:
         return self
@@ -90,10 +102,12 @@ class AssociationSlots:
             self._in_use[pk] += 1
             missing = self._in_use[pk] > len(self._held[pk])
         try:
-            patience = _PATIENCE_SECONDS if wait else 0.0
+            patience = self._patience if wait else 0.0
             if missing and not self._wait(pk, self._in_use[pk], patience, cancel):
                 raise TransientDicomError(
-                    f"All associations that {server} takes at once are in use.", code="busy"
+                    f"All associations that {server} takes at once are in use.",
+                    code="busy",
+                    advice="Try again when fewer transfers run.",
                 )
             yield
         finally:

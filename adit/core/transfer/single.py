@@ -19,6 +19,7 @@ from adit.core.dicom import (
 )
 from adit.core.models import DicomServer
 from adit.core.receiver.inbox import ReceiverInbox
+from adit.core.transfer.association_slots import AssociationSlots
 from adit.core.transfer.processor import local_config
 
 
@@ -30,10 +31,13 @@ def looking_at(server: DicomServer, cancel: CancelToken | None = None) -> Iterat
     lies in the receiver's spool for a moment, as all that it receives, and is deleted there as
     soon as it is taken over.
     """
-    operator = DicomOperator(
-        server.to_config(), local_config(), cancel=cancel, incoming=ReceiverInbox()
-    )
-    with operator:
+    cancel = cancel or CancelToken()
+    with (
+        AssociationSlots.on_demand(server.pk, server.name, cancel) as slots,
+        DicomOperator(
+            server.to_config(), local_config(slots), cancel=cancel, incoming=ReceiverInbox()
+        ) as operator,
+    ):
         yield operator
 
 

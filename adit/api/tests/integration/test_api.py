@@ -150,7 +150,7 @@ def test_every_action_on_tasks_is_done_once_and_then_conflicts(name, owner, admi
     if name == "delete":
         assert_problem(again, 404, "not_found")
     else:
-        assert_problem(again, 409, "conflict", f"task {task.pk}: ")
+        assert_problem(again, 409, "conflict", f"task 1 of job {job.pk}: ")
 
 
 @pytest.mark.parametrize("path", ["jobs/{job}/actions/cancel/", "tasks/{task}/actions/reset/"])
@@ -177,10 +177,30 @@ def test_many_tasks_are_changed_and_the_others_named(owner, make_job):
     foreign = other.tasks.get().pk
     tasks = {"tasks": [one, two, three, foreign]}
     body = post(owner, f"jobs/{job.pk}/tasks/actions/reset/", tasks).json()
-    assert body["done"] == [one, two]
-    assert [entry["task"] for entry in body["refused"]] == [three, foreign]
+    assert (body["done"], body["done_lines"]) == ([one, two], [1, 2])
+    refused = [(entry["task"], entry["line"]) for entry in body["refused"]]
+    assert refused == [(three, 3), (foreign, None)]
     assert "it is pending" in body["refused"][0]["reason"]
     assert set(job.tasks.values_list("state", flat=True)) == {"PENDING"}
+
+
+def test_tasks_are_named_by_their_line_as_on_the_pages(owner, stranger, make_job):
+    job = make_job(owner, "FAILURE", ["FAILURE", "FAILURE", "SUCCESS"])
+    other = make_job(stranger, "FAILURE", ["FAILURE"])
+    task = get(owner, f"jobs/{job.pk}/tasks/2/").json()
+    assert (task["line"], task["id"]) == (2, job.tasks.get(line=2).pk)
+    done = post(owner, f"jobs/{job.pk}/tasks/2/actions/reset/").json()
+    assert done["outcome"].startswith(f"Task 2 of job {job.pk} is reset")
+    body = post(owner, f"jobs/{job.pk}/tasks/actions/reset/", {"lines": [1, 2, 9]}).json()
+    assert body["done_lines"] == [1]
+    assert [(entry["line"], entry["reason"]) for entry in body["refused"]] == [
+        (2, f"Cannot reset task 2 of job {job.pk}: it is pending."),
+        (9, f"There is no task 9 of job {job.pk}."),
+    ]
+    assert_problem(get(owner, f"jobs/{job.pk}/tasks/9/"), 404, "not_found")
+    assert_problem(get(owner, f"jobs/{other.pk}/tasks/1/"), 404, "not_found")
+    stolen = post(owner, f"jobs/{other.pk}/tasks/1/actions/reset/")
+    assert_problem(stolen, 404, "not_found")
 
 
 def test_all_tasks_in_a_state_are_changed(owner, make_job):
@@ -195,7 +215,9 @@ def test_where_no_task_fits_the_answer_is_409_with_the_state(owner, make_job):
     job = make_job(owner, "PENDING", ["PENDING"])
     task = job.tasks.get()
     response = post(owner, f"jobs/{job.pk}/tasks/actions/reset/", {"tasks": [task.pk]})
-    assert_problem(response, 409, "conflict", f"Cannot reset task {task.pk}: it is pending.")
+    assert_problem(
+        response, 409, "conflict", f"Cannot reset task 1 of job {job.pk}: it is pending."
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,6 +227,8 @@ def test_where_no_task_fits_the_answer_is_409_with_the_state(owner, make_job):
         {"tasks": []},
         {"tasks": "1"},
         {"tasks": [1], "state": "FAILURE"},
+        {"tasks": [1], "lines": [1]},
+        {"lines": [0]},
         {"tasks": [2**70]},
         {"state": "x"},
         [1],
@@ -278,7 +302,7 @@ def test_the_number_of_queries_does_not_grow(owner, make_job, django_assert_max_
 def test_the_schema_is_valid_openapi_and_names_every_operation(owner):
     schema = SchemaGenerator().get_schema(request=None, public=True)
     validate_schema(schema)
-    assert len(schema["paths"]) == 6
+    assert len(schema["paths"]) == 8
     response = client_of(owner).get("/api/schema/")
     assert response.status_code == 200
     assert "openapi" in response["Content-Type"]

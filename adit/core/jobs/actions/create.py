@@ -53,6 +53,7 @@ def create_job(
         for line, task in enumerate(tasks, start=1):
             task.job = job
             task.line = line
+            task.delivers_to_id = getattr(task, "destination_id", None)
         insert_tasks(kind.task_model, tasks)
         if archive_password:
             create_archive(job, tasks, archive_password)

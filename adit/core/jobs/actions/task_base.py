@@ -45,10 +45,12 @@ class BulkOutcome:
         done: ids of the tasks on which the action was done.
         refused: (task id, reason in words) of the others. The message of a task that the user may
             not see is the one of a task that does not exist.
+        names: what the tasks are called, as on the pages: by their line in the job.
     """
 
     done: list[int] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class TaskAction:
         dispatch()
         if outcome.refused:
             raise Conflict(outcome.refused[0][1])
-        return f"Task {task_id} is {self.past}."
+        return f"{outcome.names[task_id].capitalize()} is {self.past}."
 
 
 def act_on_selected(action: TaskAction, user: User, task_ids: Iterable[int]) -> BulkOutcome:
@@ -139,6 +141,9 @@ def _act_on_job(
         if not action.allowed(user, job):
             raise PermissionDenied(f"You may not {action.verb} tasks of this job.")
         tasks = DicomTask.objects.filter(job=job).in_bulk(task_ids)
+        outcome.names.update(
+            (pk, f"task {task.line} of job {job_id}") for pk, task in tasks.items()
+        )
         obstacle = action.job_fits(job)
         ready = [pk for pk, task in tasks.items() if task.state in action.states and not obstacle]
         spared = action.spared(job, ready) if ready else {}
@@ -152,14 +157,14 @@ def _act_on_job(
                     user=user,
                     action=f"task.{action.name}",
                     object=tasks[pk],
-                    outcome=f"Task {pk} of job {job_id} is {action.past}.",
+                    outcome=f"{outcome.names[pk].capitalize()} is {action.past}.",
                 )
             elif pk not in tasks:
                 refused.append((pk, f"There is no task {pk}."))
             else:
                 state = TASK_STATES_IN_WORDS[DicomTask.State(tasks[pk].state)]
                 why = obstacle or spared.get(pk) or state
-                refused.append((pk, f"Cannot {action.verb} task {pk}: {why}."))
+                refused.append((pk, f"Cannot {action.verb} {outcome.names[pk]}: {why}."))
         if done:
             derive_job_state(job_id)
     outcome.done.extend(pk for pk in task_ids if pk in done)

@@ -23,6 +23,6 @@ class Command(BaseCommand):
             raise CommandError(str(err)) from err
         past = TASK_ACTIONS[options["action"]].past
         for task_id in outcome.done:
-            self.stdout.write(f"Task {task_id} is {past}.")
+            self.stdout.write(f"{outcome.names[task_id].capitalize()} is {past}.")
         if outcome.refused:
             raise CommandError("\n".join(reason for _, reason in outcome.refused))

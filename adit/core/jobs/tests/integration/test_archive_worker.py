@@ -42,7 +42,9 @@ def test_workers_killed_between_the_parts_still_make_one_whole_archive(
         lambda: DicomJob.objects.filter(pk=task.job_id, state__in=DicomJob.ENDED).first(), 120
     )
     archive = JobArchive.objects.get(job_id=job.pk)
-    assert (job.state, archive.state, archive.files) == ("SUCCESS", "DONE", 40), job.message
+    assert (job.state, archive.state, archive.files) == ("SUCCESS", "DONE", 40), (
+        DicomTask.objects.get(pk=task.pk).message
+    )
     with py7zr.SevenZipFile(folder.root() / archive.name, password=PASSWORD) as file:
         names = [name for name in file.getnames() if name.endswith(".dcm")]
     assert len(names) == len(set(names)) == 40

@@ -170,6 +170,45 @@ def test_a_running_task_outlives_the_hours(owner, source, scripted):
     assert leases.renew(lease) is leases.LeaseStatus.HELD
 
 
+# Destinations
+
+
+def test_a_suspended_destination_holds_its_tasks_back_and_is_named(owner, destination, make_job):
+    held = make_job(owner, 3)
+    destination.is_suspended = True
+    destination.save()
+    dispatch()
+    assert not DicomTask.objects.filter(queued__isnull=False).exists()
+    assert reasons_for_waiting(held) == ["suspended: DESTINATION takes no new tasks"]
+
+
+def test_a_destination_outside_its_hours_holds_its_tasks_back(owner, destination, make_job):
+    held = make_job(owner)
+    begin = close(destination)
+    assert claim_next() is None
+    assert f"DESTINATION is outside its hours, from {begin:%H:%M}" in reason(held).replace(
+        f"{begin:%A} ", ""
+    )
+
+
+def test_a_closed_destination_holds_back_nobody_else(owner, destination, make_job, scripted):
+    make_job(owner, 3)
+    other = scripted(owner)
+    close(destination)
+    dispatch()
+    queued = DicomTask.objects.filter(queued__isnull=False)
+    assert [task.job_id for task in queued] == [other.pk]
+
+
+def test_urgent_tasks_pass_the_hours_of_a_destination_that_lets_them(owner, destination, make_job):
+    job = make_job(owner)
+    close(destination)
+    type(job).objects.filter(pk=job.pk).update(urgent=True)
+    DicomServer.objects.filter(pk=destination.pk).update(urgent_ignores_hours=True)
+    dispatch()
+    assert claim_next()
+
+
 # Reasons
 
 

@@ -1,15 +1,21 @@
 """Limits of servers, measured at the PACS double while several workers press on."""
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from adit.core.factories import grant_access
+from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.tests.integration.scripted import job_state, wait_for
 from adit.core.jobs.tests.integration.small_studies import (
     double_node,
     small_studies,
     transfer_job,
 )
-from adit.core.models import DicomJob, DicomTask
+from adit.core.jobs.waiting import reasons_for_waiting
+from adit.core.models import DicomJob, DicomServer, DicomTask, ServerHours
 from adit.test_pacs.double import PacsDouble
 
 pytestmark = [
@@ -85,10 +91,45 @@ def test_instances_per_second_hold_over_three_workers(start_transfer, pacs, work
     assert max(moments) - min(moments) >= 6.0
 
 
+def test_when_the_hours_end_running_tasks_finish_and_nothing_new_starts(
+    start_transfer, pacs, workers
+):
+    job = start_transfer({}, {})
+    pacs[0].faults.delay = 0.1
+    for _ in range(3):
+        workers.start(concurrency=1)
+    succeeded = DicomTask.objects.filter(job=job, state="SUCCESS")
+    wait_for(succeeded.exists)
+    now = timezone.localtime()
+    begin = (now + timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
+    ServerHours.objects.create(
+        server=DicomServer.objects.get(name="FROM"),
+        weekdays=[begin.weekday()],
+        since=begin.time(),
+        until=(begin + timedelta(minutes=30)).time(),
+    )
+    closed = timezone.now()
+    wait_for(lambda: not DicomTask.objects.filter(state="IN_PROGRESS").exists(), 120)
+    # Whatever a worker's sweep dispatches later, it hands nothing over.
+    assert dispatch() == 0
+    assert not DicomTask.objects.filter(queued__isnull=False).exists()
+    tasks = list(DicomTask.objects.filter(job=job))
+    assert {task.state for task in tasks} == {"SUCCESS", "PENDING"}
+    # A claim that was under way this very moment may have come through.
+    assert all(t.start is None or t.start < closed + timedelta(seconds=1) for t in tasks)
+    finished = [task for task in tasks if task.state == "SUCCESS"]
+    stores = Counter(store.sop_instance_uid for store in pacs[1].seen.stores)
+    assert set(stores.values()) == {1}
+    assert len(stores) == 10 * len(finished)
+    assert "FROM is outside its hours, from" in reasons_for_waiting(job)[0]
+
+    ServerHours.objects.all().delete()
+    wait_for(lambda: ended(job), 240)
+    assert job_state(job) == "SUCCESS"
+
+
 def test_no_more_tasks_run_at_once_than_the_source_takes(start_transfer, pacs, workers):
     job = start_transfer({}, {})
-    from adit.core.models import DicomServer
-
     DicomServer.objects.filter(name="FROM").update(max_tasks=2)
     pacs[0].faults.delay = 0.02
     for _ in range(3):

@@ -54,7 +54,7 @@ def test_a_waiting_task_is_deleted_with_its_own_columns_and_its_row_in_the_queue
     owner, make_job, tasks_of
 ):
     first, second = tasks_of(make_job(owner, tasks=2))
-    assert delete_task(owner, first.pk) == f"Task {first.pk} is deleted."
+    assert delete_task(owner, first.pk) == f"Task 1 of job {first.job_id} is deleted."
     assert list(SelectiveTransferTask.objects.values_list("pk", flat=True)) == [second.pk]
     assert set(queued_tasks()) == {second.pk}
 
@@ -78,7 +78,9 @@ def test_a_job_whose_last_open_task_is_deleted_has_ended(owner, make_job, tasks_
 def test_a_running_task_cannot_be_deleted(owner, make_job, tasks_of):
     task, _ = tasks_of(make_job(owner, tasks=2))
     leases.claim(task.pk, "test")
-    with pytest.raises(Conflict, match=f"Cannot delete task {task.pk}: it is in progress"):
+    with pytest.raises(
+        Conflict, match=f"Cannot delete task {task.line} of job {task.job_id}: it is in progress"
+    ):
         delete_task(owner, task.pk)
 
 
@@ -190,7 +192,7 @@ def test_what_fits_is_done_and_the_rest_is_refused_with_the_reason(
     outcome = act_on_tasks(owner, "delete", [first.pk, second.pk, foreign.pk, 10**9, first.pk])
     assert outcome.done == [first.pk]
     assert sorted(outcome.refused) == [
-        (second.pk, f"Cannot delete task {second.pk}: it is in progress."),
+        (second.pk, f"Cannot delete task {second.line} of job {second.job_id}: it is in progress."),
         (foreign.pk, f"There is no task {foreign.pk}."),
         (10**9, "There is no task 1000000000."),
     ]
@@ -293,7 +295,7 @@ def test_the_command_line_does_the_same(owner, make_job, tasks_of):
     call_command("task_action", "delete", first.pk, user=owner.username, stdout=said)
     call_command("job_action", "cancel", job.pk, user=owner.username, stdout=said)
     assert said.getvalue().splitlines() == [
-        f"Task {first.pk} is deleted.",
+        f"Task 1 of job {first.job_id} is deleted.",
         "Canceled 1 waiting tasks; 0 running tasks are stopping.",
     ]
 

@@ -29,6 +29,7 @@ NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
             "PACS1 is outside its hours, from Tuesday 20:00",
         ),
         ({"outside_hours": True}, "PACS1 is outside its hours"),
+        ({"outside_hours": True, "closed": "PACS2"}, "PACS2 is outside its hours"),
         (
             {"suspended_kind": "Selective Transfer", "suspended": True},
             "suspended: no new tasks of the kind Selective Transfer start",
