@@ -41,10 +41,12 @@ def test_what_we_accept_sends_at_once_and_stays_alive():
     ae.add_supported_context(VERIFICATION)
     handlers = [*tuning_handlers(), (evt.EVT_C_ECHO, look)]
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    assert server is not None
     try:
         client = AE("REQUESTOR")
         client.add_requested_context(VERIFICATION)
-        association = client.associate(*server.server_address)
+        port = server.socket.getsockname()[1]
+        association = client.associate("127.0.0.1", port)
         assert association.send_c_echo().Status == 0
         association.release()
     finally:
