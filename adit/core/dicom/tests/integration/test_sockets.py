@@ -9,7 +9,7 @@ from adit.core.dicom import CancelToken, LocalConfig, tuning_handlers
 from adit.core.dicom.contexts import query_contexts
 from adit.core.dicom.dimse.association import Association
 from adit.core.dicom.dimse.find import VERIFICATION
-from adit.core.dicom.tests.scripted_peer import scripted
+from adit.core.dicom.tests.scripted_peer import Conversation, scripted
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +22,11 @@ def options(sock):
 
 
 def test_what_we_open_sends_at_once_and_stays_alive():
-    with scripted(lambda peer: (peer.accept(), peer.serve_release())) as peer:
+    def serve(peer: Conversation) -> None:
+        peer.accept()
+        peer.serve_release()
+
+    with scripted(serve) as peer:
         association = Association.open(
             peer.config(), LocalConfig(), query_contexts([VERIFICATION]), CancelToken()
         )
