@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import signal
 
 from django.conf import settings
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import ConnectorException
 
 from adit.core.jobs.child_pool import ChildPool, warm_up
 from adit.core.jobs.connections import keep_connections
@@ -15,6 +18,10 @@ from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.revocations import listen_forever
 from adit.core.jobs.runner import settle, use_pool
 from adit.core.jobs.sweep import sweep_forever
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 2.0
 
 
 def run_worker(queue: str, concurrency: int) -> None:
@@ -39,15 +46,12 @@ async def _run(queue: str, concurrency: int) -> None:
         beside.append(asyncio.create_task(listen_forever()))
         use_pool(pool)
         pool.fill()
+    working = asyncio.create_task(_work_until_told_to_stop(queue, concurrency))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, working.cancel)
     try:
-        async with app.open_async():
-            await app.run_worker_async(
-                queues=[queue],
-                concurrency=concurrency,
-                name=queue,
-                shutdown_graceful_timeout=settings.WORKER_GRACE_SECONDS,
-                delete_jobs="successful",
-            )
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
     finally:
         await settle()
         for task in beside:
@@ -56,3 +60,22 @@ async def _run(queue: str, concurrency: int) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await pool.close()
+
+
+async def _work_until_told_to_stop(queue: str, concurrency: int) -> None:
+    """Run Procrastinate's worker, which ends when it cannot reach the database, again and again."""
+    while True:
+        try:
+            async with app.open_async():
+                await app.run_worker_async(
+                    queues=[queue],
+                    concurrency=concurrency,
+                    name=queue,
+                    shutdown_graceful_timeout=settings.WORKER_GRACE_SECONDS,
+                    delete_jobs="successful",
+                    install_signal_handlers=False,
+                )
+            logger.warning("The queue's worker has ended and starts again")
+        except ConnectorException:
+            logger.warning("The queue's worker cannot reach the database and starts again")
+        await asyncio.sleep(_PAUSE_SECONDS)
