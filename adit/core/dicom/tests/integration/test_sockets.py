@@ -49,7 +49,7 @@ def test_what_we_accept_sends_at_once_and_stays_alive():
     try:
         client = AE("REQUESTOR")
         client.add_requested_context(VERIFICATION)
-        port = server.socket.getsockname()[1]
+        port = int(server.server_address[1])
         association = client.associate("127.0.0.1", port)
         assert association.send_c_echo().Status == 0
         association.release()
