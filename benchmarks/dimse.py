@@ -221,7 +221,7 @@ def cpu(run: Run, files: Path, orthanc: OrthancServer, scp: int, study: str, ser
 def memory(run: Run, scp: int, receiver: psutil.Process, receiver_port: int) -> dict[str, float]:
     """Growth of the resident memory in MB over one large object."""
     growth = {}
-    result = run.worker("big-store", scp, run.folder(), run.megabytes)
+    result = run.worker("big-store", scp, "DEST", run.folder(), run.megabytes)
     assert result["count"] == 1
     growth["sent"] = result["growth_mb"]
     folder = run.folder()
@@ -230,7 +230,7 @@ def memory(run: Run, scp: int, receiver: psutil.Process, receiver_port: int) -> 
     growth["received by C-GET"] = result["growth_mb"]
     shutil.rmtree(folder)
     before = peak_mb(receiver)
-    result = run.worker("big-store", receiver_port, run.folder(), run.megabytes)
+    result = run.worker("big-store", receiver_port, "ADIT_RECEIVER", run.folder(), run.megabytes)
     assert result["count"] == 1
     growth["taken in by the receiver"] = peak_mb(receiver) - before
     for name, megabytes in growth.items():
@@ -274,6 +274,7 @@ def measure(run: Run, quick: bool) -> tuple[dict[str, float], dict[str, float]]:
                 "SPOOL_DIR": str(run.base / "spool"),
                 "STORE_SCP_PORT": str(port),
                 "FILE_TRANSMIT_PORT": str(free_port()),
+                "RECEIVER_EXTRA_SENDERS": "*@127.0.0.1",
             }
             manage = [sys.executable, "manage.py"]
             subprocess.run(

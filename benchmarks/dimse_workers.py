@@ -156,12 +156,12 @@ def big_object(folder: Path, megabytes: int) -> DicomInstance:
     return DicomInstance(CT, "1.2.3.4.5", EXPLICIT, FileSlice(path, 0, len(head) + size))
 
 
-def big_store(port: str, folder: str, megabytes: str) -> Iterator[int]:
+def big_store(port: str, ae_title: str, folder: str, megabytes: str) -> Iterator[int]:
     """Send one large object from a file."""
     instance = big_object(Path(folder), int(megabytes))
     yield 0
     local = LocalConfig(network_timeout=600)
-    with DicomOperator(server(int(port), "DEST"), local) as operator:
+    with DicomOperator(server(int(port), ae_title), local) as operator:
         yield sum(outcome.accepted for outcome in operator.store([instance]))
 
 
