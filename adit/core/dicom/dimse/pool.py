@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -15,9 +16,11 @@ from .association import Association
 
 # Waited before the second and the third attempt, where the peer is only busy for the moment.
 _PAUSES = (0.5, 2.0)
-# How long one more association is waited for, in seconds. A server that serves one at a time, and
-# refuses none, lets the connection wait until the first has ended.
-_PATIENCE_FOR_ONE_MORE = 3.0
+# How long one more association is waited for: so many times as long as the last one took, within
+# these seconds. A server that serves one at a time, and refuses none, lets the connection wait
+# until the first has ended.
+_TIMES_THE_LAST = 20
+_PATIENCE_FOR_ONE_MORE = (0.5, 3.0)
 
 
 class AssociationPool:
@@ -33,6 +36,7 @@ class AssociationPool:
         self._lock = threading.Lock()
         self._idle: list[tuple[tuple[Context, ...], Association]] = []
         self._lent: set[Association] = set()
+        self._took = _PATIENCE_FOR_ONE_MORE[1]
 
     @contextlib.contextmanager
     def lend(self, contexts: Sequence[Context]) -> Iterator[Association]:
@@ -116,14 +120,21 @@ class AssociationPool:
     def _open(self, contexts: tuple[Context, ...], wait: bool) -> Association:
         local = self._local
         if not wait:
+            least, most = _PATIENCE_FOR_ONE_MORE
+            patience = max(least, min(most, _TIMES_THE_LAST * self._took))
             local = replace(
                 local,
-                connect_timeout=min(local.connect_timeout, _PATIENCE_FOR_ONE_MORE),
-                acse_timeout=min(local.acse_timeout, _PATIENCE_FOR_ONE_MORE),
+                connect_timeout=min(local.connect_timeout, patience),
+                acse_timeout=min(local.acse_timeout, patience),
             )
         for pause in (*(_PAUSES if wait else ()), None):
+            started = time.monotonic()
             try:
-                return Association.open(self._server, local, contexts, self._cancel, wait=wait)
+                association = Association.open(
+                    self._server, local, contexts, self._cancel, wait=wait
+                )
+                self._took = time.monotonic() - started
+                return association
             except DicomError as error:
                 if pause is None or not _worth_waiting(error):
                     raise
