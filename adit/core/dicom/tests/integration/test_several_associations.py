@@ -7,7 +7,7 @@ import time
 import pytest
 
 from adit.core.dicom import DicomOperator
-from adit.core.dicom.dimse import pdus, pool
+from adit.core.dicom.dimse import pdus
 from adit.core.dicom.tests.samples import make_instance, make_series
 from adit.core.dicom.tests.scripted_peer import scripted
 
