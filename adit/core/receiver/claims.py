@@ -36,6 +36,7 @@ _CLAIM = f"""
 WITH picked AS (
     SELECT id FROM {_TABLE}
     WHERE claimed_by IS NULL AND NOT discarded AND NOT conflicting
+      AND quarantined_at IS NULL AND received_at >= %(since)s
       AND receiver <> ALL(%(avoided)s)
       AND (study_instance_uid = %(study)s OR (study_instance_uid = '' AND %(listed)s))
       AND (%(series)s::text[] IS NULL OR series_instance_uid = ''
@@ -48,7 +49,7 @@ WITH picked AS (
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-UPDATE {_TABLE} AS row SET claimed_by = %(owner)s, claimed_at = now(), quarantined_at = NULL
+UPDATE {_TABLE} AS row SET claimed_by = %(owner)s, claimed_at = now()
 FROM picked WHERE row.id = picked.id
 RETURNING row.id, row.receiver, row.path, row.sop_class_uid, row.sop_instance_uid,
           row.transfer_syntax_uid, row.size, row.sha256, {_MINE} AS mine
@@ -99,6 +100,8 @@ class ClaimDesk:
         self._connection.execute(_PREPARE)
         self._connection.execute(_LOCK, [_lock_key(self._owner)])
         self._execute(f"LISTEN {CHANNEL}")
+        # What came before the C-MOVE is no answer to it: it may be an older version.
+        self._since = self._execute("SELECT now()").fetchone()[0]
         if expectation.sop_instance_uids:
             with (
                 self._connection.cursor() as cursor,
@@ -137,6 +140,7 @@ class ClaimDesk:
                     "message_id": expected.message_id,
                     "calling_ae_title": expected.calling_ae_title,
                     "owner": self._owner,
+                    "since": self._since,
                     "limit": limit,
                     "avoided": list(avoided),
                 },

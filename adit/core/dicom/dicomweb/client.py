@@ -82,6 +82,8 @@ class DicomWebClient:
                     params=params,
                     headers={"Accept": accept, **(headers or {})},
                     content=content,
+                    # A redirected POST loses its body, or its body is spent already.
+                    follow_redirects=content is None,
                     extensions={"trace": self._note_socket},
                 ) as response,
             ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -91,12 +92,38 @@ def _otherwise(client: DicomWebClient, instance: DicomInstance) -> StoreOutcome 
 class _Answer:
     """The Store Instances Response Module (PS3.18 Annex I): reasons by SOP Instance UID."""
 
-    def __init__(self, status: int, content: Any) -> None:
+    def __init__(self, status: int, body: bytes) -> None:
         self.http_status = status
-        data_set = content[0] if isinstance(content, list) and content else content
-        self.readable = isinstance(data_set, dict)
+        self.empty = not body.strip()
+        data_set = _parse(body)
         self.stored = _items(data_set, _REFERENCED_SOP_SEQUENCE, "WarningReason")
         self.failures = _items(data_set, _FAILED_SOP_SEQUENCE, "FailureReason")
+
+
+def _parse(body: bytes) -> Any:
+    """The data set of an answer; None where it is none. Some servers answer in XML only."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        try:
+            return _from_xml(ElementTree.fromstring(body))
+        except ElementTree.ParseError:
+            return None
+    return content[0] if isinstance(content, list) and content else content
+
+
+def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
+    """The attributes of the Native DICOM Model (PS3.19 A.1), as they are in JSON."""
+    data_set: dict[str, Any] = {}
+    for attribute in element:
+        if attribute.tag.rpartition("}")[2] != "DicomAttribute":
+            continue
+        values = [
+            _from_xml(child) if child.tag.endswith("Item") else (child.text or "").strip()
+            for child in attribute
+        ]
+        data_set[attribute.get("tag", "").upper()] = {"vr": attribute.get("vr"), "Value": values}
+    return data_set
 
 
 def _items(data_set: Any, sequence: str, reason: str) -> dict[str, int]:
@@ -131,11 +158,7 @@ def _post(client: DicomWebClient, batch: list[DicomInstance]) -> _Answer:
         "POST", url, accept=_ACCEPT, headers=headers, content=body(), good=_ANSWERS
     ) as response:
         status, content = response.status_code, response.read()
-    try:
-        parsed = json.loads(content) if content.strip() else None
-    except ValueError:
-        parsed = None
-    return _Answer(status, parsed)
+    return _Answer(status, content)
 
 
 def _part_head(boundary: str, instance: DicomInstance) -> bytes:
@@ -150,12 +173,12 @@ def _part_head(boundary: str, instance: DicomInstance) -> bytes:
 
 def _outcome(server: str, instance: DicomInstance, answer: _Answer) -> StoreOutcome:
     uid = instance.sop_instance_uid
-    if uid in answer.stored:
-        return from_status(instance, _STOW, server, answer.stored[uid])
     if uid in answer.failures:
         # A failure without a reason is a failure all the same.
         return from_status(instance, _STOW, server, answer.failures[uid] or 0x0110)
-    if answer.http_status == 200 and not answer.readable:
+    if uid in answer.stored:
+        return from_status(instance, _STOW, server, answer.stored[uid])
+    if answer.http_status == 200 and answer.empty:
         # PS3.18 Table 10.5.3-1: 200 stands for all instances; some servers say no more.
         return from_status(instance, _STOW, server, 0)
     if answer.http_status == 409:

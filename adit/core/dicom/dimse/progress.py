@@ -49,6 +49,8 @@ class RetrieveReport:
         status = self.status
         if status is None or (status == commands.STATUS_SUCCESS and not self.failed):
             return None
+        if status >> 12 == 0xB and not self.failed and (self.completed or self.warning):
+            return None  # all were sent, the destination had remarks on some (PS3.4 C.4.3.1.4)
         if status == commands.STATUS_SUCCESS or status >> 12 == 0xB:
             return TransientDicomError(
                 f"{server} could not send {self.failed or 'some'} of the instances.",

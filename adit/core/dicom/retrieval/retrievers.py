@@ -87,8 +87,10 @@ class GetRetriever:
             if not failed:
                 return
             if wanted is None and not last:
-                # The rest needs other contexts. Ask for it by name, not for all again.
-                wanted = self._list_instances(want)
+                # The rest needs other contexts. Ask for it by name, not for all again. A list that
+                # names fewer than there are is of no use.
+                listed = self._list_instances(want) or ()
+                wanted = listed if len(listed) >= len(received) + failed else None
             by_name = True
 
     def _with_contexts(
@@ -100,11 +102,11 @@ class GetRetriever:
         *,
         by_name: bool,
         last: bool,
-    ) -> Generator[DicomInstance, None, bool]:
-        """Returns whether instances are missing that other contexts may bring."""
+    ) -> Generator[DicomInstance, None, int]:
+        """Returns how many instances are missing that other contexts may bring."""
         missing = sorted(set(wanted or ()) - set(received))
         if wanted is not None and not missing:
-            return False
+            return 0
         if wanted is not None and by_name:
             failed = yield from self._by_name(want, missing, received, contexts, last=last)
             if failed is not None:
@@ -114,9 +116,9 @@ class GetRetriever:
         report = RetrieveReport()
         yield from self._connector.get(want.scope(), contexts, report)
         if wanted is not None and not set(wanted) - set(received):
-            return False
+            return 0
         self._raise(report, last)
-        return bool(report.failed)
+        return report.failed
 
     def _by_name(
         self,
@@ -126,9 +128,9 @@ class GetRetriever:
         contexts: tuple[Context, ...],
         *,
         last: bool,
-    ) -> Generator[DicomInstance, None, bool | None]:
-        """Returns whether other contexts may bring the rest; None where asking so is no use."""
-        failed = False
+    ) -> Generator[DicomInstance, None, int | None]:
+        """Returns how many other contexts may bring; None where asking so is no use."""
+        failed = 0
         problem: DicomError | None = None
         for group in want.groups(missing):
             report = RetrieveReport()
@@ -137,7 +139,7 @@ class GetRetriever:
                 continue
             if not (report.received or report.failed):
                 return None
-            failed = failed or bool(report.failed)
+            failed += report.failed
             try:
                 self._raise(report, last)
             except DicomError as error:

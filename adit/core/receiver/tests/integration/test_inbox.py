@@ -1,5 +1,6 @@
 """Workers get what was sent for them, each instance once, from near and far."""
 
+import contextlib
 import hashlib
 import socket
 import threading
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 from pydicom import Dataset
 
@@ -31,7 +33,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.processes]
 BY_HAND = "by hand"
 
 
+@contextlib.contextmanager
 def expect(inbox: ReceiverInbox, study: Study, **changes):
+    """Expect the study; what was sent before counts as having come now."""
     values = {
         "study_instance_uid": study.uid,
         "series_instance_uids": None,
@@ -39,7 +43,9 @@ def expect(inbox: ReceiverInbox, study: Study, **changes):
         "message_id": 1,
         "calling_ae_title": "ADIT",
     }
-    return inbox.expect(**(values | changes))
+    with inbox.expect(**(values | changes)) as stream:
+        ReceivedInstance.objects.filter(quarantined_at=None).update(received_at=Now())
+        yield stream
 
 
 def take_all(stream: IncomingStream, count: int, patience: float = 20) -> list[DicomInstance]:
@@ -187,6 +193,20 @@ def test_a_wrong_move_originator_is_no_obstacle(transactional_db, tmp_path: Path
         assert len(take_all(stream, 24)) == 24
 
 
+def test_what_came_before_is_no_answer(transactional_db, tmp_path: Path, head: Study):
+    """It may be an older version of what the source has now."""
+    rows_of(head, tmp_path, originator=1)
+    with ReceiverInbox().expect(
+        study_instance_uid=head.uid,
+        series_instance_uids=None,
+        sop_instance_uids=head.uids,
+        message_id=1,
+        calling_ae_title="ADIT",
+    ) as stream:
+        assert stream.take(0.5) is None
+    assert ReceivedInstance.objects.filter(claimed_by=None).count() == 24
+
+
 def test_doubles_of_ours_are_dropped(transactional_db, tmp_path: Path, head: Study):
     rows_of(head, tmp_path, originator=7)
     rows_of(head, tmp_path, originator=7)
@@ -235,9 +255,9 @@ def test_unclaimed_instances_go_into_quarantine_and_later_away(
     assert housekeeping.quarantine(timedelta(hours=1)) == 24
     assert housekeeping.delete_quarantined(BY_HAND, spool, timedelta(days=1)) == 0
     with expect(ReceiverInbox(), head) as stream:
-        assert stream.take(1), "what lies in quarantine can still be taken"
+        assert stream.take(1) is None, "what lies in quarantine answers no later C-MOVE"
     ReceivedInstance.objects.update(quarantined_at=timezone.now() - timedelta(days=2))
-    assert housekeeping.delete_quarantined(BY_HAND, spool, timedelta(days=1)) == 23
+    assert housekeeping.delete_quarantined(BY_HAND, spool, timedelta(days=1)) == 24
     assert list(spool.names()) == []
 
 
