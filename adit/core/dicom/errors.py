@@ -149,6 +149,14 @@ _REJECTIONS: dict[tuple[int, int], tuple[str, str]] = {
 }
 
 HTTP_RULES = (
+    # Only whoever can send the same body again may follow a redirection (RFC 9110 15.4).
+    Rule(
+        300,
+        399,
+        False,
+        "sends the request on to another address",
+        "Enter the address that it gives as the DICOMweb address.",
+    ),
     Rule(401, 401, False, "did not accept our credentials", "Check the authorization header."),
     Rule(403, 403, False, "does not permit this", f"{ASK_ADMIN} for our rights."),
     Rule(404, 404, False, "does not hold what was asked for", "Check the DICOMweb address."),

@@ -104,10 +104,10 @@ def _parse(body: bytes) -> Any:
     """The data set of an answer; None where it is none. Some servers answer in XML only."""
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             return _from_xml(ElementTree.fromstring(body))
-        except ElementTree.ParseError:
+        except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
             return None
     return content[0] if isinstance(content, list) and content else content
 

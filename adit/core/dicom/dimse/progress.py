@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
 from ..errors import DicomError, TransientDicomError, from_dimse_status
 from . import commands
 from .commands import Command
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -50,7 +53,9 @@ class RetrieveReport:
         if status is None or (status == commands.STATUS_SUCCESS and not self.failed):
             return None
         if status >> 12 == 0xB and not self.failed and (self.completed or self.warning):
-            return None  # all were sent, the destination had remarks on some (PS3.4 C.4.3.1.4)
+            # All were sent, there were remarks on some (PS3.4 C.4.3.1.4).
+            logger.info("%s ended %s with %s warnings.", server, service, self.warning)
+            return None
         if status == commands.STATUS_SUCCESS or status >> 12 == 0xB:
             return TransientDicomError(
                 f"{server} could not send {self.failed or 'some'} of the instances.",

@@ -79,19 +79,39 @@ class GetRetriever:
             batches += self._connector.get_batches(())
         wanted: Collection[str] | None = want.sop_instance_uids
         by_name = want.by_name(FEW_AT_ONCE)
+        promised = 0
         for number, contexts in enumerate(batches):
             last = number == len(batches) - 1
             failed = yield from self._with_contexts(
                 want, wanted, received, contexts, by_name=by_name, last=last
             )
             if not failed:
-                return
+                break
+            promised = max(promised, len(received) + failed)
             if wanted is None and not last:
                 # The rest needs other contexts. Ask for it by name, not for all again. A list that
                 # names fewer than there are is of no use.
                 listed = self._list_instances(want) or ()
                 wanted = listed if len(listed) >= len(received) + failed else None
             by_name = True
+        self._check(want, wanted, promised, received)
+
+    def _check(
+        self,
+        want: Want,
+        wanted: Collection[str] | None,
+        promised: int,
+        received: Collection[str],
+    ) -> None:
+        """A request that ends well does not undo what one before it could not send."""
+        if want.sop_instance_uids is not None or not promised:
+            return
+        there = promised if wanted is None else len(set(wanted) | set(received))
+        if missing := there - len(received):
+            raise TransientDicomError(
+                f"{self._connector.server.name} did not send {missing} of {there} instances.",
+                code="incomplete",
+            )
 
     def _with_contexts(
         self,

@@ -54,6 +54,61 @@ def test_success_although_all_failed_is_not_success():
     assert isinstance(error, TransientDicomError)
 
 
+def answers_queries(script):
+    """The same server; it answers C-FIND with success and no result."""
+
+    def either(peer):
+        peer.accept()
+        context, request, _ = peer.receive()
+        if request.field == commands.C_FIND_RQ:
+            peer.respond(context, request, 0)
+            peer.serve_release()
+            return
+        script(peer, context, request)
+
+    return either
+
+
+@pytest.mark.parametrize("status", [0, 0xB000])
+def test_a_failure_counts_although_the_server_lists_no_instance(status):
+    instances = make_series(2)
+
+    def script(peer, context, request):
+        for instance in instances:
+            if (CT, EXPLICIT) in peer.contexts:
+                peer.send_instance(instance)
+        peer.respond(context, request, status, completed=2, failed=1)
+        peer.serve_release()
+
+    with scripted(answers_queries(script)) as peer:
+        got, error = fetch(peer.config(study_root_find_support=True))
+    assert len(got) == 2
+    assert isinstance(error, TransientDicomError)
+
+
+def test_a_later_success_does_not_undo_what_could_not_be_sent_before():
+    instances, requests = make_series(2), []
+
+    def script(peer, context, request):
+        requests.append(request)
+        for instance in instances:
+            peer.send_instance(instance)
+        peer.respond(context, request, 0, completed=2, failed=1 if len(requests) == 1 else 0)
+        peer.serve_release()
+
+    with scripted(answers_queries(script)) as peer:
+        got, error = fetch(peer.config(study_root_find_support=True))
+    assert len(got) == 2
+    assert isinstance(error, TransientDicomError)
+    assert "1 of 3" in str(error)
+
+
+def test_warnings_without_a_failure_are_success():
+    with scripted(get_script(*make_series(2), status=0xB000, completed=1, warning=1)) as peer:
+        got, error = fetch(peer.config())
+    assert (len(got), error) == (2, None)
+
+
 def test_a_failure_does_not_matter_when_all_that_was_wanted_came():
     instances = make_series(2)
     wanted = {i.sop_instance_uid for i in instances}
