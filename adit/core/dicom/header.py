@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 SOP_CLASS_UID = 0x00080016
@@ -16,11 +16,14 @@ SOP_INSTANCE_UID = 0x00080018
 PATIENT_ID = 0x00100020
 STUDY_INSTANCE_UID = 0x0020000D
 SERIES_INSTANCE_UID = 0x0020000E
+IDENTIFYING_TAGS = frozenset(
+    {SOP_CLASS_UID, SOP_INSTANCE_UID, PATIENT_ID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
+)
 
-_IMPLICIT_LITTLE = "1.2.840.10008.1.2"
-_EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
-_LONG_VRS = frozenset(
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
+LONG_VRS = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
 _ITEM = 0xFFFEE000
@@ -50,14 +53,11 @@ def read_identifiers(data: bytes | memoryview, transfer_syntax_uid: str) -> Iden
     Raises:
         MalformedDataSet: If the walk leaves the data set before it is done.
     """
-    wanted = (
-        SOP_CLASS_UID,
-        SOP_INSTANCE_UID,
-        PATIENT_ID,
-        STUDY_INSTANCE_UID,
-        SERIES_INSTANCE_UID,
-    )
-    values = read_values(data, transfer_syntax_uid, wanted)
+    return identifiers_from(read_values(data, transfer_syntax_uid, IDENTIFYING_TAGS))
+
+
+def identifiers_from(values: Mapping[int, bytes]) -> Identifiers:
+    """The identifiers from the raw values of their elements."""
     uids = {tag: decode_uid(value) for tag, value in values.items() if tag != PATIENT_ID}
     return Identifiers(
         sop_class_uid=uids.get(SOP_CLASS_UID, ""),
@@ -83,10 +83,10 @@ def read_values(
         MalformedDataSet: If the walk leaves the data set before it is done.
     """
     view = memoryview(data)
-    if transfer_syntax_uid in _DEFLATED:
+    if transfer_syntax_uid in DEFLATED:
         view = memoryview(_inflate(view))
-    big = transfer_syntax_uid == _EXPLICIT_BIG
-    walker = _Walker(view, explicit=transfer_syntax_uid != _IMPLICIT_LITTLE, big=big)
+    big = transfer_syntax_uid == EXPLICIT_BIG
+    walker = _Walker(view, explicit=transfer_syntax_uid != IMPLICIT_LITTLE, big=big)
     try:
         return walker.collect(frozenset(tags), max(tags))
     except struct.error as error:
@@ -102,8 +102,8 @@ def read_elements(data: bytes, transfer_syntax_uid: str) -> dict[int, tuple[str,
     much as can be had.
     """
     elements: dict[int, tuple[str, bytes]] = {}
-    big = transfer_syntax_uid == _EXPLICIT_BIG
-    explicit = transfer_syntax_uid != _IMPLICIT_LITTLE
+    big = transfer_syntax_uid == EXPLICIT_BIG
+    explicit = transfer_syntax_uid != IMPLICIT_LITTLE
     walker = _Walker(memoryview(data), explicit=explicit, big=big)
     try:
         for tag, vr, value in walker.values():
@@ -171,7 +171,7 @@ class _Walker:
         if not explicit or group == 0xFFFE:
             return tag, b"", self.long(self.view, position + 4)[0], position + 8
         vr = bytes(self.view[position + 4 : position + 6])
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             return tag, vr, self.long(self.view, position + 8)[0], position + 12
         if not (vr.isalpha() and vr.isupper()):
             raise MalformedDataSet("An element has no value representation.")

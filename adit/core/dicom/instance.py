@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from .file_meta import encode_head
 from .header import Identifiers, read_identifiers
+from .survey import Survey, survey
 
 _CHUNK = 1 << 20
 
@@ -136,15 +137,31 @@ class DicomInstance:
         Raises:
             MalformedDataSet: If it is no data set in its transfer syntax.
         """
+        with self._mapped() as view:
+            return read_identifiers(view, self.transfer_syntax_uid)
+
+    def survey(self) -> Survey:
+        """What the data set says that it is, and whether it is all there.
+
+        Raises:
+            MalformedDataSet: If it is no data set in its transfer syntax.
+        """
+        with self._mapped() as view:
+            return survey(view, self.transfer_syntax_uid)
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[bytes | memoryview]:
+        """The encoded data set; a file is mapped, so that only what is looked at is read."""
         if not isinstance(self.data, FileSlice):
-            return read_identifiers(self.data, self.transfer_syntax_uid)
+            yield self.data
+            return
         with (
             self.data.path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping,
             memoryview(mapping) as whole,
             whole[self.data.offset : self.data.offset + self.data.size] as view,
         ):
-            return read_identifiers(view, self.transfer_syntax_uid)
+            yield view
 
     def discard(self) -> None:
         """Removes the file of a spilled instance; the instance cannot be read afterwards."""

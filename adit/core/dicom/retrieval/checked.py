@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from ..cancel import CancelToken
-from ..errors import DicomError, PermanentDicomError, TransientDicomError
-from ..header import MalformedDataSet
+from ..errors import ASK_ADMIN, DicomError, PermanentDicomError, TransientDicomError
+from ..header import Identifiers, MalformedDataSet
 from ..instance import DicomInstance
 from .retrievers import Retriever
 from .want import Want
@@ -24,9 +24,10 @@ def retrieve_checked(
 ) -> Iterator[DicomInstance]:
     """Yields each wanted instance once, whatever the server sends.
 
-    Instances of another study or series than was asked for are dropped and are an error;
-    duplicates, and other instances of the same series where some were asked for by name, are
-    dropped quietly. A series that fails does not keep the following ones from being tried.
+    Instances of another study or series than was asked for are dropped and are an error, and so
+    are data sets that end too early, unless the instance comes once more in good order. Duplicates,
+    and other instances of the same series where some were asked for by name, are dropped quietly.
+    A series that fails does not keep the following ones from being tried.
 
     Raises:
         PermanentDicomError: After the last instance, if nothing else can be expected later.
@@ -38,11 +39,16 @@ def retrieve_checked(
     for want in wants:
         received: set[str] = set()
         problem: DicomError | None = None
+        damaged: set[str] = set()
         misplaced = useless = 0
         try:
             for instance in retriever.retrieve(want, received):
                 cancel.check()
-                if not _belongs(instance, want):
+                identifiers = _identifiers(instance)
+                if identifiers is None:
+                    damaged.add(instance.sop_instance_uid)
+                    instance.discard()
+                elif not _belongs(identifiers, want):
                     misplaced += 1
                     instance.discard()
                 elif instance.sop_instance_uid in received or not _is_wanted(instance, want):
@@ -58,6 +64,10 @@ def retrieve_checked(
             cancel.check()
             problem = error
         problem = _verdict(want, received, problem, server)
+        # Where all that was wanted is there, a damaged copy beside it does not matter.
+        wanted_more = want.sop_instance_uids is None or problem is not None
+        if wanted_more and (lost := len(damaged - received)):
+            problem = _damaged(server, lost)
         if misplaced:
             # That tells more than the counts that follow from it.
             problem = _misplaced(server, misplaced, transient=problem is not None)
@@ -70,20 +80,28 @@ def retrieve_checked(
         raise _worst(problems)
 
 
-def _belongs(instance: DicomInstance, want: Want) -> bool:
+def _identifiers(instance: DicomInstance) -> Identifiers | None:
+    """What the data set says that it is; None where it is damaged."""
     try:
-        identifiers = instance.identifiers()
+        found = instance.survey()
     except MalformedDataSet:
         logger.warning("An instance came whose data set cannot be read.")
-        return False
-    if identifiers.sop_instance_uid:
+        return None
+    if not found.whole or not instance.size:
+        logger.warning("An instance came whose data set ends too early.")
+        return None
+    if found.identifiers.sop_instance_uid:
         # Some peers pad or mangle the UID in the command; the data set's own counts.
-        instance.sop_instance_uid = identifiers.sop_instance_uid
-    if identifiers.sop_class_uid:
-        instance.sop_class_uid = identifiers.sop_class_uid
+        instance.sop_instance_uid = found.identifiers.sop_instance_uid
+    if found.identifiers.sop_class_uid:
+        instance.sop_class_uid = found.identifiers.sop_class_uid
     if not instance.has_writable_uids:
         logger.warning("An instance came whose UIDs are broken.")
-        return False
+        return None
+    return found.identifiers
+
+
+def _belongs(identifiers: Identifiers, want: Want) -> bool:
     return (
         identifiers.study_instance_uid == want.study_instance_uid
         and identifiers.series_instance_uid == want.series_instance_uid
@@ -120,13 +138,23 @@ def _without_end(server: str) -> DicomError:
     )
 
 
+def _damaged(server: str, count: int) -> DicomError:
+    """Transient: what was damaged on the way comes whole the next time."""
+    what = "an instance that is" if count == 1 else f"{count} instances that are"
+    return TransientDicomError(
+        f"{server} sent {what} cut off or not readable.",
+        code="incomplete",
+        advice=f"{ASK_ADMIN} to check it there if that goes on.",
+    )
+
+
 def _misplaced(server: str, count: int, *, transient: bool) -> DicomError:
     """Where nothing is missing, a repetition would only bring the same."""
     kind = TransientDicomError if transient else PermanentDicomError
     return kind(
         f"{server} sent {count} instances that belong to another study or series.",
         code="misplaced",
-        advice="Ask the administrator of the server.",
+        advice=f"{ASK_ADMIN}.",
     )
 
 

@@ -143,6 +143,41 @@ def test_an_instance_of_another_study_is_dropped_and_said():
     assert error.code == "misplaced"
 
 
+def cut(instance, count=4):
+    """The instance without its last bytes; the message around it ends in order."""
+    return dataclasses.replace(instance, data=instance.data[:-count])
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_data_set_that_lacks_its_end_is_no_instance(wanted):
+    instances = make_series(3)
+    uids = {i.sop_instance_uid for i in instances} if wanted else None
+    script = get_script(*instances[:2], cut(instances[2]), completed=3)
+    with scripted(script) as peer:
+        got, error = fetch(peer.config(), wanted=uids)
+    assert [i.data for i in got] == [i.data for i in instances[:2]]
+    assert isinstance(error, TransientDicomError)
+    assert "sent an instance that is cut off or not readable" in str(error)
+
+
+def test_a_damaged_copy_beside_a_good_one_does_not_matter():
+    instance = make_instance()
+    with scripted(get_script(cut(instance), instance, completed=2)) as peer:
+        got, error = fetch(peer.config())
+    assert ([i.data for i in got], error) == ([instance.data], None)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 100], ids=["empty", "garbage"])
+def test_a_data_set_that_is_none_is_no_instance_and_said(data):
+    instance = make_instance()
+    garbage = dataclasses.replace(make_instance(), data=data)
+    with scripted(get_script(instance, garbage, completed=2)) as peer:
+        got, error = fetch(peer.config())
+    assert [i.data for i in got] == [instance.data]
+    assert isinstance(error, TransientDicomError)
+    assert "not readable" in str(error)
+
+
 def test_padded_uids_in_the_command_are_healed():
     instance = make_instance()
     uid = instance.sop_instance_uid

@@ -84,6 +84,17 @@ def test_move_success_with_less_than_was_reported_is_not_success():
     assert error.code == "incomplete"
 
 
+def test_a_moved_data_set_that_lacks_its_end_is_no_instance():
+    inbox, instances = Inbox(), make_series(2)
+    wanted = {i.sop_instance_uid for i in instances}
+    instances[1].data = instances[1].read()[:-4]
+    with scripted(move_script(inbox, instances, completed=2)) as peer:
+        got, error = fetch(peer.config(), wanted=wanted, protocol=MOVE, inbox=inbox)
+    assert [i.data for i in got] == [instances[0].data]
+    assert isinstance(error, TransientDicomError)
+    assert "cut off" in str(error)
+
+
 def test_an_unknown_move_destination_is_said_at_once():
     inbox = Inbox()
     started = time.monotonic()

@@ -136,6 +136,17 @@ def test_an_answer_without_its_closing_boundary_is_not_complete():
     assert error.code == "incomplete"
 
 
+def test_a_part_whose_data_set_lacks_its_end_is_no_instance():
+    instances = make_series(2)
+    short = dataclasses.replace(instances[1], data=instances[1].read()[:-4])
+    body = multipart(instances[0], short)
+    with web_server(lambda s, h, b: respond(s, 200, body, RELATED)) as config:
+        got, error = fetch(config)
+    assert [i.data for i in got] == [instances[0].data]
+    assert isinstance(error, TransientDicomError)
+    assert "cut off" in str(error)
+
+
 def test_a_single_instance_without_a_multipart_frame_is_taken():
     instance = make_instance()
     body = instance.file_meta() + instance.read()

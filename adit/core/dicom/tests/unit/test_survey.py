@@ -1,0 +1,105 @@
+"""Whether a data set is all there, told by the lengths of its elements."""
+
+import zlib
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
+
+from adit.core.dicom import DicomInstance, FileSlice, MalformedDataSet
+from adit.core.dicom.survey import survey
+from adit.core.dicom.tests.samples import (
+    BIG,
+    DEFLATED,
+    EXPLICIT,
+    IMPLICIT,
+    encode,
+    make_instance,
+    real_instances,
+)
+
+JPEG = "1.2.840.10008.1.2.4.50"
+PLAIN = [IMPLICIT, EXPLICIT, BIG]
+
+
+def data_set_before_its_sequence():
+    data_set = Dataset()
+    data_set.StudyInstanceUID, data_set.SeriesInstanceUID = "1.2", "1.3"
+    return data_set
+
+
+def with_sequence(*, undefined):
+    """A data set whose last element is a sequence with an item in it."""
+    item, data_set = Dataset(), data_set_before_its_sequence()
+    item.CodeValue = "T-1"
+    item.is_undefined_length_sequence_item = undefined
+    data_set.PerformedProtocolCodeSequence = Sequence([item])
+    data_set["PerformedProtocolCodeSequence"].is_undefined_length = undefined
+    return data_set
+
+
+@pytest.mark.parametrize("syntax", PLAIN)
+@pytest.mark.parametrize("undefined", [True, False])
+def test_a_sequence_that_is_cut_off_anywhere_is_noticed(syntax, undefined):
+    data = encode(with_sequence(undefined=undefined), syntax)
+    start = len(encode(data_set_before_its_sequence(), syntax))
+    assert survey(data, syntax).whole
+    assert survey(data[:start], syntax).whole
+    # The first byte alone may be zero, as padding is.
+    assert not any(survey(data[:end], syntax).whole for end in range(start + 2, len(data)))
+
+
+@pytest.mark.parametrize("syntax", PLAIN)
+def test_pixel_data_that_are_cut_off_anywhere_are_noticed(syntax):
+    data = make_instance(syntax=syntax, pixels=100).read()
+    assert survey(data, syntax).whole
+    assert not any(survey(data[:-count], syntax).whole for count in range(1, 101))
+
+
+@pytest.mark.parametrize("syntax", PLAIN)
+def test_what_is_cut_off_within_the_identifiers_is_malformed(syntax):
+    with pytest.raises(MalformedDataSet):
+        survey(make_instance(syntax=syntax).read()[:100], syntax)
+
+
+def test_a_fragment_that_is_cut_off_is_noticed():
+    head = make_instance(pixels=0).read()
+    pixels = encapsulate([b"\xff\xd8" * 50, b"\xff\xd9" * 50]) + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    data = head + b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + pixels
+    assert survey(data, JPEG).whole
+    assert not any(survey(data[:end], JPEG).whole for end in range(len(head) + 1, len(data)))
+
+
+def test_a_deflated_data_set_is_cut_where_its_stream_or_its_inside_ends():
+    plain = make_instance(pixels=4000).read()
+
+    def deflate(data):
+        compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        return compressor.compress(data) + compressor.flush()
+
+    assert survey(deflate(plain), DEFLATED).whole
+    assert survey(deflate(plain) + b"\0", DEFLATED).whole
+    assert not survey(deflate(plain)[:-4], DEFLATED).whole
+    assert not survey(deflate(plain[:-4]), DEFLATED).whole
+
+
+def test_padding_behind_the_last_element_is_no_element():
+    data = make_instance().read()
+    assert survey(data + b"\0\0", EXPLICIT).whole
+    assert survey(data + bytes(100), EXPLICIT).whole
+    assert survey(data + b"\xfc\xff\xfc\xffOB\0\0\x04\0\0\0\0\0\0\0", EXPLICIT).whole
+
+
+def test_it_agrees_with_the_short_walk_on_every_real_file():
+    for instance in real_instances():
+        assert instance.survey().identifiers == instance.identifiers()
+
+
+def test_a_file_is_surveyed_where_it_lies(tmp_path):
+    data = make_instance(pixels=5000).read()
+    path = tmp_path / "spilled"
+    path.write_bytes(b"head" + data + b"tail")
+    for cut in (0, 4):
+        piece = FileSlice(path, 4, len(data) - cut)
+        assert DicomInstance("1", "2", EXPLICIT, piece).survey().whole is (cut == 0)
