@@ -346,8 +346,11 @@ class Association:
         """Aborts from another thread: whoever waits for the peer wakes up with an error."""
         self._killed = True
         if not isinstance(self._socket, ssl.SSLSocket):
-            with contextlib.suppress(OSError):
-                self._socket.send(ABORT_PDU, getattr(socket, "MSG_DONTWAIT", 0))
+            # Never waits: the other thread may be the one that finds no room to send. A time-out,
+            # even the one that it set, would keep us here as long as it.
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.settimeout(0)
+                self._socket.send(ABORT_PDU)
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 

@@ -1,18 +1,26 @@
 """C-STORE to peers that refuse, warn or break."""
 
+import socket
+import ssl
+import threading
 import time
 
 import pytest
 
 from adit.core.dicom import (
+    Canceled,
+    CancelToken,
     DicomOperator,
+    LocalConfig,
     PermanentDicomError,
+    TlsConfig,
     TransientDicomError,
 )
 from adit.core.dicom.dimse import commands, pdus
+from adit.core.dicom.tests.certificates import Authority
 from adit.core.dicom.tests.fetching import LOCAL
 from adit.core.dicom.tests.samples import EXPLICIT, IMPLICIT, MR, make_instance, make_series
-from adit.core.dicom.tests.scripted_peer import scripted
+from adit.core.dicom.tests.scripted_peer import Conversation, scripted
 
 pytestmark = pytest.mark.integration
 
@@ -181,3 +189,41 @@ def test_an_instance_with_a_broken_uid_fails_alone():
     assert [o.accepted for o in outcomes] == [True, False, True]
     assert outcomes[1].error is not None
     assert outcomes[1].error.code == "UID"
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_cancel_wakes_who_cannot_send_because_the_peer_does_not_read(secure, tmp_path):
+    authority = Authority(tmp_path)
+    certificate = authority.sign("peer")
+    accepted, done, token = threading.Event(), threading.Event(), CancelToken()
+
+    def script(peer):
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        if secure:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate.certificate, certificate.key)
+            peer = Conversation(context.wrap_socket(peer.socket, server_side=True), 16384)
+        peer.accept()
+        accepted.set()
+        done.wait(60)
+
+    def cancel():
+        accepted.wait(60)
+        # By then the buffers are full, and the sender waits for room.
+        time.sleep(0.5)
+        canceled.append(time.monotonic())
+        token.cancel()
+
+    canceled: list[float] = []
+    tls = TlsConfig(ca_file=authority.certificate) if secure else None
+    local = LocalConfig(network_timeout=60)
+    with (
+        scripted(script) as peer,
+        DicomOperator(peer.config(tls=tls), local, cancel=token) as operator,
+    ):
+        threading.Thread(target=cancel, daemon=True).start()
+        with pytest.raises(Canceled):
+            list(operator.store([make_instance(pixels=20_000_000)]))
+        waited = time.monotonic() - canceled[0]
+        done.set()
+    assert waited < 10
