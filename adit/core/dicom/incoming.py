@@ -14,7 +14,13 @@ from .instance import DicomInstance
 
 
 class IncomingStream(Protocol):
-    """What arrived for one C-MOVE, in the order of arrival."""
+    """What arrived for one C-MOVE, in the order of arrival.
+
+    Attributes:
+        doubles: How many further copies came of what was taken. The server counts them, too.
+    """
+
+    doubles: int
 
     def destination(self) -> str:
         """AE title of the receiver that the C-MOVE should name; "" leaves it to the configuration.

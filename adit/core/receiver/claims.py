@@ -1,6 +1,7 @@
 """Claiming rows of arrived instances, so that no two tasks ever take the same one."""
 
 import uuid
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,14 @@ _TABLE = ReceivedInstance._meta.db_table
 # are known at once. Made of the first half of its UUID, as `OWNER_LOCK` makes it in PostgreSQL.
 _LOCK = b"SELECT pg_advisory_lock(%s)"
 OWNER_LOCK = "('x' || left(replace(claimed_by::text, '-', ''), 16))::bit(64)::bigint"
+# Held shared by all who take over instances of a study, so that one knows whether it is alone.
+_STUDY_LOCK_CLASS = 0x52435653
+_STUDY_LOCK = b"SELECT pg_advisory_lock_shared(%s, %s)"
+_OTHERS = """
+SELECT count(*) > 1 FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s AND objid = %s
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 _PREPARE = b"""
 CREATE TEMPORARY TABLE expected_uids (uid text PRIMARY KEY);
 CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY, sha256 text);
@@ -32,19 +41,14 @@ SET synchronous_commit TO off;
 _MINE = """coalesce(move_originator_message_id = %(message_id)s
     AND move_originator_ae_title = %(calling_ae_title)s, false)"""
 
-_CLAIM = f"""
-WITH picked AS (
+_FREE = f"""
     SELECT id FROM {_TABLE}
     WHERE claimed_by IS NULL AND NOT discarded AND NOT conflicting
       AND quarantined_at IS NULL AND received_at >= %(since)s
       AND receiver <> ALL(%(avoided)s)
-      AND (study_instance_uid = %(study)s OR (study_instance_uid = '' AND %(listed)s))
-      AND (%(series)s::text[] IS NULL OR series_instance_uid = ''
-           OR series_instance_uid = ANY(%(series)s))
-      AND (NOT %(listed)s OR sop_instance_uid IN (SELECT uid FROM expected_uids))
-      AND ({_MINE} OR NOT EXISTS (SELECT FROM taken_uids WHERE uid = sop_instance_uid))
-      AND ({_MINE} OR move_originator_message_id IS NULL
-           OR received_at < now() - %(grace)s * interval '1 second')
+"""
+
+_OF_PICKED = f"""
     ORDER BY id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -53,7 +57,29 @@ UPDATE {_TABLE} AS row SET claimed_by = %(owner)s, claimed_at = now()
 FROM picked WHERE row.id = picked.id
 RETURNING row.id, row.receiver, row.path, row.sop_class_uid, row.sop_instance_uid,
           row.transfer_syntax_uid, row.size, row.sha256, {_MINE} AS mine
-""".encode()
+"""
+
+_CLAIM = f"""
+WITH picked AS (
+    {_FREE}
+      AND (study_instance_uid = %(study)s OR (study_instance_uid = '' AND %(listed)s))
+      AND (%(series)s::text[] IS NULL OR series_instance_uid = ''
+           OR series_instance_uid = ANY(%(series)s))
+      AND (NOT %(listed)s OR sop_instance_uid IN (SELECT uid FROM expected_uids))
+      AND ({_MINE} OR NOT EXISTS (SELECT FROM taken_uids WHERE uid = sop_instance_uid))
+      AND ({_MINE} OR move_originator_message_id IS NULL
+           OR received_at < now() - %(grace)s * interval '1 second')
+    {_OF_PICKED}
+"""
+
+_CLAIM_DOUBLES = f"""
+WITH picked AS (
+    {_FREE}
+      AND study_instance_uid = %(study)s
+      AND sop_instance_uid IN (SELECT uid FROM taken_uids)
+      AND ({_MINE} OR (move_originator_message_id IS NULL AND %(alone)s))
+    {_OF_PICKED}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,8 @@ class ClaimDesk:
         # the files are gone then, and rows without file are swept.
         self._connection.execute(_PREPARE)
         self._connection.execute(_LOCK, [_lock_key(self._owner)])
+        self._study = zlib.crc32(expectation.study_instance_uid.encode())
+        self._connection.execute(_STUDY_LOCK, [_STUDY_LOCK_CLASS, _signed(self._study)])
         self._execute(f"LISTEN {CHANNEL}")
         # What came before the C-MOVE is no answer to it: it may be an older version.
         self._since = self._execute("SELECT now()").fetchone()[0]
@@ -127,22 +155,44 @@ class ClaimDesk:
         Doubles of what was taken already are claimed only where they are certainly ours; others
         are left to whom they may belong.
         """
+        series = self._expectation.series_instance_uids
+        return self._pick(
+            _CLAIM,
+            avoided,
+            limit,
+            series=None if series is None else list(series),
+            listed=self._expectation.sop_instance_uids is not None,
+            grace=OTHERS_GRACE_SECONDS,
+        )
+
+    def claim_doubles(self, limit: int, avoided: Collection[str] = ()) -> list[Claimed]:
+        """Claim what came once more of instances that were taken already.
+
+        What does not tell who asked for it is ours where nobody else expects anything of the study:
+        a later C-MOVE would not take it either, as it came before.
+        """
+        return self._pick(_CLAIM_DOUBLES, avoided, limit, alone=self.is_alone())
+
+    def is_alone(self) -> bool:
+        """Whether nobody else takes over instances of the study now."""
+        return not self._execute(_OTHERS, [_STUDY_LOCK_CLASS, self._study]).fetchone()[0]
+
+    def _pick(
+        self, query: str, avoided: Collection[str], limit: int, **parameters: Any
+    ) -> list[Claimed]:
         expected = self._expectation
-        series = expected.series_instance_uids
         with self._connection.cursor(row_factory=class_row(Claimed)) as cursor:
             cursor.execute(
-                _CLAIM,
+                query.encode(),
                 {
                     "study": expected.study_instance_uid,
-                    "series": None if series is None else list(series),
-                    "listed": expected.sop_instance_uids is not None,
-                    "grace": OTHERS_GRACE_SECONDS,
                     "message_id": expected.message_id,
                     "calling_ae_title": expected.calling_ae_title,
                     "owner": self._owner,
                     "since": self._since,
                     "limit": limit,
                     "avoided": list(avoided),
+                    **parameters,
                 },
             )
             return sorted(cursor.fetchall(), key=lambda row: row.id)
@@ -221,6 +271,11 @@ class ClaimDesk:
 
     def _execute(self, query: str, parameters: list[Any] | None = None) -> Any:
         return self._connection.execute(query.encode(), parameters)
+
+
+def _signed(number: int) -> int:
+    """The same 32 bits as PostgreSQL's integer, which has a sign."""
+    return number - (1 << 32) if number >= 1 << 31 else number
 
 
 def _lock_key(owner: uuid.UUID) -> int:

@@ -16,6 +16,7 @@ from .claims import ClaimDesk, Claimed, Expectation
 
 SPILL_THRESHOLD = 8 * 1024 * 1024
 _CLAIM_AT_ONCE = 32
+_MOST_DOUBLES = 1000
 _REFRESH_AFTER_SECONDS = 600
 # Only a safety net: notifications announce what arrives, but not what others give back.
 _LOOK_AGAIN_SECONDS = 1.0
@@ -81,7 +82,11 @@ class ReceiverInbox:
 
 
 class ReceivedStream:
-    """What arrived for one C-MOVE; used by one thread at a time."""
+    """What arrived for one C-MOVE; used by one thread at a time.
+
+    Attributes:
+        doubles: How many copies came beside those that were taken, of the same content.
+    """
 
     def __init__(self, desk: ClaimDesk, carrier: Carrier) -> None:
         self._desk = desk
@@ -90,6 +95,8 @@ class ReceivedStream:
         self._claimed_at = 0.0
         self._taken: list[Claimed] = []
         self._avoided: dict[str, float] = {}
+        self._was_alone = True
+        self.doubles = 0
 
     def destination(self) -> str:
         """The AE title of the receiver that the C-MOVE should name; "" where none is known.
@@ -113,11 +120,22 @@ class ReceivedStream:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            self._desk.wait(min(left, _LOOK_AGAIN_SECONDS))
+            if not self._desk.wait(min(left, _LOOK_AGAIN_SECONDS)):
+                self._settle_doubles()
 
     def close(self) -> None:
         """Acknowledge what was taken; what is only claimed goes back to the receiver."""
+        while self._claimed:
+            self._desk.release(self._claimed.popleft())
+        self._settle_doubles()
         self._acknowledge()
+
+    def _settle_doubles(self) -> None:
+        """Leave nothing behind that came twice: no other task is to get it."""
+        self._was_alone = self._was_alone and self._desk.is_alone()
+        for row in self._desk.claim_doubles(_MOST_DOUBLES, self._avoid()):
+            before = self._desk.take(row.sop_instance_uid, row.sha256)
+            self._settle_double(row, before, counts=row.mine or self._was_alone)
 
     def _avoid(self) -> list[str]:
         """Receivers that could not be reached a moment ago."""
@@ -134,7 +152,10 @@ class ReceivedStream:
         ):
             return None
         if before := self._desk.take(row.sop_instance_uid, row.sha256):
-            self._give_away_double(row, before)
+            if row.mine:
+                self._settle_double(row, before, counts=True)
+            else:
+                self._desk.release(row)
             return None
         if (data := self._fetch(row)) is None:
             return None
@@ -146,11 +167,10 @@ class ReceivedStream:
             data=data,
         )
 
-    def _give_away_double(self, row: Claimed, before: str) -> None:
-        if not row.mine:
-            self._desk.release(row)
-        elif row.sha256 == before:
+    def _settle_double(self, row: Claimed, before: str, *, counts: bool) -> None:
+        if row.sha256 == before:
             self._taken.append(row)  # sent twice for us: once is enough
+            self.doubles += counts
         else:
             logger.warning(
                 "One SOP Instance UID came twice with different content; see quarantine."

@@ -106,6 +106,7 @@ class MoveRetriever:
             while not self._is_over(request, expected, received):
                 self._cancel.check()
                 instance = stream.take(_TAKE_TIMEOUT)
+                request.doubles = stream.doubles
                 if instance is None:
                     continue
                 request.clock.advance()
@@ -131,7 +132,7 @@ class MoveRetriever:
             )
         if request.unanswered:
             raise no_progress(server, self._local.progress_timeout)
-        if request.arrived < request.report.completed:
+        if request.counted < request.report.completed:
             raise TransientDicomError(
                 f"Not all instances that {server} sent have arrived.", code="incomplete"
             )
@@ -153,7 +154,7 @@ class MoveRetriever:
         announced = report.completed + report.warning
         # A server that told how many it sent, and those are here (or it told that it failed).
         told = announced > 0 or report.failed > 0
-        return told and request.arrived >= announced and quiet > _GRACE
+        return told and request.counted >= announced and quiet > _GRACE
 
 
 class _MoveRequest:
@@ -172,6 +173,7 @@ class _MoveRequest:
         self.report = RetrieveReport()
         self.error: DicomError | None = None
         self.arrived = 0
+        self.doubles = 0
         self.unanswered = False
         self._cancel = cancel
         self._stopped = CancelToken()
@@ -187,6 +189,11 @@ class _MoveRequest:
     @property
     def server(self) -> str:
         return self._connector.server.name
+
+    @property
+    def counted(self) -> int:
+        """How many arrived as the server counts them: what it sent twice, twice."""
+        return self.arrived + self.doubles
 
     @property
     def ended(self) -> bool:

@@ -21,6 +21,8 @@ LOCAL = LocalConfig(progress_timeout=1.5, network_timeout=10, acse_timeout=5)
 class Inbox:
     """Hands over what the script of the peer puts in."""
 
+    doubles = 0
+
     def __init__(self):
         self.queue = queue.Queue()
 

@@ -18,6 +18,7 @@ class TestIncoming:
     """Implements IncomingInstances; `expected` keeps what was announced."""
 
     __test__ = False
+    doubles = 0
 
     def __init__(self, ae_title: str, port: int) -> None:
         self.expected: list[dict[str, object]] = []

@@ -215,6 +215,47 @@ def test_doubles_of_ours_are_dropped(transactional_db, tmp_path: Path, head: Stu
     assert not ReceivedInstance.objects.exists() and list(tmp_path.glob("*.dcm")) == []
 
 
+@pytest.mark.parametrize("originator", [7, None])
+def test_doubles_are_counted_and_leave_nothing_behind(
+    transactional_db, tmp_path: Path, head: Study, originator: int | None
+):
+    """Where nobody can list the series, the server's count is checked with them."""
+    rows_of(head, tmp_path, originator)
+    rows_of(head, tmp_path, originator)
+    with expect(ReceiverInbox(), head, message_id=7, sop_instance_uids=None) as stream:
+        assert len(take_all(stream, 25, 2)) == 24
+        assert stream.doubles == 24
+    assert not ReceivedInstance.objects.exists() and list(tmp_path.glob("*.dcm")) == []
+
+
+@pytest.mark.parametrize("originator", [7, None])
+def test_another_content_of_what_was_taken_is_set_aside(
+    transactional_db, tmp_path: Path, head: Study, originator: int | None
+):
+    rows_of(head, tmp_path, originator)
+    with expect(ReceiverInbox(), head, message_id=7) as stream:
+        taken = take_all(stream, 24)
+        rows_of(head, tmp_path, originator)
+        changed = ReceivedInstance.objects.filter(claimed_by=None).earliest("pk")
+        ReceivedInstance.objects.filter(pk=changed.pk).update(sha256="0" * 64)
+    assert len(taken) == 24
+    (left,) = ReceivedInstance.objects.all()
+    assert left.pk == changed.pk
+    assert left.conflicting and left.quarantined_at is not None
+
+
+def test_a_copy_that_may_be_for_another_task_is_left_to_it(
+    transactional_db, tmp_path: Path, head: Study
+):
+    with expect(ReceiverInbox(), head, message_id=1) as slow:
+        rows_of(head, tmp_path, originator=None)
+        rows_of(head, tmp_path, originator=None)
+        with expect(ReceiverInbox(), head, message_id=2) as fast:
+            assert len(take_all(fast, 25, 1)) == 24
+            assert fast.doubles == 0
+        assert len(take_all(slow, 24)) == 24
+
+
 def test_what_a_worker_did_not_take_goes_back(transactional_db, tmp_path: Path, head: Study):
     rows_of(head, tmp_path, originator=None)
     with expect(ReceiverInbox(), head) as stream:

@@ -1,5 +1,6 @@
 """C-MOVE from end to end: a PACS, the receiver, the inbox, and the operator that asks."""
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -73,6 +74,35 @@ def test_a_series_comes_whole_whatever_the_pacs_does(
         assert len(instances) == len(series)
         for instance in instances:
             assert instance.read() == pacs.archive.get(instance.sop_instance_uid).encoded()
+
+
+@pytest.mark.parametrize("no_move_originator", [False, True])
+def test_what_came_twice_counts_twice_where_nobody_lists_the_series(
+    receiver: ReceiverUnderTest, compressed: Study, no_move_originator: bool
+):
+    """The server says that it sent twice as many as there are, and is right."""
+    faults = Faults(duplicates=True, no_move_originator=no_move_originator)
+    peers = {AE_TITLE: ("127.0.0.1", receiver.port)}
+    blind = {"study_root_find_support": False, "patient_root_find_support": False}
+    with (
+        PacsDouble("SOURCE", instances=compressed.instances, peers=peers, faults=faults) as pacs,
+        DicomOperator(
+            dataclasses.replace(server("SOURCE", pacs.port), **blind),
+            LocalConfig(receiver_ae_title=AE_TITLE, progress_timeout=30),
+            incoming=ReceiverInbox(),
+        ) as operator,
+    ):
+        instances = list(
+            operator.fetch(
+                patient_id="1009",
+                study_instance_uid=compressed.uid,
+                series={compressed.series_uid: None},
+                protocol=RetrieveProtocol.C_MOVE,
+            )
+        )
+    series = [one for one in compressed.instances if one.SeriesInstanceUID == compressed.series_uid]
+    assert len(instances) == len(series)
+    assert not ReceivedInstance.objects.exists()
 
 
 def memory(receiver: ReceiverUnderTest) -> int:
