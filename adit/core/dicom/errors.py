@@ -318,6 +318,15 @@ def timed_out(server: str) -> TransientDicomError:
     return TransientDicomError(f"{server} did not answer in time.", code="timeout")
 
 
+def repeats_itself(server: str) -> TransientDicomError:
+    """A query brings the same answers over and over."""
+    return TransientDicomError(
+        f"{server} repeats the same answer without end.",
+        code="no progress",
+        advice=f"{ASK_ADMIN}.",
+    )
+
+
 def broken(server: str) -> TransientDicomError:
     """The connection broke, or the peer aborted the association."""
     return TransientDicomError(f"The connection to {server} broke.", code="broken")

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar
 
 from .attributes import Attributes
 from .config import ServerConfig
-from .errors import DicomError
+from .errors import DicomError, repeats_itself
 from .matching import instance_matches, patient_matches, series_matches, study_matches
 from .query import Level, Query
 from .results import (
@@ -24,6 +24,8 @@ from .results import (
 )
 
 T = TypeVar("T")
+# So many answers more than there are results to repeat, and the server is left.
+_MOST_REPETITIONS = 1000
 
 
 class Finder(Protocol):
@@ -65,7 +67,10 @@ class Searcher:
     def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
         """Studies; missing modalities and counts are filled in from their series."""
         cut = _Cut()
-        answers = _read(self._ask(query, "STUDY", cut), study_from)
+        answers = self._once(
+            _read(self._ask(query, "STUDY", cut), study_from),
+            lambda study: (study.study_instance_uid, study.patient_id),
+        )
         if self._server.max_associations < 2:
             # The series are asked for on the same association, when the studies are complete.
             answers = _after_all(answers)
@@ -75,14 +80,20 @@ class Searcher:
     def series(self, query: Query, limit: int | None) -> ResultStream[SeriesResult]:
         """Series of a study: never cut by us, as plans need them all."""
         cut = _Cut()
-        answers = _read(self._ask_for_all(query, "SERIES", cut), series_from)
+        answers = self._once(
+            _read(self._ask_for_all(query, "SERIES", cut), series_from),
+            lambda series: (series.series_instance_uid, series.study_instance_uid),
+        )
         matching = (series for series in answers if series_matches(query, series))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)
 
     def instances(self, query: Query, limit: int | None) -> ResultStream[InstanceResult]:
         """Instances of a series: never cut by us."""
         cut = _Cut()
-        answers = _read(self._ask_for_all(query, "IMAGE", cut), instance_from)
+        answers = self._once(
+            _read(self._ask_for_all(query, "IMAGE", cut), instance_from),
+            lambda instance: (instance.sop_instance_uid, instance.series_instance_uid),
+        )
         matching = (instance for instance in answers if instance_matches(query, instance))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)
 
@@ -95,9 +106,7 @@ class Searcher:
                     cut.note()
                 yield answer
         finally:
-            close = getattr(answers, "close", None)
-            if close is not None:
-                close()
+            _close(answers)
 
     def _ask_for_all(self, query: Query, level: Level, cut: _Cut) -> Iterator[Attributes]:
         """The answers; exactly as many as the server gives at most may be a part of them.
@@ -113,9 +122,23 @@ class Searcher:
             if count == self._server.max_search_results:
                 cut.note()
         finally:
-            close = getattr(answers, "close", None)
-            if close is not None:
-                close()
+            _close(answers)
+
+    def _once(self, results: Iterator[T], key: Callable[[T], object]) -> Iterator[T]:
+        """Each result once: some servers repeat themselves, some without end."""
+        seen: set[object] = set()
+        repeated = 0
+        try:
+            for result in results:
+                if (name := key(result)) not in seen:
+                    seen.add(name)
+                    yield result
+                    continue
+                repeated += 1
+                if repeated > _MOST_REPETITIONS + 4 * len(seen):
+                    raise repeats_itself(self._server.name)
+        finally:
+            _close(results)
 
     def _matching_studies(
         self, query: Query, studies: Iterator[StudyResult]
@@ -128,9 +151,7 @@ class Searcher:
                     if study_matches(query, study):
                         yield study
         finally:
-            close = getattr(studies, "close", None)
-            if close is not None:
-                close()
+            _close(studies)
 
     def _complete(self, study: StudyResult) -> StudyResult:
         complete = (
@@ -202,9 +223,14 @@ def _read(answers: Iterator[Attributes], make: Callable[[Attributes], T | None])
             if result is not None:
                 yield result
     finally:
-        close = getattr(answers, "close", None)
-        if close is not None:
-            close()
+        _close(answers)
+
+
+def _close(results: Iterator[object]) -> None:
+    """Ends a query early, where the iterator is one."""
+    close = getattr(results, "close", None)
+    if close is not None:
+        close()
 
 
 def _after_all(results: Iterator[T]) -> Iterator[T]:

@@ -13,6 +13,8 @@ from ..query import Level, Query, matching_keys, request_keys, uid_list
 from .client import DicomWebClient
 
 _PAGE = 500
+# A page of so many, or a multiple, may be all that the server gives at once: ask for the next.
+_ROUND = 50
 # "Иванов*" leaves nothing to search for where only ASCII works: then so much is looked through.
 _PAGES_OF_A_WIDER_SEARCH = 10
 _ENCODED = re.compile(r"[^\x00-\x7f]+|\^")
@@ -64,30 +66,41 @@ class _Asked:
     def pages(
         self, parameters: Sequence[tuple[str, str]], most: int | None = None
     ) -> Iterator[Attributes]:
-        """Yields all answers, page after page, `most` pages at most."""
+        """Yields all answers once, page after page, `most` pages at most."""
         offset = 0
-        first_of_page: str | None = None
+        cut = False
+        seen: set[tuple[str, str | None]] = set()
         while True:
             paging = [("limit", str(_PAGE)), ("offset", str(offset))]
-            answers, held_back = _page(self._client, self._url, [*parameters, *paging])
+            try:
+                answers, held_back = _page(self._client, self._url, [*parameters, *paging])
+            except PermanentDicomError:
+                if offset and not cut:
+                    return  # it only does not like to be asked for what comes behind the last one
+                raise
             if not answers:
                 return
-            attributes = [from_json(answer) for answer in answers if isinstance(answer, dict)]
-            first = attributes[0].uid(self._identity) if attributes else ""
-            if first_of_page is not None and first == first_of_page:
-                # The same page again: the server does not know `offset`.
-                self._on_warning()
+            before = len(seen)
+            for answer in answers:
+                attributes = from_json(answer) if isinstance(answer, dict) else Attributes({})
+                key = (attributes.uid(self._identity), attributes.text("PatientID"))
+                if key[0] and key not in seen:
+                    seen.add(key)
+                    self.count += 1
+                    yield attributes
+            if len(seen) == before:
+                # The same again, in whatever order: the server does not know `offset`.
+                if cut:
+                    self._on_warning()
                 return
-            first_of_page = first
-            self.count += len(attributes)
-            yield from attributes
+            # As many as the server gives at most: it may have cut the page without a word.
+            full = len(answers) in (_PAGE, self._client.server.max_search_results)
+            cut = full or held_back
             offset += len(answers)
             if most is not None and offset >= most * _PAGE:
                 self._on_warning()
                 return
-            # As many as the server gives at most: it may have cut the page without a word.
-            full = len(answers) in (_PAGE, self._client.server.max_search_results)
-            if not full and not held_back:
+            if not cut and len(answers) % _ROUND:
                 return
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ..attributes import Attributes, from_data_set
 from ..cancel import Canceled
-from ..errors import DicomError, TransientDicomError, from_dimse_status
+from ..errors import DicomError, TransientDicomError, from_dimse_status, repeats_itself
 from . import commands
 from .acse import AcceptedContext
 from .association import Association
@@ -84,11 +84,7 @@ def find(
                 if isinstance(message.data, bytearray):
                     repeated = repeated + 1 if message.data == previous else 0
                     if repeated >= _MOST_REPETITIONS:
-                        raise TransientDicomError(
-                            f"{association.server.name} repeats the same answer without end.",
-                            code="no progress",
-                            advice="Ask the administrator of the server.",
-                        )
+                        raise repeats_itself(association.server.name)
                     previous = message.data
                     yield from_data_set(bytes(message.data), context.transfer_syntax, fallback)
                 continue

@@ -81,6 +81,13 @@ class Conversation:
         body = b"".join(struct.pack("<HHLH", 0, tag, 2, elements[tag]) for tag in sorted(elements))
         self.writer.write_message(context_id, struct.pack("<HHLL", 0, 0, 4, len(body)) + body)
 
+    def answer(self, context_id: int, request: Command, identifier: bytes) -> None:
+        """A pending C-FIND response with its Identifier."""
+        elements = {0x0100: 0x8020, 0x0120: request.message_id, 0x0800: 0, 0x0900: 0xFF00}
+        body = b"".join(struct.pack("<HHLH", 0, tag, 2, elements[tag]) for tag in sorted(elements))
+        command = struct.pack("<HHLL", 0, 0, 4, len(body)) + body
+        self.writer.write_message(context_id, command, identifier)
+
     def send_instance(self, instance: DicomInstance) -> int:
         """A C-STORE sub-operation; returns the status that came back."""
         pair = (instance.sop_class_uid, instance.transfer_syntax_uid)
