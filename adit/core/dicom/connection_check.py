@@ -1,6 +1,8 @@
 """The connection test: what a server can do, found out without touching anything it holds.
 
-Nothing is read and nothing is written: queries and moves ask for a study that cannot exist.
+Nothing is moved and nothing is written: queries and moves ask for a study that cannot exist. Only
+WADO-RS is asked for an instance that is there, as many servers answer alike for a study that they
+do not have and for a service; of the answer no more than the head is read.
 """
 
 from __future__ import annotations
@@ -9,17 +11,19 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
 from pydicom.uid import generate_uid
 
+from .attributes import Attributes
 from .cancel import CancelToken
 from .commitment import STORAGE_COMMITMENT_CLASS
 from .config import LocalConfig, ServerConfig
+from .connection_report import LABELS, ConnectionReport, Finding, Verdict
 from .contexts import Context, get_context_batches, query_contexts, storage_contexts
+from .dicomweb import wado
 from .dicomweb.client import DicomWebClient
-from .dicomweb.qido import search
+from .dicomweb.qido import find_one, search
 from .dimse.association import Association
 from .dimse.connector import (
     PATIENT_ROOT_FIND,
@@ -52,96 +56,11 @@ _SERVICES = {
     "patient_root_move_support": PATIENT_ROOT_MOVE,
     "storage_commitment_support": STORAGE_COMMITMENT_CLASS,
 }
-_LABELS = {
-    "study_root_find_support": "C-FIND, study root",
-    "patient_root_find_support": "C-FIND, patient root",
-    "study_root_get_support": "C-GET, study root",
-    "patient_root_get_support": "C-GET, patient root",
-    "study_root_move_support": "C-MOVE, study root",
-    "patient_root_move_support": "C-MOVE, patient root",
-    "store_scp_support": "C-STORE",
-    "storage_commitment_support": "storage commitment",
-    "dicomweb_qido_support": "QIDO-RS",
-    "dicomweb_wado_support": "WADO-RS",
-    "dicomweb_stow_support": "STOW-RS",
-}
 # What servers say to a request without content: they know the service and miss the instances.
 _STOW_IS_THERE = frozenset({200, 202, 204, 400, 409, 411, 415, 422})
 _SERVICE_IS_NOT_THERE = frozenset({404, 405, 501})
-
-
-class Verdict(StrEnum):
-    """How a step of the test ended."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNCLEAR = "unclear"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One step: what was tried, how it ended, and in words what that means."""
-
-    title: str
-    verdict: Verdict
-    says: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A capability that is set otherwise than it was found."""
-
-    flag: str
-    configured: bool
-    found: bool
-
-    @property
-    def says(self) -> str:
-        label = _LABELS[self.flag]
-        if self.found:
-            return f"The server offers {label}, but it is switched off here."
-        return f"{label} is switched on here, but the server does not offer it."
-
-
-@dataclass(slots=True)
-class ConnectionReport:
-    """What the connection test found.
-
-    Attributes:
-        findings: Step by step.
-        capabilities: Each capability flag of ServerConfig that could be found out.
-        latency: Seconds that a C-ECHO takes (median); None where there was none.
-    """
-
-    server: ServerConfig
-    findings: list[Finding] = field(default_factory=list)
-    capabilities: dict[str, bool] = field(default_factory=dict)
-    latency: float | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether no step failed."""
-        return all(finding.verdict != Verdict.FAILED for finding in self.findings)
-
-    @property
-    def differences(self) -> list[Difference]:
-        """Where what is set for the server is not what was found."""
-        return [
-            Difference(flag, configured, found)
-            for flag, found in self.capabilities.items()
-            if (configured := bool(getattr(self.server, flag))) != found
-        ]
-
-    def lines(self) -> Iterator[str]:
-        """The report in words."""
-        for finding in self.findings:
-            yield f"{finding.title}: {finding.verdict}. {finding.says}"
-        if self.capabilities:
-            offered = [_LABELS[flag] for flag, found in self.capabilities.items() if found]
-            yield f"Offered: {', '.join(offered) or 'nothing'}."
-        for difference in self.differences:
-            yield f"Differs from the settings: {difference.says}"
+# So answers who speaks DICOMweb at that address, be it that something is not there.
+_DICOM_TYPES = frozenset({"multipart/related", "application/dicom", "application/dicom+json"})
 
 
 def check_connection(
@@ -213,17 +132,17 @@ class _Check:
         for flag in ("study_root_find_support", "patient_root_find_support"):
             model = _SERVICES[flag]
             if capabilities[flag]:
-                error = self._try(_LABELS[flag], lambda model=model: self._find(model))
+                error = self._try(LABELS[flag], lambda model=model: self._find(model))
                 if isinstance(error, PermanentDicomError):
                     capabilities[flag] = False
         for flag in ("study_root_get_support", "patient_root_get_support"):
             if capabilities[flag]:
                 model = _SERVICES[flag]
-                if self._try(_LABELS[flag], lambda model=model: self._get_contexts(model)):
+                if self._try(LABELS[flag], lambda model=model: self._get_contexts(model)):
                     capabilities[flag] = False
         for flag in ("study_root_move_support", "patient_root_move_support"):
             if capabilities[flag]:
-                self._move(_LABELS[flag], _SERVICES[flag])
+                self._move(LABELS[flag], _SERVICES[flag])
                 break
 
     def _associate(self) -> str:
@@ -328,32 +247,60 @@ class _Check:
             return f"The server ignores the study that it is asked for: {len(answers)} answers."
         return f"The server answers queries, after {1000 * seconds:.0f} ms."
 
-    def _status(self, client: DicomWebClient, method: str, url: str, **request: object) -> int:
+    def _answer(
+        self, client: DicomWebClient, method: str, url: str, **request: object
+    ) -> tuple[int, str]:
+        """The status of an answer and its media type; the body is not read."""
         with client.stream(method, url, good=frozenset(range(100, 600)), **request) as response:  # type: ignore[arg-type]
-            return response.status_code
+            kind = response.headers.get("Content-Type", "").partition(";")[0]
+            return response.status_code, kind.strip().lower()
 
     def _wado(self, client: DicomWebClient) -> None:
-        url = client.url(self.server.dicomweb_wado_prefix, f"studies/{_nothing()}")
-        accept = 'multipart/related; type="application/dicom"'
         try:
-            status = self._status(client, "GET", url, accept=accept)
+            there = self._some_instance(client)
+            path = there or f"studies/{_nothing()}"
+            url = client.url(self.server.dicomweb_wado_prefix, path)
+            status, kind = self._answer(client, "GET", url, accept=wado.ACCEPT)
         except DicomError as error:
             self.note("WADO-RS", Verdict.FAILED, str(error))
             return
-        if status in (405, 501):
+        absent = _SERVICE_IS_NOT_THERE if there else {405, 501}
+        if status in (401, 403):
+            self.note("WADO-RS", Verdict.FAILED, f"The server does not let us in (HTTP {status}).")
+        elif kind in _DICOM_TYPES and (status in (200, 206) or not there):
+            self.report.capabilities["dicomweb_wado_support"] = True
+            of = "that it has" if there else "that it does not have"
+            says = f"The server answers HTTP {status} for an instance {of}, as {kind}."
+            self.note("WADO-RS", Verdict.PASSED, says)
+        elif status in absent:
             self.report.capabilities["dicomweb_wado_support"] = False
             self.note("WADO-RS", Verdict.UNCLEAR, f"The server does not offer it (HTTP {status}).")
-        elif status in (401, 403):
-            self.note("WADO-RS", Verdict.FAILED, f"The server does not let us in (HTTP {status}).")
+        elif there:
+            says = f"The server answers HTTP {status} for an instance that it has."
+            self.note("WADO-RS", Verdict.UNCLEAR, says)
         else:
             says = f"The server answers HTTP {status} for a study that it does not have."
             self.note("WADO-RS", Verdict.UNCLEAR, f"{says} Only a transfer can prove more.")
+
+    def _some_instance(self, client: DicomWebClient) -> str:
+        """The path of an instance that the server has, or "" where none is found."""
+        if not self.report.capabilities["dicomweb_qido_support"]:
+            return ""
+        try:
+            study = _uid(find_one(client, Query(), "STUDY"), "StudyInstanceUID")
+            query = Query(study_instance_uid=study)
+            series = study and _uid(find_one(client, query, "SERIES"), "SeriesInstanceUID")
+            query = Query(study_instance_uid=study, series_instance_uid=series)
+            instance = series and _uid(find_one(client, query, "IMAGE"), "SOPInstanceUID")
+        except DicomError:
+            return ""
+        return f"studies/{study}/series/{series}/instances/{instance}" if instance else ""
 
     def _stow(self, client: DicomWebClient) -> None:
         url = client.url(self.server.dicomweb_stow_prefix, "studies")
         boundary = "nothing"
         try:
-            status = self._status(
+            status, _ = self._answer(
                 client,
                 "POST",
                 url,
@@ -381,6 +328,10 @@ class _Check:
 def _nothing() -> str:
     """A UID that nobody has."""
     return generate_uid(prefix=None)
+
+
+def _uid(found: Attributes | None, keyword: str) -> str:
+    return found.uid(keyword) if found is not None else ""
 
 
 def _says_absent(error: DicomError) -> bool:

@@ -42,6 +42,18 @@ def search(
         yield from asked.pages(wider, most=_PAGES_OF_A_WIDER_SEARCH)
 
 
+def find_one(client: DicomWebClient, query: Query, level: Level) -> Attributes | None:
+    """The first answer, or None; the server is asked for no more.
+
+    Raises:
+        DicomError: If the server fails.
+    """
+    path, parameters, _ = _resource(query, level)
+    url = client.url(client.server.dicomweb_qido_prefix, path)
+    answers, _ = _page(client, url, [*parameters, ("limit", "1")])
+    return from_json(answers[0]) if answers and isinstance(answers[0], dict) else None
+
+
 def _wider(parameters: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     """The same search with wildcards for what must be encoded in a URL.
 

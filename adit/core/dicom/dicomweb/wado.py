@@ -14,7 +14,7 @@ from ..spill import SpillBuffer
 from .client import DicomWebClient
 from .multipart import MultipartError, PartData, PartEnd, boundary_of, parse_multipart
 
-_ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 # File meta information is some hundred bytes; private information may make it longer.
 _LARGEST_HEAD = 1 << 20
 
@@ -29,7 +29,7 @@ def retrieve(
     """
     name = client.server.name
     url = client.url(client.server.dicomweb_wado_prefix, path)
-    with client.stream("GET", url, accept=_ACCEPT) as response:
+    with client.stream("GET", url, accept=ACCEPT) as response:
         if response.status_code == 204:
             return
         try:

@@ -5,11 +5,12 @@ import time
 
 import pytest
 
-from adit.core.dicom import LocalConfig, ServerConfig, TlsConfig
+from adit.core.dicom import DicomOperator, LocalConfig, ServerConfig, TlsConfig
 from adit.core.dicom.connection_check import Verdict, check_connection
 from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE
 from adit.core.dicom.tests.samples import make_series
 from adit.core.dicom.tests.scripted_peer import scripted
+from adit.core.dicom.tests.web_server import respond, web_server
 from adit.stack.ports import free_port
 from adit.test_pacs import PacsDouble
 from adit.test_pacs.double import QUERY_RETRIEVE
@@ -48,9 +49,31 @@ def test_orthanc_offers_what_is_set_for_it(server, receiver_port):
     assert report.capabilities["dicomweb_stow_support"]
 
 
-def test_nothing_is_read_moved_or_left_at_the_server(orthanc, server, incoming):
-    from adit.core.dicom import DicomOperator
+def test_wado_is_proposed_where_the_server_sends_an_instance(server):
+    with DicomOperator(server) as operator:
+        assert all(outcome.accepted for outcome in operator.store(make_series(1)))
+    config = ServerConfig(name="WEB", dicomweb_root_url=server.dicomweb_root_url)
+    report = check_connection(config, LOCAL)
+    assert verdicts(report)["WADO-RS"] == Verdict.PASSED
+    assert "The server offers WADO-RS, but it is switched off here" in text(report)
+    assert report.passed
 
+
+@pytest.mark.parametrize(
+    ("status", "kind", "offered"),
+    [(404, "application/dicom+json", True), (404, "text/html", None), (405, "text/html", False)],
+)
+def test_an_empty_server_may_tell_by_its_refusal_whether_it_has_wado(status, kind, offered):
+    def answer(sock, head, _body):
+        # A query has parameters, which WADO-RS has not.
+        respond(sock, 200, b"[]") if b"?" in head else respond(sock, status, b"", kind)
+
+    with web_server(answer) as config:
+        report = check_connection(config, LOCAL)
+    assert report.capabilities.get("dicomweb_wado_support") is offered
+
+
+def test_nothing_is_moved_or_left_at_the_server(orthanc, server, incoming):
     with DicomOperator(server) as operator:
         assert all(outcome.accepted for outcome in operator.store(make_series(3)))
     check_connection(server, LOCAL)
@@ -70,9 +93,10 @@ def test_what_is_offered_and_switched_off_is_proposed(pacs):
     assert "offers C-FIND, study root, but it is switched off here" in text(report)
 
 
-def test_what_is_switched_on_and_not_offered_is_told(pacs):
+def test_what_is_switched_on_and_not_offered_is_told_and_not_passed(pacs):
     pacs.faults.reject_contexts = [f"{QUERY_RETRIEVE}2.3", f"{QUERY_RETRIEVE}1.3"]
     report = check_connection(config_of(pacs, study_root_get_support=True), LOCAL)
+    assert not report.passed
     assert "C-GET, study root is switched on here, but the server does not offer it" in text(report)
 
 
