@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import httpx
 
-ASK_ADMIN = "Ask the administrator of the server"
+from .advice import ASK_ADMIN, SEE_LOG, advice_for
+from .sockets import NoHandshake
 
 
 class DicomError(Exception):
@@ -23,14 +24,14 @@ class DicomError(Exception):
     Attributes:
         message: What happened, in one sentence.
         code: "A700", "HTTP 503", "timeout": for support and statistics.
-        advice: What helps, or "".
+        advice: What helps, or ""; where none is given, what the code stands for tells.
     """
 
     def __init__(self, message: str, *, code: str = "", advice: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.code = code
-        self.advice = advice
+        self.advice = advice or advice_for(code)
 
     def __str__(self) -> str:
         code = f" [{self.code}]" if self.code else ""
@@ -67,7 +68,7 @@ class Rule:
 # General statuses, PS3.7 Annex C; they hold for each service below.
 _GENERAL = (
     Rule(0x0105, 0x0107, False, "did not understand an attribute of the request"),
-    Rule(0x0110, 0x0110, True, "failed while it processed the request"),
+    Rule(0x0110, 0x0110, True, "failed while it processed the request", SEE_LOG),
     Rule(0x0112, 0x0112, False, "does not know the object"),
     Rule(0x0115, 0x0116, False, "did not accept a value of the request"),
     Rule(0x0117, 0x0117, False, "refused the object as invalid"),
@@ -83,7 +84,13 @@ _GENERAL = (
     Rule(0x0210, 0x0210, True, "took the request for a repetition"),
     Rule(0x0211, 0x0212, False, "does not know the operation"),
     Rule(0x0213, 0x0213, True, "has no resources left", f"{ASK_ADMIN}, or try again later."),
-    Rule(0xFE00, 0xFE00, True, "broke the operation off"),
+    Rule(
+        0xFE00,
+        0xFE00,
+        True,
+        "broke the operation off",
+        "Somebody may have canceled it there. Try again.",
+    ),
 )
 
 DIMSE_RULES: dict[str, tuple[Rule, ...]] = {
@@ -91,22 +98,22 @@ DIMSE_RULES: dict[str, tuple[Rule, ...]] = {
     "C-STORE": (
         Rule(0xA700, 0xA7FF, True, "has no space left", f"{ASK_ADMIN} to make room."),
         Rule(0xA900, 0xA9FF, False, "says that the data set does not fit its SOP class"),
-        Rule(0xC000, 0xCFFF, False, "could not understand the data set"),
+        Rule(0xC000, 0xCFFF, False, "could not understand the data set", SEE_LOG),
         *_GENERAL,
     ),
     # PS3.4 C.4.1.1.4
     "C-FIND": (
         Rule(0xA700, 0xA700, True, "has no resources left", "Try a narrower query, or later."),
         Rule(0xA900, 0xA900, False, "does not accept this query at this level"),
-        Rule(0xC000, 0xCFFF, True, "was unable to process the query"),
+        Rule(0xC000, 0xCFFF, True, "was unable to process the query", SEE_LOG),
         *_GENERAL,
     ),
     # PS3.4 C.4.3.1.4
     "C-GET": (
         Rule(0xA700, 0xA702, True, "has no resources left", "Try again later."),
         Rule(0xA900, 0xA900, False, "does not accept this request at this level"),
-        Rule(0xB000, 0xB000, True, "could not send some of the instances"),
-        Rule(0xC000, 0xCFFF, True, "was unable to process the request"),
+        Rule(0xB000, 0xB000, True, "could not send some of the instances", SEE_LOG),
+        Rule(0xC000, 0xCFFF, True, "was unable to process the request", SEE_LOG),
         *_GENERAL,
     ),
     # PS3.4 C.4.2.1.5
@@ -120,8 +127,8 @@ DIMSE_RULES: dict[str, tuple[Rule, ...]] = {
             f"{ASK_ADMIN} to enter it with its host and port.",
         ),
         Rule(0xA900, 0xA900, False, "does not accept this request at this level"),
-        Rule(0xB000, 0xB000, True, "could not send some of the instances"),
-        Rule(0xC000, 0xCFFF, True, "was unable to process the request"),
+        Rule(0xB000, 0xB000, True, "could not send some of the instances", SEE_LOG),
+        Rule(0xC000, 0xCFFF, True, "was unable to process the request", SEE_LOG),
         *_GENERAL,
     ),
     "C-ECHO": _GENERAL,
@@ -189,7 +196,9 @@ def from_dimse_status(server: str, service: str, status: int, comment: str = "")
     rule = _find(DIMSE_RULES.get(service, _GENERAL), status)
     code = f"{status:04X}"
     if rule is None:
-        return TransientDicomError(f"{server} ended {service} with an unknown status.", code=code)
+        return TransientDicomError(
+            f"{server} ended {service} with an unknown status.", code=code, advice=SEE_LOG
+        )
     return _error(rule.transient)(f"{server} {rule.says}.", code=code, advice=rule.advice)
 
 
@@ -223,6 +232,8 @@ def from_exception(server: str, error: BaseException) -> DicomError:
 
 
 def _from_exception(server: str, error: BaseException) -> DicomError:
+    if isinstance(error, NoHandshake):
+        return no_handshake(server, timed_out=isinstance(error.__cause__, TimeoutError))
     root = _tls_cause(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         return _untrusted(server, root)
@@ -316,6 +327,32 @@ def unreachable(server: str) -> TransientDicomError:
 def timed_out(server: str) -> TransientDicomError:
     """The peer did not answer in time."""
     return TransientDicomError(f"{server} did not answer in time.", code="timeout")
+
+
+_CHECK_TLS = "Check whether TLS is on there at that port, and switch it on or off here."
+
+
+def no_handshake(server: str, *, timed_out: bool) -> TransientDicomError:
+    """The peer has nothing to say to the start of a TLS handshake: it may not know what that is."""
+    if timed_out:
+        says, code = "did not answer the TLS handshake in time", "timeout"
+    else:
+        says, code = "closed the connection during the TLS handshake", "broken"
+    return TransientDicomError(f"{server} {says}.", code=code, advice=_CHECK_TLS)
+
+
+def closed_unanswered(server: str) -> TransientDicomError:
+    """The peer closed the connection instead of an answer to the association request."""
+    return TransientDicomError(
+        f"The connection to {server} broke before it gave an answer.",
+        code="broken",
+        advice="Try again later. If that goes on, check host, port and whether TLS is on there.",
+    )
+
+
+def speaks_tls(server: str) -> PermanentDicomError:
+    """The peer answered a plain request with a TLS record (RFC 8446 5.1)."""
+    return PermanentDicomError(f"{server} expects TLS.", code="TLS", advice=_CHECK_TLS)
 
 
 def repeats_itself(server: str) -> TransientDicomError:

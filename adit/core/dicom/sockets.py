@@ -15,6 +15,12 @@ from pynetdicom import evt
 
 from .cancel import CancelToken
 
+_NOT_TLS = (TimeoutError, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+class NoHandshake(ConnectionError):
+    """The peer did not take part in the TLS handshake; the cause says how that showed."""
+
 
 def tune_socket(sock: socket.socket) -> None:
     """Sets TCP_NODELAY and SO_KEEPALIVE.
@@ -51,7 +57,7 @@ def connect(
     """Opens a tuned TCP (or TLS) connection within `timeout` seconds, all steps together.
 
     Raises:
-        OSError: Including `socket.gaierror`, `TimeoutError` and `ssl.SSLError`.
+        OSError: Including `socket.gaierror`, `TimeoutError`, `ssl.SSLError` and `NoHandshake`.
         Canceled: As soon as `cancel` is set.
     """
     cancel = cancel or CancelToken()
@@ -151,7 +157,11 @@ def _secure(
         # The handshake as a whole may take as long as the time-out of the socket.
         secured.settimeout(max(0.1, deadline - time.monotonic()))
         with cancel.on_cancel(lambda: _shut_down(secured)):
-            secured.do_handshake()
+            try:
+                secured.do_handshake()
+            except _NOT_TLS as error:
+                cancel.check()
+                raise NoHandshake("The peer does not take part in the handshake.") from error
         cancel.check()
         return secured
     except BaseException:

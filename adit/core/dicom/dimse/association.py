@@ -20,9 +20,11 @@ from ..errors import (
     TransientDicomError,
     broken,
     broken_after_handshake,
+    closed_unanswered,
     from_exception,
     from_rejection,
     own_certificate,
+    speaks_tls,
     timed_out,
 )
 from ..sockets import connect
@@ -43,6 +45,7 @@ from .pdus import (
     PduReader,
     PduWriter,
     ProtocolError,
+    TlsRecordError,
 )
 
 _RELEASE_TIMEOUT = 5.0
@@ -141,7 +144,7 @@ class Association:
             if kind != A_ASSOCIATE_AC and (kind != A_ASSOCIATE_RJ or len(answer) < 4):
                 self._unexpected(kind, body)
         except _FAILURES as error:
-            self._fail(self._tls_refusal(error) or error)
+            self._fail(self._refusal(error) or error)
         if kind == A_ASSOCIATE_RJ:
             raise from_rejection(self.server.name, *answer[1:4])
         try:
@@ -155,17 +158,17 @@ class Association:
             ) from error
         self._writer.set_peer_maximum(self.agreement.peer_maximum)
 
-    def _tls_refusal(self, error: BaseException) -> BaseException | None:
-        """What the peer says against our certificate, if that is why the connection ended.
+    def _refusal(self, error: BaseException) -> BaseException | None:
+        """What the end of the connection means that stands in place of an answer.
 
         With TLS 1.3 the handshake is complete for us before the peer looks at our certificate
         (RFC 8446 4.4.2.4): its alert crosses our request, and gets lost where the connection is
         reset behind it.
         """
-        if not isinstance(self._socket, ssl.SSLSocket) or self._killed:
+        if self._killed or not isinstance(error, (ConnectionError, EOFError, ssl.SSLEOFError)):
             return None
-        if not isinstance(error, (ConnectionError, EOFError, ssl.SSLEOFError)):
-            return None
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return closed_unanswered(self.server.name)
         try:
             self._socket.settimeout(1)
             self._socket.recv(1)
@@ -287,6 +290,8 @@ class Association:
         malformed = isinstance(error, (ProtocolError, CommandError, struct.error))
         self.abort(UNEXPECTED_ABORT_PDU if malformed else ABORT_PDU)
         self._check_canceled()
+        if isinstance(error, TlsRecordError):
+            raise speaks_tls(self.server.name) from error
         if malformed:
             raise TransientDicomError(
                 f"{self.server.name} sent something that is not DICOM.", code="protocol"

@@ -24,6 +24,10 @@ ABORT_PDU = struct.pack(">BxL4x", A_ABORT, 4)
 # Source 2, reason 2: the service provider met an unexpected PDU.
 UNEXPECTED_ABORT_PDU = struct.pack(">BxL2xBB", A_ABORT, 4, 2, 2)
 
+# Alert and handshake of RFC 8446 5.1.
+_TLS_RECORDS = frozenset({0x15, 0x16})
+_TLS_MAJOR_VERSION = 3
+
 _HEADER = struct.Struct(">BxL")
 _PDV_HEADER = struct.Struct(">BxLLBB")  # a PDU that holds one presentation data value
 _COMMAND, _LAST = 0x01, 0x02
@@ -41,6 +45,10 @@ _GATHER_SLICES = 512  # IOV_MAX is 1024 on Linux
 
 class ProtocolError(ValueError):
     """The peer sent something that is no DICOM upper layer protocol."""
+
+
+class TlsRecordError(ProtocolError):
+    """The peer sent a TLS record: it expects TLS."""
 
 
 class PduReader:
@@ -67,10 +75,12 @@ class PduReader:
         Raises:
             EOFError: If the peer closed the connection.
             OSError: If the connection broke; `TimeoutError` if nothing came in time, or too slowly.
-            ProtocolError: If this is no PDU.
+            ProtocolError: If this is no PDU; `TlsRecordError` if the peer speaks TLS.
         """
         self._fill(_HEADER.size)
         kind, length = _HEADER.unpack_from(self._buffer, self._start)
+        if kind in _TLS_RECORDS and self._buffer[self._start + 1] == _TLS_MAJOR_VERSION:
+            raise TlsRecordError("The peer answers in TLS.")
         if not A_ASSOCIATE_RQ <= kind <= A_ABORT or length > _LARGEST_PDU:
             raise ProtocolError(f"No PDU: type {kind:#04x}, length {length}.")
         self._fill(_HEADER.size + length)

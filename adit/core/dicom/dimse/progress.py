@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from ..advice import SEE_LOG
 from ..errors import DicomError, TransientDicomError, from_dimse_status
 from . import commands
 from .commands import Command
@@ -60,6 +61,7 @@ class RetrieveReport:
             return TransientDicomError(
                 f"{server} could not send {self.failed or 'some'} of the instances.",
                 code=f"{status:04X}",
+                advice=SEE_LOG,
             )
         return from_dimse_status(server, service, status)
 

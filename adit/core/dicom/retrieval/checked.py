@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
+from ..advice import ASK_ADMIN
 from ..cancel import CancelToken
-from ..errors import ASK_ADMIN, DicomError, PermanentDicomError, TransientDicomError
+from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..header import Identifiers, MalformedDataSet
 from ..instance import DicomInstance
 from .retrievers import Retriever

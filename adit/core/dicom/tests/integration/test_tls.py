@@ -28,6 +28,7 @@ from adit.core.dicom.tests.certificates import Authority
 from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE, config_of
 from adit.core.dicom.tests.dcmtk import find_dcmtk
 from adit.core.dicom.tests.samples import make_instance, make_series
+from adit.core.dicom.tests.scripted_peer import scripted
 from adit.core.dicom.tests.tls_front import TlsFront
 from adit.stack.orthanc import Modality, OrthancServer
 from adit.stack.ports import accepts_connections, free_port, wait_until
@@ -272,13 +273,48 @@ def test_a_server_without_tls():
         config = ServerConfig(name="PLAIN", ae_title="PLAIN", host="127.0.0.1", port=pacs.port)
         error = failure(config, TlsConfig())
     assert isinstance(error, (PermanentDicomError, TransientDicomError))
-    assert "TLS" in str(error), error
+    assert "TLS" in error.advice, error
+
+
+def test_a_server_that_is_silent_in_the_handshake_or_ends_it():
+    done = threading.Event()
+
+    def end(peer):
+        peer.socket.recv(1)
+
+    def be_silent(_peer):
+        done.wait(60)
+
+    for script, words in (
+        (end, "closed the connection during the TLS handshake"),
+        (be_silent, "did not answer the TLS handshake in time"),
+    ):
+        with scripted(script) as peer:
+            error = failure(peer.config(connect_timeout=0.5), TlsConfig())
+        assert isinstance(error, TransientDicomError)
+        assert words in str(error)
+        assert "whether TLS is on there" in error.advice
+    done.set()
 
 
 def test_a_server_with_tls_that_is_called_without(storescp, authority):
     config, _ = storescp(authority.sign("storescp"), "-ic")
     error = failure(config, None)
     assert isinstance(error, DicomError)
+    assert "TLS" in error.advice, error
+
+
+def test_a_server_that_answers_with_an_alert_of_tls():
+    alert = b"\x15\x03\x01\x00\x02\x02\x28"
+
+    def script(peer):
+        peer.reader.read()
+        peer.socket.sendall(alert)
+
+    with scripted(script) as peer:
+        error = failure(peer.config(), None)
+    assert isinstance(error, PermanentDicomError)
+    assert "expects TLS" in str(error)
 
 
 @pytest.mark.parametrize("name", ["ca_file", "certificate_file"])
@@ -304,4 +340,6 @@ def test_dicomweb_says_the_same(secure, front, folder):
     other = TlsConfig(ca_file=Authority(folder, "third").certificate)
     assert "is not signed by an authority that we trust" in str(failure(web, other))
     plain = dataclasses.replace(web, dicomweb_root_url=f"http://127.0.0.1:{front.port}/dicom-web")
-    assert isinstance(failure(plain, None), DicomError)
+    error = failure(plain, None)
+    assert isinstance(error, DicomError)
+    assert "TLS" in error.advice, error

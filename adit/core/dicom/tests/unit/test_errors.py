@@ -1,0 +1,33 @@
+"""What users are told: each failure in words, and what helps."""
+
+import pickle
+
+import pytest
+
+from adit.core.dicom import TransientDicomError
+from adit.core.dicom.errors import from_dimse_status
+
+SERVICES = ["C-ECHO", "C-FIND", "C-GET", "C-MOVE", "C-STORE", "N-ACTION"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("status", [0x0110, 0xFE00, 0xC001, 0x1234])
+def test_a_status_that_says_little_has_an_advice(service, status):
+    assert from_dimse_status("PACS", service, status).advice
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["aborted 0/0", "aborted", "released", "broken", "timeout", "no progress", "incomplete",
+     "nothing", "protocol"],
+)  # fmt: skip
+def test_a_code_that_says_little_has_an_advice(code):
+    error = TransientDicomError("PACS did something.", code=code)
+    assert error.advice
+    assert str(error) == f"PACS did something. [{code}] {error.advice}"
+    assert pickle.loads(pickle.dumps(error)).advice == error.advice
+
+
+def test_an_advice_of_its_own_is_kept():
+    assert TransientDicomError("It broke.", code="broken", advice="Do that.").advice == "Do that."
+    assert TransientDicomError("It broke.", code="something new").advice == ""
