@@ -1,6 +1,6 @@
 """One large object, sent or received in a process of its own that tells how much memory it took.
 
-    python -m adit.core.dicom.tests.large_object send|get|wado PORT FOLDER
+    python -m adit.core.dicom.tests.large_object send|stow|get|wado PORT FOLDER
 
 As its last line it prints the bytes that its resident memory grew at the peak, and those moved.
 """
@@ -18,6 +18,7 @@ from adit.core.dicom import (
     FileSlice,
     RetrieveProtocol,
     ServerConfig,
+    StoreProtocol,
     read_part10,
 )
 from adit.core.dicom.dimse import commands
@@ -76,6 +77,25 @@ def wado_handler(path: Path) -> type[http.server.BaseHTTPRequestHandler]:
     return Handler
 
 
+def stow_handler(received: list[int]) -> type[http.server.BaseHTTPRequestHandler]:
+    """Reads what is posted, notes how many bytes it was, and answers that all is stored."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            left = length = int(self.headers["Content-Length"])
+            while left and (piece := self.rfile.read(min(left, 1 << 20))):
+                left -= len(piece)
+            received.append(length - left)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    return Handler
+
+
 def _server(port: int) -> ServerConfig:
     return ServerConfig(
         name="PACS",
@@ -86,13 +106,14 @@ def _server(port: int) -> ServerConfig:
         study_root_get_support=True,
         dicomweb_root_url=f"http://127.0.0.1:{port}",
         dicomweb_wado_support=True,
+        dicomweb_stow_support=True,
     )
 
 
-def _send(operator: DicomOperator, path: Path) -> int:
+def _send(operator: DicomOperator, path: Path, protocol: StoreProtocol) -> int:
     instance = read_part10(path)
     assert isinstance(instance.data, FileSlice)
-    (outcome,) = operator.store([instance])
+    (outcome,) = operator.store([instance], protocol=protocol)
     assert outcome.accepted, outcome.error
     return instance.size
 
@@ -120,8 +141,9 @@ def _memory(key: str) -> int:
 def _main(way: str, port: str, folder: str) -> None:
     before = _memory("VmRSS")
     with DicomOperator(_server(int(port)), spill_folder=Path(folder)) as operator:
-        if way == "send":
-            moved = _send(operator, Path(folder) / "large.dcm")
+        if way in ("send", "stow"):
+            sender = StoreProtocol.C_STORE if way == "send" else StoreProtocol.STOW_RS
+            moved = _send(operator, Path(folder) / "large.dcm", sender)
         else:
             protocol = RetrieveProtocol.C_GET if way == "get" else RetrieveProtocol.WADO_RS
             moved = _receive(operator, protocol)

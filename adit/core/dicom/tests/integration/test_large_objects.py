@@ -1,5 +1,6 @@
 """An object of 300 MB passes through without being in memory, sent and received."""
 
+import contextlib
 import functools
 import http.server
 import subprocess
@@ -9,7 +10,12 @@ import threading
 import pytest
 
 from adit.core.dicom.tests.dcmtk import DcmtkServers
-from adit.core.dicom.tests.large_object import serve_get, wado_handler, write_large
+from adit.core.dicom.tests.large_object import (
+    serve_get,
+    stow_handler,
+    wado_handler,
+    write_large,
+)
 from adit.core.dicom.tests.scripted_peer import scripted
 from adit.stack.ports import free_port
 
@@ -52,11 +58,25 @@ def test_receiving_by_c_get_takes_little_memory(large, tmp_path):
         assert growth("get", peer.port, tmp_path) < MOST
 
 
-def test_receiving_by_wado_takes_little_memory(large, tmp_path):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), wado_handler(tmp_path / "large.dcm"))
+@contextlib.contextmanager
+def web(handler):
+    """The port of a DICOMweb server."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        assert growth("wado", server.server_port, tmp_path) < MOST
+        yield server.server_port
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_receiving_by_wado_takes_little_memory(large, tmp_path):
+    with web(wado_handler(tmp_path / "large.dcm")) as port:
+        assert growth("wado", port, tmp_path) < MOST
+
+
+def test_sending_by_stow_takes_little_memory(large, tmp_path):
+    received: list[int] = []
+    with web(stow_handler(received)) as port:
+        assert growth("stow", port, tmp_path) < MOST
+    assert len(received) == 1 and received[0] > large.size

@@ -75,6 +75,18 @@ def test_storescu_sends_by_tls_and_a_worker_takes_it_by_tls(
     wait_until(lambda: secure_receiver.files() == [], "the spool is empty")
 
 
+def test_echoscu_verifies_by_tls_and_only_with_a_certificate(
+    secure_receiver: ReceiverUnderTest, authority: Authority, peer: Certificate
+):
+    def echo(*options: object) -> int:
+        address = ("127.0.0.1", secure_receiver.port)
+        return dcmtk("echoscu", "-aec", AE_TITLE, *options, *address).returncode
+
+    assert echo(*tls_options(authority, peer)) == 0
+    assert echo("+tla", "+cf", authority.file) != 0
+    assert echo() != 0
+
+
 def test_a_sender_without_certificate_is_refused(
     secure_receiver: ReceiverUnderTest, authority: Authority, head: Study
 ):
