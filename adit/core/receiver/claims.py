@@ -25,7 +25,7 @@ _LOCK = b"SELECT pg_advisory_lock(%s)"
 OWNER_LOCK = "('x' || left(replace(claimed_by::text, '-', ''), 16))::bit(64)::bigint"
 _PREPARE = b"""
 CREATE TEMPORARY TABLE expected_uids (uid text PRIMARY KEY);
-CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY, sha256 text);
+CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY);
 SET synchronous_commit TO off;
 """
 
@@ -91,6 +91,8 @@ class ClaimDesk:
     def __init__(self, expectation: Expectation) -> None:
         self._expectation = expectation
         self._owner = uuid.uuid4()
+        self._hashes: dict[str, str] = {}
+        self._unnoted: list[str] = []
         self._wrapper: Any = connections["default"].copy()
         self._wrapper.inc_thread_sharing()
         self._wrapper.ensure_connection()
@@ -127,6 +129,7 @@ class ClaimDesk:
         Doubles of what was taken already are claimed only where they are certainly ours; others
         are left to whom they may belong.
         """
+        self._note_taken()
         expected = self._expectation
         series = expected.series_instance_uids
         with self._connection.cursor(row_factory=class_row(Claimed)) as cursor:
@@ -149,18 +152,25 @@ class ClaimDesk:
 
     def take(self, sop_instance_uid: str, sha256: str) -> str:
         """Note that we have the instance; returns the hash of what we had before, or ""."""
-        cursor = self._execute(
-            "INSERT INTO taken_uids VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [sop_instance_uid, sha256],
-        )
-        if cursor.rowcount == 1:
-            return ""
-        query = "SELECT sha256 FROM taken_uids WHERE uid = %s"
-        return self._execute(query, [sop_instance_uid]).fetchone()[0]
+        if before := self._hashes.get(sop_instance_uid, ""):
+            return before
+        self._hashes[sop_instance_uid] = sha256
+        self._unnoted.append(sop_instance_uid)
+        return ""
 
     def forget(self, sop_instance_uid: str) -> None:
         """Note that we do not have the instance after all."""
-        self._execute("DELETE FROM taken_uids WHERE uid = %s", [sop_instance_uid])
+        if self._hashes.pop(sop_instance_uid, None) is None:
+            return
+        if sop_instance_uid in self._unnoted:
+            self._unnoted.remove(sop_instance_uid)
+        else:
+            self._execute("DELETE FROM taken_uids WHERE uid = %s", [sop_instance_uid])
+
+    def _note_taken(self) -> None:
+        if self._unnoted:
+            self._execute("INSERT INTO taken_uids SELECT unnest(%s::text[])", [self._unnoted])
+            self._unnoted.clear()
 
     def receiver(self, name: str) -> ReceiverAddress:
         """Where the receiver of that name is.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 from ..cancel import CancelToken
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
@@ -20,8 +20,8 @@ _MOST_USELESS = 10_000
 
 
 def retrieve_checked(
-    retriever: Retriever, wants: Sequence[Want], server: str, cancel: CancelToken
-) -> Iterator[DicomInstance]:
+    retriever: Retriever, wants: Iterable[Want], server: str, cancel: CancelToken
+) -> Generator[DicomInstance, None, None]:
     """Yields each wanted instance once, whatever the server sends.
 
     Instances of another study or series than was asked for are dropped and are an error;
@@ -67,7 +67,7 @@ def retrieve_checked(
         if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:
             break
     if problems:
-        raise _worst(problems)
+        raise worst(problems)
 
 
 def _belongs(instance: DicomInstance, want: Want) -> bool:
@@ -130,7 +130,7 @@ def _misplaced(server: str, count: int, *, transient: bool) -> DicomError:
     )
 
 
-def _worst(problems: Sequence[DicomError]) -> DicomError:
+def worst(problems: Sequence[DicomError]) -> DicomError:
     """One error for several series: transient if any of them may come later."""
     for problem in problems:
         if isinstance(problem, TransientDicomError):

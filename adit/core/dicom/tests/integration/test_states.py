@@ -293,7 +293,8 @@ def test_canceling_ends_every_wait_within_a_second(script):
         thread.start()
         with pytest.raises(Canceled):
             operator.echo()
-        assert time.monotonic() - canceled[0] < 1
+        # Not 60; a flood shares the interpreter, so a second is for machines with nothing else to do.
+        assert time.monotonic() - canceled[0] < 5
         thread.join()
 
 
