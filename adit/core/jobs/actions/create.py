@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
 from django.db.models import Field
 
 from adit.core.jobs.actions.archive import check_options, create_archive
@@ -109,13 +108,9 @@ def insert_tasks(model: type[TaskT], tasks: Iterable[TaskT]) -> None:
             _copy(cursor, model._meta.db_table, model._meta.local_concrete_fields, tasks)
 
 
-def _copy(
-    cursor: CursorWrapper, table: str, fields: Sequence[Field], tasks: Sequence[DicomTask]
-) -> None:
+def _copy(cursor: Any, table: str, fields: Sequence[Field], tasks: Sequence[DicomTask]) -> None:
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
     with cursor.copy(f"COPY {quote(table)} ({columns}) FROM STDIN") as copy:
         for task in tasks:
-            copy.write_row(
-                [f.get_db_prep_save(f.pre_save(task, True), connection) for f in fields]
-            )
+            copy.write_row([f.get_db_prep_save(f.pre_save(task, True), connection) for f in fields])

@@ -293,7 +293,7 @@ def test_canceling_ends_every_wait_within_a_second(script):
         thread.start()
         with pytest.raises(Canceled):
             operator.echo()
-        # Not 60; a flood shares the interpreter, so a second is for machines with nothing else to do.
+        # Not 60. A flood shares the interpreter: a second is for an idle machine.
         assert time.monotonic() - canceled[0] < 5
         thread.join()
 
