@@ -1,6 +1,7 @@
 """DIMSE against DCMTK and pynetdicom, with the same peers in the same run.
 
-Retrieval: from one Orthanc, by getscu and by C-GET of ours, both writing DICOM files; by movescu,
+Retrieval: a study of four series from one Orthanc, by getscu and by C-GET of ours, both writing
+DICOM files; what it holds is known beforehand, as it is to a transfer after its plan. By movescu,
 which takes the instances in itself (+P) and writes them unsynced, and by C-MOVE through our
 receiver, which hashes, syncs and enters each instance in PostgreSQL before it answers, and hands it
 to a worker that writes it. WADO-RS is shown beside them. Sending: storescu and ours to Orthanc and
@@ -36,6 +37,7 @@ from adit.test_pacs.phantoms import PATIENTS, study_instances  # noqa: E402
 WORKERS = Path(__file__).with_name("dimse_workers.py")
 ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
 GROWTH_MB = 100
+SERIES = 4
 TARGETS = {
     "get_from_orthanc": 1.0,
     "move_from_orthanc": 1.0,
@@ -93,7 +95,10 @@ class Run:
         """Both in turn, the best of each; how many times as fast ours is."""
         best: dict[str, float] = {}
         for _ in range(self.rounds):
+            # Neither waits for the disk to write what the other left unwritten.
+            os.sync()
             best["theirs"] = min(best.get("theirs", 1e9), theirs())
+            os.sync()
             result = ours()
             assert result["count"] == self.count, f"{title}: {result['count']} of {self.count}"
             best["ours"] = min(best.get("ours", 1e9), result["seconds"])
@@ -101,15 +106,20 @@ class Run:
         return round(best["theirs"] / best["ours"], 2)
 
 
-def write_study(folder: Path, count: int) -> tuple[str, str]:
-    """Write so many CT instances of 512 x 512 pixels; Study and Series Instance UID."""
+def write_study(folder: Path, count: int) -> tuple[str, dict[str, list[str]]]:
+    """Write a study of so many CT instances; its UID, and the instances by series."""
     patient = next(patient for patient in PATIENTS if patient.patient_id == "1008")
     ds = next(iter(study_instances(patient, patient.studies[0], 3.2)))
+    series: dict[str, list[str]] = {}
     for number in range(count):
+        if number * SERIES // count == len(series):
+            ds.SeriesInstanceUID = generate_uid()
+            ds.SeriesNumber = len(series) + 1
         ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         ds.InstanceNumber = number + 1
         ds.save_as(folder / f"{number:05}.dcm", enforce_file_format=True)
-    return str(ds.StudyInstanceUID), str(ds.SeriesInstanceUID)
+        series.setdefault(str(ds.SeriesInstanceUID), []).append(str(ds.SOPInstanceUID))
+    return str(ds.StudyInstanceUID), series
 
 
 def complete(folder: Path, count: int) -> None:
@@ -119,10 +129,9 @@ def complete(folder: Path, count: int) -> None:
     shutil.rmtree(folder)
 
 
-def retrieval(run: Run, orthanc: OrthancServer, study: str, series: str, move_port: int) -> dict:
+def retrieval(run: Run, orthanc: OrthancServer, study: str, series: Path, move_port: int) -> dict:
     """C-GET, C-MOVE and WADO-RS from Orthanc."""
-    keys = ["-k", "QueryRetrieveLevel=SERIES", "-k", f"StudyInstanceUID={study}"]
-    keys += ["-k", f"SeriesInstanceUID={series}"]
+    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
     address = ["127.0.0.1", orthanc.dicom_port]
 
     def getscu() -> float:
@@ -196,7 +205,7 @@ def sending(run: Run, files: Path, orthanc: OrthancServer, scp: int) -> dict:
     }
 
 
-def cpu(run: Run, files: Path, orthanc: OrthancServer, scp: int, study: str, series: str) -> dict:
+def cpu(run: Run, files: Path, orthanc: OrthancServer, scp: int, study: str, series: Path) -> dict:
     """CPU time an instance, ours and plain pynetdicom's."""
     rows = {
         "sending": (["store", scp, files], ["plain-store", scp, files]),
@@ -252,7 +261,9 @@ def measure(run: Run, quick: bool) -> tuple[dict[str, float], dict[str, float]]:
     """Start the peers and measure all."""
     files = run.base / "study"
     files.mkdir()
-    study, series = write_study(files, run.count)
+    study, contents = write_study(files, run.count)
+    series = run.base / "series.json"
+    series.write_text(json.dumps(contents))
     port, move_port, scp = free_port(), free_port(), free_port()
     source = OrthancServer("ORTHANC", run.base / "source")
     target = OrthancServer("ORTHANC2", run.base / "target")

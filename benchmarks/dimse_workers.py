@@ -46,8 +46,12 @@ def server(port: int, ae_title: str, web: str = "") -> ServerConfig:
 def fetch(
     protocol: str, port: str, study: str, series: str, folder: str, web: str = ""
 ) -> Iterator[int]:
-    """Retrieve the series and write each instance as a DICOM file."""
+    """Retrieve the study and write each instance as a DICOM file.
+
+    `series` is a file with the SOP Instance UIDs by Series Instance UID.
+    """
     inbox = None
+    contents = json.loads(Path(series).read_text())
     if protocol == RetrieveProtocol.C_MOVE:
         import django
 
@@ -68,7 +72,7 @@ def fetch(
         for instance in operator.fetch(
             patient_id="",
             study_instance_uid=study,
-            series={series: None},
+            series=contents,
             protocol=RetrieveProtocol(protocol),
             sop_classes=[CT],
         ):
@@ -108,7 +112,7 @@ def plain_store(port: str, folder: str) -> Iterator[int]:
     yield count
 
 
-def plain_get(port: str, study: str, series: str, folder: str) -> Iterator[int]:
+def plain_get(port: str, study: str, _series: str, folder: str) -> Iterator[int]:
     """C-GET with pynetdicom that writes what comes without decoding it."""
     from pydicom import Dataset
     from pynetdicom import AE, build_context, build_role, evt
@@ -134,8 +138,8 @@ def plain_get(port: str, study: str, series: str, folder: str) -> Iterator[int]:
         evt_handlers=[(evt.EVT_C_STORE, take), *tuning_handlers()],
     )
     identifier = Dataset()
-    identifier.QueryRetrieveLevel = "SERIES"
-    identifier.StudyInstanceUID, identifier.SeriesInstanceUID = study, series
+    identifier.QueryRetrieveLevel = "STUDY"
+    identifier.StudyInstanceUID = study
     for _ in assoc.send_c_get(identifier, STUDY_ROOT_GET):
         pass
     assoc.release()

@@ -24,12 +24,14 @@ from .outcomes import StoreOutcome
 from .query import Query
 from .results import InstanceResult, PatientResult, ResultStream, SeriesResult, StudyResult
 from .retrieval import (
+    Errands,
     GetRetriever,
     MoveRetriever,
     Retriever,
     WadoRetriever,
     Want,
     retrieve_checked,
+    worst_of_lanes,
 )
 from .searching import Searcher
 from .streams import Buffered, buffered
@@ -201,21 +203,30 @@ class DicomOperator:
             self._contents.note_sop_classes(study_instance_uid, tuple(sop_classes))
         self.rest()
         stop = CancelToken()
+        errands = Errands(wants)
+        most = min(self._local.move_associations, self.server.max_associations)
+        lanes = min(most, len(wants)) if chosen == RetrieveProtocol.C_MOVE else 1
         return buffered(
-            self._retrieve(wants, chosen, stop),
+            *(self._retrieve(errands, chosen, stop, lane) for lane in range(max(1, lanes))),
             max_items=_QUEUED_INSTANCES,
             max_bytes=_QUEUED_BYTES,
             size=lambda instance: instance.size,
             on_stop=stop.cancel,
+            worst=worst_of_lanes,
         )
 
     def _retrieve(
-        self, wants: list[Want], protocol: RetrieveProtocol, stop: CancelToken
+        self, errands: Errands, protocol: RetrieveProtocol, stop: CancelToken, lane: int
     ) -> Iterator[DicomInstance]:
-        """Runs in the thread of `buffered`, with connections of its own that `stop` ends."""
+        """Runs in a thread of `buffered`, with connections of its own that `stop` ends."""
+        name = self.server.name
         with self._cancel.on_cancel(stop.cancel), contextlib.ExitStack() as stack:
-            retriever = self._retriever(protocol, stop, stack)
-            yield from self._paced(retrieve_checked(retriever, wants, self.server.name, stop))
+            retriever = self._retriever(protocol, stop, stack, wait=lane == 0)
+            if lane == 0:
+                instances = retrieve_checked(retriever, errands.all_left(), name, stop)
+            else:
+                instances = errands.help(retriever, name, stop)
+            yield from self._paced(instances)
 
     def _paced(self, instances: Iterable[DicomInstance]) -> Iterator[DicomInstance]:
         """A server whose instances are not read does not send more: that is what slows it down."""
@@ -230,7 +241,12 @@ class DicomOperator:
                 instances.close()
 
     def _retriever(
-        self, protocol: RetrieveProtocol, stop: CancelToken, stack: contextlib.ExitStack
+        self,
+        protocol: RetrieveProtocol,
+        stop: CancelToken,
+        stack: contextlib.ExitStack,
+        *,
+        wait: bool,
     ) -> Retriever:
         if protocol == RetrieveProtocol.WADO_RS:
             web = DicomWebConnector(self.server, self._local, stop, self._spill_folder)
@@ -253,7 +269,7 @@ class DicomOperator:
         assert self._incoming is not None
 
         def connect(token: CancelToken) -> DimseConnector:
-            return DimseConnector(self.server, self._local, token)
+            return DimseConnector(self.server, self._local, token, wait=wait)
 
         return MoveRetriever(self._local, connect, self._incoming, list_instances, stop)
 

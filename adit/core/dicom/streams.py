@@ -1,11 +1,11 @@
-"""Iterating ahead in a thread, behind a queue that is bounded by number and by bytes."""
+"""Iterating ahead in threads, behind a queue that is bounded by number and by bytes."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,31 +15,39 @@ def _one(_item: object) -> int:
     return 1
 
 
-class Buffered(Iterator[T], Generic[T]):
-    """An iterator whose upstream runs in a thread of its own, a bounded number of items ahead.
+def _first(errors: Sequence[BaseException]) -> BaseException:
+    return errors[0]
 
-    A full queue blocks the upstream: nothing is dropped. An error of the upstream is raised in the
-    consumer after the items that came before it. `close` (or leaving the `with` block, or the end
-    of the iterator's life) closes the upstream in its own thread and waits for that thread.
+
+class Buffered(Iterator[T], Generic[T]):
+    """An iterator whose upstreams run in threads of their own, a bounded number of items ahead.
+
+    A full queue blocks the upstreams: nothing is dropped. Their errors are raised in the consumer
+    after all items, as one. `close` (or leaving the `with` block, or the end of the iterator's
+    life) closes each upstream in its own thread and waits for those threads.
     """
 
     def __init__(
         self,
-        iterable: Iterable[T],
-        *,
+        *iterables: Iterable[T],
         max_items: int,
         max_bytes: int,
         size: Callable[[T], int] = _one,
         on_stop: Callable[[], None] | None = None,
+        worst: Callable[[Sequence[BaseException]], BaseException] = _first,
         name: str = "buffered",
     ) -> None:
         assert max_items > 0 and max_bytes > 0
-        self._state: _State[T] = _State(iterable, max_items, max_bytes, size)
+        self._state: _State[T] = _State(len(iterables), max_items, max_bytes, size, worst)
         self._on_stop = on_stop
-        # The thread holds only the state, so an iterator that nobody holds any more is collected,
-        # and its end closes the upstream.
-        self._thread = threading.Thread(target=self._state.run, name=name, daemon=True)
-        self._thread.start()
+        # The threads hold only the state, so an iterator that nobody holds any more is collected,
+        # and its end closes the upstreams.
+        self._threads = [
+            threading.Thread(target=self._state.run, args=(iterable,), name=name, daemon=True)
+            for iterable in iterables
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __iter__(self) -> Buffered[T]:
         return self
@@ -54,54 +62,68 @@ class Buffered(Iterator[T], Generic[T]):
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_thread"):
+        if hasattr(self, "_threads"):
             self.close()
 
     def close(self) -> None:
-        """Stops the upstream, runs `on_stop` if it was still running, and drops what is queued."""
+        """Stops the upstreams, runs `on_stop` if any still ran, and drops what is queued."""
         if self._state.stop() and self._on_stop is not None:
             self._on_stop()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
 
 
 class _State(Generic[T]):
-    """What the consumer and the thread share."""
+    """What the consumer and the threads share."""
 
     def __init__(
-        self, iterable: Iterable[T], max_items: int, max_bytes: int, size: Callable[[T], int]
+        self,
+        upstreams: int,
+        max_items: int,
+        max_bytes: int,
+        size: Callable[[T], int],
+        worst: Callable[[Sequence[BaseException]], BaseException],
     ) -> None:
-        self.iterable = iterable
+        self.upstreams = upstreams
         self.max_items = max_items
         self.max_bytes = max_bytes
         self.size = size
+        self.worst = worst
         self.changed = threading.Condition()
         self.queue: deque[tuple[T, int]] = deque()
         self.queued_bytes = 0
-        self.error: BaseException | None = None
-        self.finished = False
+        self.errors: list[BaseException] = []
         self.stopped = False
 
-    def run(self) -> None:
+    @property
+    def finished(self) -> bool:
+        """Whether all upstreams have ended."""
+        return not self.upstreams
+
+    def run(self, iterable: Iterable[T]) -> None:
         iterator: Iterator[T] | None = None
+        problem: BaseException | None = None
         try:
-            iterator = iter(self.iterable)
+            iterator = iter(iterable)
             for item in iterator:
                 if not self.put(item):
                     break
                 # Otherwise this frame would keep an item alive that the consumer has done with.
                 del item
         except BaseException as error:
-            self.error = error
+            problem = error
         finally:
             close = getattr(iterator, "close", None)
             if close is not None:
                 try:
                     close()
                 except BaseException as error:
-                    self.error = self.error or error
+                    problem = problem or error
             with self.changed:
-                self.finished = True
+                if problem is not None:
+                    self.errors.append(problem)
+                self.upstreams -= 1
                 self.changed.notify_all()
 
     def put(self, item: T) -> bool:
@@ -129,13 +151,13 @@ class _State(Generic[T]):
                 self.queued_bytes -= item_size
                 self.changed.notify_all()
                 return item
-        error, self.error = self.error, None
-        if error is not None and not self.stopped:
-            raise error
+            errors, self.errors = self.errors, []
+        if errors and not self.stopped:
+            raise self.worst(errors)
         raise StopIteration
 
     def stop(self) -> bool:
-        """Tells the thread to end; returns whether it was still running."""
+        """Tells the threads to end; returns whether any was still running."""
         with self.changed:
             running = not self.finished and not self.stopped
             self.stopped = True
@@ -152,25 +174,33 @@ class _State(Generic[T]):
 
 
 def buffered(
-    iterable: Iterable[T],
-    *,
+    *iterables: Iterable[T],
     max_items: int,
     max_bytes: int,
     size: Callable[[T], int] = _one,
     on_stop: Callable[[], None] | None = None,
+    worst: Callable[[Sequence[BaseException]], BaseException] = _first,
 ) -> Buffered[T]:
-    """Runs `iterable` in a thread, at most `max_items` items and `max_bytes` bytes ahead.
+    """Runs each iterable in a thread, all together at most `max_items` items and `max_bytes` ahead.
 
     Args:
-        iterable: The upstream; if it has a `close` method (a generator), it is called in the
+        iterables: The upstreams; of one that has a `close` method (a generator) it is called in the
             upstream's thread when the consumer stops early.
         max_items: So many items are held at most.
         max_bytes: So many bytes are held at most; a single larger item passes alone.
         size: The size of an item in bytes.
-        on_stop: Called when the consumer stops while the upstream runs; unblocks the upstream.
+        on_stop: Called when the consumer stops while an upstream runs; unblocks them.
+        worst: Chooses the error that is raised where several upstreams failed.
 
     Returns:
         An iterator with `close`, also a context manager. Items with a `discard` method that nobody
         takes any more are discarded.
     """
-    return Buffered(iterable, max_items=max_items, max_bytes=max_bytes, size=size, on_stop=on_stop)
+    return Buffered(
+        *iterables,
+        max_items=max_items,
+        max_bytes=max_bytes,
+        size=size,
+        on_stop=on_stop,
+        worst=worst,
+    )

@@ -24,17 +24,20 @@ _TABLE = ReceivedInstance._meta.db_table
 # are known at once. Made of the first half of its UUID, as `OWNER_LOCK` makes it in PostgreSQL.
 _LOCK = b"SELECT pg_advisory_lock(%s)"
 OWNER_LOCK = "('x' || left(replace(claimed_by::text, '-', ''), 16))::bit(64)::bigint"
-# Held shared by all who take over instances of a study, so that one knows whether it is alone.
-_STUDY_LOCK_CLASS = 0x52435653
-_STUDY_LOCK = b"SELECT pg_advisory_lock_shared(%s, %s)"
+# Held shared by all who take over instances of a series, so that one knows whether it is alone.
+_SERIES_LOCK_CLASS = 0x52435653
+_SERIES_LOCK = b"SELECT pg_advisory_lock_shared(%s, %s)"
 _OTHERS = """
-SELECT count(*) > 1 FROM pg_locks
-WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s AND objid = %s
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s AND objid::bigint = ANY(%s::bigint[])
+      AND pid <> pg_backend_pid()
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
 """
 _PREPARE = b"""
 CREATE TEMPORARY TABLE expected_uids (uid text PRIMARY KEY);
-CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY, sha256 text);
+CREATE TEMPORARY TABLE taken_uids (uid text PRIMARY KEY);
 SET synchronous_commit TO off;
 """
 
@@ -117,6 +120,8 @@ class ClaimDesk:
     def __init__(self, expectation: Expectation) -> None:
         self._expectation = expectation
         self._owner = uuid.uuid4()
+        self._hashes: dict[str, str] = {}
+        self._unnoted: list[str] = []
         self._wrapper: Any = connections["default"].copy()
         self._wrapper.inc_thread_sharing()
         self._wrapper.ensure_connection()
@@ -125,8 +130,10 @@ class ClaimDesk:
         # the files are gone then, and rows without file are swept.
         self._connection.execute(_PREPARE)
         self._connection.execute(_LOCK, [_lock_key(self._owner)])
-        self._study = zlib.crc32(expectation.study_instance_uid.encode())
-        self._connection.execute(_STUDY_LOCK, [_STUDY_LOCK_CLASS, _signed(self._study)])
+        uids = expectation.series_instance_uids or {expectation.study_instance_uid}
+        self._series = [zlib.crc32(uid.encode()) for uid in uids]
+        for number in self._series:
+            self._connection.execute(_SERIES_LOCK, [_SERIES_LOCK_CLASS, _signed(number)])
         self._execute(f"LISTEN {CHANNEL}")
         # What came before the C-MOVE is no answer to it: it may be an older version.
         self._since = self._execute("SELECT now()").fetchone()[0]
@@ -168,18 +175,19 @@ class ClaimDesk:
     def claim_doubles(self, limit: int, avoided: Collection[str] = ()) -> list[Claimed]:
         """Claim what came once more of instances that were taken already.
 
-        What does not tell who asked for it is ours where nobody else expects anything of the study:
-        a later C-MOVE would not take it either, as it came before.
+        What does not tell who asked for it is ours where nobody else expects the series: a later
+        C-MOVE would not take it either, as it came before.
         """
         return self._pick(_CLAIM_DOUBLES, avoided, limit, alone=self.is_alone())
 
     def is_alone(self) -> bool:
-        """Whether nobody else takes over instances of the study now."""
-        return not self._execute(_OTHERS, [_STUDY_LOCK_CLASS, self._study]).fetchone()[0]
+        """Whether nobody else takes over instances of the series now."""
+        return not self._execute(_OTHERS, [_SERIES_LOCK_CLASS, self._series]).fetchone()[0]
 
     def _pick(
         self, query: str, avoided: Collection[str], limit: int, **parameters: Any
     ) -> list[Claimed]:
+        self._note_taken()
         expected = self._expectation
         with self._connection.cursor(row_factory=class_row(Claimed)) as cursor:
             cursor.execute(
@@ -199,18 +207,25 @@ class ClaimDesk:
 
     def take(self, sop_instance_uid: str, sha256: str) -> str:
         """Note that we have the instance; returns the hash of what we had before, or ""."""
-        cursor = self._execute(
-            "INSERT INTO taken_uids VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [sop_instance_uid, sha256],
-        )
-        if cursor.rowcount == 1:
-            return ""
-        query = "SELECT sha256 FROM taken_uids WHERE uid = %s"
-        return self._execute(query, [sop_instance_uid]).fetchone()[0]
+        if before := self._hashes.get(sop_instance_uid, ""):
+            return before
+        self._hashes[sop_instance_uid] = sha256
+        self._unnoted.append(sop_instance_uid)
+        return ""
 
     def forget(self, sop_instance_uid: str) -> None:
         """Note that we do not have the instance after all."""
-        self._execute("DELETE FROM taken_uids WHERE uid = %s", [sop_instance_uid])
+        if self._hashes.pop(sop_instance_uid, None) is None:
+            return
+        if sop_instance_uid in self._unnoted:
+            self._unnoted.remove(sop_instance_uid)
+        else:
+            self._execute("DELETE FROM taken_uids WHERE uid = %s", [sop_instance_uid])
+
+    def _note_taken(self) -> None:
+        if self._unnoted:
+            self._execute("INSERT INTO taken_uids SELECT unnest(%s::text[])", [self._unnoted])
+            self._unnoted.clear()
 
     def receiver(self, name: str) -> ReceiverAddress:
         """Where the receiver of that name is.

@@ -64,11 +64,18 @@ class DimseConnector:
         local: LocalConfig,
         cancel: CancelToken,
         spill_folder: Path | None = None,
+        *,
+        wait: bool = True,
     ) -> None:
+        """Creates a connector; nothing is opened yet.
+
+        Args:
+            wait: Whether to wait for a place at a busy server; without it that is an error.
+        """
         self.server = server
         self.local = local = local.for_server(server)
         self._spill_folder = spill_folder
-        self._pool = AssociationPool(server, local, cancel)
+        self._pool = AssociationPool(server, local, cancel, wait=wait)
 
     def close(self) -> None:
         """Releases the associations."""

@@ -29,10 +29,13 @@ class AssociationPool:
     Before another one is opened, those that are idle are released.
     """
 
-    def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
+    def __init__(
+        self, server: ServerConfig, local: LocalConfig, cancel: CancelToken, *, wait: bool = True
+    ) -> None:
         self._server = server
         self._local = local
         self._cancel = cancel
+        self._wait = wait
         self._lock = threading.Lock()
         self._idle: list[tuple[tuple[Context, ...], Association]] = []
         self._lent: set[Association] = set()
@@ -66,7 +69,7 @@ class AssociationPool:
                 return association
             self.drop(association)
         self.release_idle()
-        association = self._open(wanted, wait)
+        association = self._open(wanted, wait and self._wait)
         with self._lock:
             self._lent.add(association)
         return association

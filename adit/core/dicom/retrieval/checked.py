@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 from ..advice import ASK_ADMIN
 from ..cancel import CancelToken
@@ -21,8 +21,8 @@ _MOST_USELESS = 10_000
 
 
 def retrieve_checked(
-    retriever: Retriever, wants: Sequence[Want], server: str, cancel: CancelToken
-) -> Iterator[DicomInstance]:
+    retriever: Retriever, wants: Iterable[Want], server: str, cancel: CancelToken
+) -> Generator[DicomInstance, None, None]:
     """Yields each wanted instance once, whatever the server sends.
 
     Instances of another study or series than was asked for are dropped and are an error, and so
@@ -78,7 +78,7 @@ def retrieve_checked(
         if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:
             break
     if problems:
-        raise _worst(problems)
+        raise worst(problems)
 
 
 def _identifiers(instance: DicomInstance) -> Identifiers | None:
@@ -159,7 +159,7 @@ def _misplaced(server: str, count: int, *, transient: bool) -> DicomError:
     )
 
 
-def _worst(problems: Sequence[DicomError]) -> DicomError:
+def worst(problems: Sequence[DicomError]) -> DicomError:
     """One error for several series: transient if any of them may come later."""
     for problem in problems:
         if isinstance(problem, TransientDicomError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
@@ -89,32 +89,28 @@ def _check_rights(user: User, kind: JobKind, job: DicomJob, tasks: Sequence[Dico
 
 
 def insert_tasks(model: type[TaskT], tasks: Iterable[TaskT]) -> None:
-    """Insert tasks of a kind in two statements: their rows in the common table, then in their own.
+    """Insert tasks of a kind: their rows in the common table, then in their own, each by one COPY.
 
     Django's `bulk_create` refuses models with a concrete parent; thousands of tasks would take
     two round trips each.
     """
     tasks = list(tasks)
-    common = [f for f in DicomTask._meta.concrete_fields if not f.primary_key]
-    parents = DicomTask.objects.bulk_create(
-        [DicomTask(**{f.attname: getattr(task, f.attname) for f in common}) for task in tasks]
-    )
-    for task, parent in zip(tasks, parents, strict=True):
-        task.pk = task.id = parent.pk
-    if model is DicomTask:
-        return
-    link = model._meta.get_ancestor_link(DicomTask)
-    assert link is not None
-    own: list[Field] = [f for f in model._meta.local_concrete_fields if f != link]
-    columns = [link.column, *(f.column for f in own)]
-    quote = connection.ops.quote_name
-    statement = (
-        f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) "
-        f"VALUES ({', '.join(['%s'] * len(columns))})"
-    )
-    rows = []
-    for task, parent in zip(tasks, parents, strict=True):
-        values = [f.get_db_prep_save(f.pre_save(task, True), connection) for f in own]
-        rows.append([parent.pk, *values])
+    table = DicomTask._meta.db_table
     with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [table, len(tasks)],
+        )
+        for task, (pk,) in zip(tasks, cursor.fetchall(), strict=True):
+            task.pk = task.id = pk
+        _copy(cursor, table, DicomTask._meta.concrete_fields, tasks)
+        if model is not DicomTask:
+            _copy(cursor, model._meta.db_table, model._meta.local_concrete_fields, tasks)
+
+
+def _copy(cursor: Any, table: str, fields: Sequence[Field], tasks: Sequence[DicomTask]) -> None:
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    with cursor.copy(f"COPY {quote(table)} ({columns}) FROM STDIN") as copy:
+        for task in tasks:
+            copy.write_row([f.get_db_prep_save(f.pre_save(task, True), connection) for f in fields])
