@@ -30,7 +30,8 @@ _SERIES_LOCK = b"SELECT pg_advisory_lock_shared(%s, %s)"
 _OTHERS = """
 SELECT EXISTS (
     SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s AND objid::bigint = ANY(%s::bigint[])
+    WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s
+      AND objid::bigint = ANY(%s::bigint[])
       AND pid <> pg_backend_pid()
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
