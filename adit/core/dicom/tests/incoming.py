@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import queue
+import threading
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AE, evt
 
-from adit.core.dicom import DicomInstance, tuning_handlers
+from adit.core.dicom import DicomInstance, MalformedDataSet, tuning_handlers
 from adit.core.dicom.contexts import STORAGE_CLASSES
 
 
@@ -18,11 +19,12 @@ class TestIncoming:
     """Implements IncomingInstances; `expected` keeps what was announced."""
 
     __test__ = False
-    doubles = 0
 
     def __init__(self, ae_title: str, port: int) -> None:
         self.expected: list[dict[str, object]] = []
-        self._queue: queue.Queue[DicomInstance] = queue.Queue()
+        self.arrived: list[DicomInstance] = []
+        self.changed = threading.Condition()
+        self.open: list[TestStream] = []
         self._ae = AE(ae_title)
         for sop_class in STORAGE_CLASSES:
             self._ae.add_supported_context(sop_class, AllTransferSyntaxes)
@@ -44,7 +46,9 @@ class TestIncoming:
         return 0
 
     def put(self, instance: DicomInstance) -> None:
-        self._queue.put(instance)
+        with self.changed:
+            self.arrived.append(instance)
+            self.changed.notify_all()
 
     @contextlib.contextmanager
     def expect(
@@ -55,7 +59,7 @@ class TestIncoming:
         sop_instance_uids: Collection[str] | None,
         message_id: int,
         calling_ae_title: str,
-    ) -> Iterator[TestIncoming]:
+    ) -> Iterator[TestStream]:
         self.expected.append(
             {
                 "study": study_instance_uid,
@@ -65,15 +69,51 @@ class TestIncoming:
                 "calling": calling_ae_title,
             }
         )
-        yield self
+        stream = TestStream(self, study_instance_uid, series_instance_uids)
+        with self.changed:
+            self.open.append(stream)
+        try:
+            yield stream
+        finally:
+            with self.changed:
+                self.open.remove(stream)
+                self.changed.notify_all()
+
+    def close(self) -> None:
+        self._server.shutdown()
+
+
+@dataclass(eq=False)
+class TestStream:
+    """Takes what belongs to its C-MOVE, and what belongs to none."""
+
+    __test__ = False
+    incoming: TestIncoming
+    study: str
+    series: Collection[str] | None
+    doubles: int = 0
 
     def destination(self) -> str:
         return ""
 
     def take(self, timeout: float) -> DicomInstance | None:
-        with contextlib.suppress(queue.Empty):
-            return self._queue.get(timeout=timeout)
-        return None
+        def first() -> DicomInstance | None:
+            return next(filter(self._is_ours, self.incoming.arrived), None)
 
-    def close(self) -> None:
-        self._server.shutdown()
+        with self.incoming.changed:
+            instance = self.incoming.changed.wait_for(first, timeout)
+            if instance is not None:
+                self.incoming.arrived.remove(instance)
+            return instance
+
+    def _is_ours(self, instance: DicomInstance) -> bool:
+        others = [stream for stream in self.incoming.open if stream is not self]
+        return self._is_meant(instance) or not any(one._is_meant(instance) for one in others)
+
+    def _is_meant(self, instance: DicomInstance) -> bool:
+        try:
+            found = instance.identifiers()
+        except MalformedDataSet:
+            return False
+        meant = self.series is None or found.series_instance_uid in self.series
+        return found.study_instance_uid == self.study and meant

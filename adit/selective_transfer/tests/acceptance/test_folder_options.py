@@ -45,6 +45,7 @@ def test_an_archive_whose_password_is_shown_once(choose, log_in, page, system, c
     password = shown.inner_text()
     assert len(password) >= 25
     # Who reloads the page comes to the job, and the password is gone.
+    page.wait_for_url("**/jobs/*/")
     page.reload()
     page.wait_for_url("**/jobs/*/")
     assert password not in page.content()
