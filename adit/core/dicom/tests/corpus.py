@@ -9,11 +9,10 @@ from io import BytesIO
 from pathlib import Path
 
 from pydicom import DataElement, Dataset, dcmread
-from pydicom.data import get_testdata_files
 
 from adit.core.dicom import DicomInstance, NotPart10, read_part10
 from adit.core.dicom.header import MalformedDataSet, read_values
-from adit.core.dicom.tests.samples import real_files
+from adit.core.dicom.tests.samples import installed_files, real_files
 
 _PIXEL_GROUP = 0x7FE0
 _LAST_TAG = 0xFFFFFFFF
@@ -66,11 +65,8 @@ def left_out() -> dict[str, str]:
     """Why a file is no instance, by name."""
     reasons: dict[str, str] = {}
     taken = {file.name for file in corpus()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        paths = [Path(name) for name in get_testdata_files("**/*")]
-    for path in sorted(paths):
-        if path.is_file() and path.suffix not in _OTHER_FORMATS and path.name not in taken:
+    for path in installed_files():
+        if path.suffix not in _OTHER_FORMATS and path.name not in taken:
             reasons[path.name] = _why_left_out(path)
     return reasons
 

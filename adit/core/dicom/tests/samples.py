@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.data import get_testdata_files
+from pydicom.data import get_charset_files, get_testdata_files
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -109,13 +109,18 @@ def make_series(count: int, **attributes: object) -> list[DicomInstance]:
     return [make_instance(InstanceNumber=number + 1, **attributes) for number in range(count)]  # type: ignore[arg-type]
 
 
+def installed_files() -> list[Path]:
+    """All test files of pydicom (those of the character sets too) and of pydicom-data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = {*get_testdata_files("**/*"), *get_charset_files("**/*")}
+    return sorted(path for path in map(Path, names) if path.is_file())
+
+
 @cache
 def real_files() -> tuple[Path, ...]:
     """Every valid DICOM instance among the test files that are installed with pydicom."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        paths = sorted(Path(name) for name in get_testdata_files("**/*"))
-    return tuple(path for path in paths if path.is_file() and _is_instance(path))
+    return tuple(path for path in installed_files() if _is_instance(path))
 
 
 def _is_instance(path: Path) -> bool:
