@@ -118,7 +118,16 @@ DIMSE_RULES: dict[str, tuple[Rule, ...]] = {
     ),
     # PS3.4 C.4.2.1.5
     "C-MOVE": (
-        Rule(0xA700, 0xA702, True, "has no resources left", "Try again later."),
+        Rule(0xA700, 0xA701, True, "has no resources left", "Try again later."),
+        # Called a matter of resources, and answered by most where nobody lets them in or answers.
+        Rule(
+            0xA702,
+            0xA702,
+            True,
+            "could not send to the destination",
+            "Try again later. If that goes on, check host and port that the server has for the AE "
+            "title to send to, and whether it is let in there under the AE title that it uses.",
+        ),
         Rule(
             0xA801,
             0xA801,

@@ -31,3 +31,10 @@ def test_a_code_that_says_little_has_an_advice(code):
 def test_an_advice_of_its_own_is_kept():
     assert TransientDicomError("It broke.", code="broken", advice="Do that.").advice == "Do that."
     assert TransientDicomError("It broke.", code="something new").advice == ""
+
+
+def test_a_move_whose_destination_lets_nobody_in_is_no_lack_of_resources():
+    error = from_dimse_status("PACS", "C-MOVE", 0xA702)
+    assert isinstance(error, TransientDicomError)
+    assert "PACS could not send to the destination. [A702]" in str(error)
+    assert "let in there under the AE title" in error.advice

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from adit.core.dicom import (
+    DicomError,
     DicomInstance,
     DicomOperator,
     FileSlice,
@@ -16,8 +17,9 @@ from adit.core.dicom import (
     RetrieveProtocol,
     ServerConfig,
 )
-from adit.core.models import ReceivedInstance
+from adit.core.models import ReceivedInstance, RefusedSender
 from adit.core.receiver.inbox import ReceiverInbox
+from adit.stack.ports import wait_until
 from adit.test_pacs import Faults, PacsDouble
 
 from .conftest import AE_TITLE, ReceiverUnderTest, Study
@@ -103,6 +105,48 @@ def test_what_came_twice_counts_twice_where_nobody_lists_the_series(
     series = [one for one in compressed.instances if one.SeriesInstanceUID == compressed.series_uid]
     assert len(instances) == len(series)
     assert not ReceivedInstance.objects.exists()
+
+
+@pytest.mark.parametrize("extra", ["SOURCE@127.0.0.1", "*@127.0.0.1"])
+def test_a_server_that_calls_under_another_title_is_refused_in_words_until_it_is_let_in(
+    transactional_db, tmp_path: Path, compressed: Study, extra: str
+):
+    receiver = ReceiverUnderTest(tmp_path, RECEIVER_EXTRA_SENDERS=extra)
+    receiver.start()
+    peers = {AE_TITLE: ("127.0.0.1", receiver.port)}
+    faults = Faults(calling_ae_title="STRANGER")
+    got, said = [], ""
+    try:
+        with (
+            PacsDouble(
+                "SOURCE", instances=compressed.instances, peers=peers, faults=faults
+            ) as pacs,
+            DicomOperator(
+                server("SOURCE", pacs.port),
+                LocalConfig(receiver_ae_title=AE_TITLE, progress_timeout=10),
+                incoming=ReceiverInbox(),
+            ) as operator,
+        ):
+            try:
+                for instance in operator.fetch(
+                    patient_id="1009",
+                    study_instance_uid=compressed.uid,
+                    series={compressed.series_uid: None},
+                    protocol=RetrieveProtocol.C_MOVE,
+                ):
+                    got.append(instance.sop_instance_uid)
+            except DicomError as error:
+                said = str(error)
+        if extra.startswith("*"):
+            assert len(got) == len(set(got)) > 0 and said == ""
+        else:
+            assert got == [] and "could not send to the destination" in said
+            refused = RefusedSender.objects.filter(
+                calling_ae_title="STRANGER", address="127.0.0.1", reason="calling"
+            )
+            wait_until(refused.exists, "the administrator sees who was refused")
+    finally:
+        receiver.stop()
 
 
 def memory(receiver: ReceiverUnderTest) -> int:
