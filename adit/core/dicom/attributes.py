@@ -113,7 +113,9 @@ def from_data_set(data: bytes, transfer_syntax_uid: str, fallback: str) -> Attri
     encodings = encodings_of(terms, fallback)
     values: dict[int, tuple[str, ...]] = {}
     for tag, (vr, value) in raw.items():
-        vr = vr or _vr_of(tag)
+        if vr in ("", "UN"):
+            # Some gateways write everything as UN (PS3.5 6.2.2).
+            vr = _vr_of(tag)
         if vr in _BINARY_INTEGERS:
             size, signed = _BINARY_INTEGERS[vr]
             values[tag] = tuple(

@@ -72,8 +72,8 @@ class Searcher:
             lambda study: (study.study_instance_uid, study.patient_id),
         )
         if self._server.max_associations < 2:
-            # The series are asked for on the same association, when the studies are complete.
-            answers = _after_all(answers)
+            # The series are asked for on the same association, after the studies.
+            answers = self._one_after_the_other(query, answers, limit)
         matching = self._matching_studies(query, answers)
         return self._stream(matching, limit, cut)
 
@@ -81,7 +81,7 @@ class Searcher:
         """Series of a study: never cut by us, as plans need them all."""
         cut = _Cut()
         answers = self._once(
-            _read(self._ask_for_all(query, "SERIES", cut), series_from),
+            _read(self._ask(query, "SERIES", cut), series_from),
             lambda series: (series.series_instance_uid, series.study_instance_uid),
         )
         matching = (series for series in answers if series_matches(query, series))
@@ -91,27 +91,16 @@ class Searcher:
         """Instances of a series: never cut by us."""
         cut = _Cut()
         answers = self._once(
-            _read(self._ask_for_all(query, "IMAGE", cut), instance_from),
+            _read(self._ask(query, "IMAGE", cut), instance_from),
             lambda instance: (instance.sop_instance_uid, instance.series_instance_uid),
         )
         matching = (instance for instance in answers if instance_matches(query, instance))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)
 
     def _ask(self, query: Query, level: Level, cut: _Cut) -> Iterator[Attributes]:
-        """The answers; as many as the server gives at most mean that it may have held back more."""
-        answers = self._finder.find(query, level, cut.note)
-        try:
-            for count, answer in enumerate(answers, start=1):
-                if count == self._server.max_search_results:
-                    cut.note()
-                yield answer
-        finally:
-            _close(answers)
-
-    def _ask_for_all(self, query: Query, level: Level, cut: _Cut) -> Iterator[Attributes]:
         """The answers; exactly as many as the server gives at most may be a part of them.
 
-        A server that gives more has no such limit at this level.
+        A server that gives more has no such limit at this level, and held nothing back.
         """
         answers = self._finder.find(query, level, cut.note)
         count = 0
@@ -153,13 +142,34 @@ class Searcher:
         finally:
             _close(studies)
 
+    def _one_after_the_other(
+        self, query: Query, studies: Iterator[StudyResult], limit: int | None
+    ) -> Iterator[StudyResult]:
+        """The studies that may match; the first that lacks something waits until all were read.
+
+        Only the modalities can still keep a study out when its series are known. Where they are not
+        asked for, no more is read than the limit lets through.
+        """
+        waiting: list[StudyResult] = []
+        enough = None if query.modalities else 1 + self._most(limit)
+        given = 0
+        try:
+            for study in studies:
+                if not study_matches(query, study):
+                    continue
+                given += 1
+                if waiting or not _is_complete(study):
+                    waiting.append(study)
+                else:
+                    yield study
+                if given == enough:
+                    break
+        finally:
+            _close(studies)
+        yield from waiting
+
     def _complete(self, study: StudyResult) -> StudyResult:
-        complete = (
-            study.modalities_in_study
-            and study.number_of_series is not None
-            and study.number_of_instances is not None
-        )
-        if complete:
+        if _is_complete(study):
             return study
         series = self._series_of(study)
         if not series:
@@ -196,11 +206,13 @@ class Searcher:
         return self._filled[uid]
 
     def _stream(self, results: Iterator[T], limit: int | None, cut: _Cut) -> ResultStream[T]:
+        most = self._most(limit)
+        limit_means: Literal["server", "limit"] = "limit" if most == limit else "server"
+        return ResultStream(results, limit=most, limit_means=limit_means, cut_by_peer=cut)
+
+    def _most(self, limit: int | None) -> int:
         most = self._server.max_search_results
-        limit_means: Literal["server", "limit"] = "limit"
-        if limit is None or most < limit:
-            limit, limit_means = most, "server"
-        return ResultStream(results, limit=limit, limit_means=limit_means, cut_by_peer=cut)
+        return most if limit is None else min(limit, most)
 
 
 class _Cut:
@@ -233,8 +245,13 @@ def _close(results: Iterator[object]) -> None:
         close()
 
 
-def _after_all(results: Iterator[T]) -> Iterator[T]:
-    yield from list(results)
+def _is_complete(study: StudyResult) -> bool:
+    """Whether its series have nothing to add."""
+    return bool(
+        study.modalities_in_study
+        and study.number_of_series is not None
+        and study.number_of_instances is not None
+    )
 
 
 def _distinct(patients: Iterator[PatientResult]) -> Iterator[PatientResult]:

@@ -1,5 +1,6 @@
 """Reading what peers answer, in every character set, and however malformed."""
 
+import struct
 from datetime import date, time
 
 import pytest
@@ -82,6 +83,17 @@ def test_implicit_answers_are_read():
     answer = from_data_set(encode(data_set, IMPLICIT), IMPLICIT, "ISO_IR 100")
     assert answer.uid("StudyInstanceUID") == "1.2.3"
     assert answer.integer("NumberOfStudyRelatedInstances") == 12
+
+
+def test_answers_whose_elements_are_all_un_are_read():
+    """Some gateways know no VR, and write UN for each (PS3.5 6.2.2)."""
+    values = {0x00080005: b"ISO_IR 192", 0x00100010: "Müller^J ".encode(), 0x00280010: b"\x00\x02"}
+    data = b"".join(
+        struct.pack("<HH2sxxL", tag >> 16, tag & 0xFFFF, b"UN", len(value)) + value
+        for tag, value in values.items()
+    )
+    assert read(data).text("PatientName") == "Müller^J"
+    assert read(data).integer("Rows") == 512
 
 
 def test_an_almost_empty_study_is_a_study():
