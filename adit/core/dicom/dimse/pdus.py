@@ -38,7 +38,7 @@ _LARGEST_PDU = 16 * 1024 * 1024
 # Slower than this, in bytes a second, is taken for a peer that has stopped.
 SLOWEST_RATE = 1024
 _UNLIMITED_FRAGMENT = 128 * 1024
-_SMALLEST_FRAGMENT = 1024
+_SMALLEST_FRAGMENT = 2
 _GATHER_BYTES = 1024 * 1024
 _GATHER_SLICES = 512  # IOV_MAX is 1024 on Linux
 
