@@ -28,7 +28,8 @@ class TimeRange:
     """From `start` to `end`, both included, on one day; None is open.
 
     An `end` without a fraction holds its whole second, so that ranges which follow each other by
-    the second leave nothing out.
+    the second leave nothing out. Studies without a time are in every range, but a server that is
+    asked for a range may keep them back: only a range of the whole day is sure to hold all.
     """
 
     start: time | None = None
@@ -185,12 +186,18 @@ def time_key(value: TimeRange | None) -> str:
     The end of a range is written to its last fraction, as servers that compare texts lose
     "115959.5" otherwise.
     """
-    if value is None or (value.start is None and value.end is None):
+    if value is None:
         return ""
+    start = None if value.start == time.min else value.start
     end = value.end
     if end is not None and not end.microsecond:
         end = end.replace(microsecond=999999)
-    return f"{_time_text(value.start)}-{_time_text(end)}"
+    if end == time.max:
+        end = None
+    if start is None and end is None:
+        # The whole day is no restriction: a server would leave out what has no time.
+        return ""
+    return f"{_time_text(start)}-{_time_text(end)}"
 
 
 def _time_text(value: time | None) -> str:

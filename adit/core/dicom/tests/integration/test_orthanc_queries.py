@@ -112,6 +112,9 @@ def test_a_study_without_date_time_and_description_does_no_harm(filled):
         (Query(study_date=date(2024, 2, 29)), ["1.2.3.1"]),
         (Query(study_date=DateRange(end=date(2024, 2, 29))), ["1.2.3.1"]),
         (Query(patient_id="P2", study_time=TimeRange(time(23, 59), time(23, 59, 59))), ["1.2.3.2"]),
+        (Query(study_time=TimeRange(time(12), time(23, 59, 59))), ["1.2.3.1", "1.2.3.2"]),
+        (Query(study_time=TimeRange(time(0), time(11, 59, 59))), []),
+        (Query(study_time=TimeRange(time(12), time(12))), ["1.2.3.1"]),
         (Query(study_instance_uid=["1.2.3.1", "1.2.3.2", "9.9"]), ["1.2.3.1", "1.2.3.2"]),
         (Query(study_instance_uid="1.2.3.3"), ["1.2.3.3"]),
         (Query(modalities=("MR",)), ["1.2.3.2"]),
@@ -127,6 +130,12 @@ def test_studies_are_found_by(filled, query, found):
     studies = sorted(study.study_instance_uid for study in filled.find_studies(query))
     # A study of which the server tells no date or description may be any.
     assert [uid for uid in studies if uid in found or uid != "1.2.3.3"] == found
+
+
+def test_a_study_without_a_time_belongs_to_the_whole_day(filled):
+    day = Query(study_time=TimeRange(time(0), time(23, 59, 59)))
+    found = sorted(study.study_instance_uid for study in filled.find_studies(day))
+    assert found == ["1.2.3.1", "1.2.3.2", "1.2.3.3"]
 
 
 def test_series_are_listed(filled):

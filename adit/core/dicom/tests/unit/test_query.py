@@ -25,6 +25,18 @@ def test_times_are_ranges():
     assert time_key(TimeRange(time(8), time(12, 0, 0, 500000))) == "080000-120000.500000"
     assert time_key(TimeRange(time(8), time(12))) == "080000-120000.999999"
     assert time_key(TimeRange()) == ""
+    assert time_key(TimeRange(time(12), time(23, 59, 59))) == "120000-"
+    assert time_key(TimeRange(time(0), time(11, 59, 59))) == "-115959.999999"
+
+
+def test_the_whole_day_is_no_restriction_that_studies_without_a_time_would_fail():
+    for day in (
+        TimeRange(time(0), time(23, 59, 59)),
+        TimeRange(time(0), time.max),
+        TimeRange(end=time(23, 59, 59)),
+        TimeRange(start=time(0)),
+    ):
+        assert "StudyTime" not in matching_keys(Query(study_time=day))
 
 
 def test_noon_is_in_both_windows_that_meet_there_and_no_fraction_is_lost():
