@@ -112,9 +112,8 @@ def test_storing_and_asking_and_fetching_from_orthanc(secure, local, incoming, s
         with DicomOperator(config, local) as operator:
             (found,) = operator.find_studies(Query(study_instance_uid=uid))
             assert found.number_of_instances == 6
-    protocols = [RetrieveProtocol.WADO_RS, RetrieveProtocol.C_GET]
-    for protocol in protocols:
-        with DicomOperator(secure, local) as operator:
+    for protocol in RetrieveProtocol:
+        with DicomOperator(secure, local, incoming=incoming) as operator:
             got = {
                 i.sop_instance_uid: i.data
                 for i in operator.fetch(
