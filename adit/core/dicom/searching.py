@@ -60,8 +60,14 @@ class Searcher:
         """Patients, each once."""
         cut = _Cut()
         level: Level = "PATIENT" if self._patient_level else "STUDY"
-        answers = _read(self._ask(query, level, cut), patient_from)
-        matching = (patient for patient in answers if patient_matches(query, patient))
+        answers = self._ask(query, level, cut)
+        if level == "STUDY":
+            # A patient comes once for each study, which is no repetition.
+            answers = self._once(answers, lambda answer: answer.uid("StudyInstanceUID") or answer)
+            patients = _read(answers, patient_from)
+        else:
+            patients = self._once(_read(answers, patient_from), lambda patient: patient)
+        matching = (patient for patient in patients if patient_matches(query, patient))
         return self._stream(_distinct(matching), limit, cut)
 
     def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
@@ -255,12 +261,10 @@ def _is_complete(study: StudyResult) -> bool:
 
 
 def _distinct(patients: Iterator[PatientResult]) -> Iterator[PatientResult]:
-    seen: set[tuple[object, ...]] = set()
+    seen: set[object] = set()
     for patient in patients:
-        key: tuple[object, ...] = (patient.patient_id, patient.patient_name)
-        if patient.patient_id:
-            # The same id with another spelling of the name is the same patient.
-            key = (patient.patient_id,)
+        # The same id with another spelling of the name is the same patient.
+        key = patient.patient_id or (None, patient.patient_name)
         if key not in seen:
             seen.add(key)
             yield patient

@@ -48,6 +48,9 @@ from .pdus import (
     TlsRecordError,
 )
 
+STRAY_MESSAGES = 16
+"""So many answers to what was asked before are overlooked while one is waited for."""
+
 _RELEASE_TIMEOUT = 5.0
 _END_TIMEOUT = 0.5
 _FAILURES = (OSError, EOFError, ProtocolError, CommandError, struct.error)

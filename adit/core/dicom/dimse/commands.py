@@ -97,6 +97,10 @@ class Command:
     def responded_to(self) -> int:
         return self._optional(_MESSAGE_ID_RESPONDED_TO) or 0
 
+    def answers(self, message_id: int) -> bool:
+        """Whether it responds to that message; some peers do not say to which (0)."""
+        return self.responded_to in (0, message_id)
+
     @property
     def has_data_set(self) -> bool:
         return self._optional(_DATA_SET_TYPE) not in (_NO_DATA_SET, None)

@@ -68,6 +68,8 @@ def commit(
         # A quick server reports before it has answered the request.
         message = association.receive(max(0.1, deadline - time.monotonic()))
         if message.command.field == commands.N_ACTION_RSP:
+            if not message.command.answers(message_id):
+                continue
             if status := message.command.status:
                 raise from_dimse_status(association.server.name, "N-ACTION", status)
             accepted = True

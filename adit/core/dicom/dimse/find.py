@@ -9,7 +9,7 @@ from ..cancel import Canceled
 from ..errors import DicomError, TransientDicomError, from_dimse_status, repeats_itself
 from . import commands
 from .acse import AcceptedContext
-from .association import Association
+from .association import STRAY_MESSAGES, Association
 from .identifiers import encode_identifier
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -72,20 +72,24 @@ def find(
         context, commands.query_request(commands.C_FIND_RQ, message_id, model_uid), identifier
     )
     ended = False
-    previous: bytearray | None = None
-    repeated = 0
+    previous: object = None
+    repeated = strays = 0
     try:
         while True:
             message = association.receive(association.local.network_timeout)
             command = message.command
-            if command.field != commands.C_FIND_RSP:
+            if command.field != commands.C_FIND_RSP or strays > STRAY_MESSAGES:
                 raise _stray(association, "C-FIND")
+            if not command.answers(message_id):
+                # Late, to a query that was canceled: its end is not the end of this one.
+                strays += 1
+                continue
             if command.pending:
+                repeated = repeated + 1 if message.data == previous else 0
+                if repeated >= _MOST_REPETITIONS:
+                    raise repeats_itself(association.server.name)
+                previous = message.data
                 if isinstance(message.data, bytearray):
-                    repeated = repeated + 1 if message.data == previous else 0
-                    if repeated >= _MOST_REPETITIONS:
-                        raise repeats_itself(association.server.name)
-                    previous = message.data
                     yield from_data_set(bytes(message.data), context.transfer_syntax, fallback)
                 continue
             ended = True
@@ -106,7 +110,8 @@ def _cancel(association: Association, context: AcceptedContext, message_id: int)
     try:
         association.send(context, commands.cancel_request(message_id))
         for _ in range(_DRAIN_LIMIT):
-            if not association.receive(_DRAIN_TIMEOUT).command.pending:
+            command = association.receive(_DRAIN_TIMEOUT).command
+            if command.answers(message_id) and not command.pending:
                 return
     except (DicomError, Canceled):
         pass

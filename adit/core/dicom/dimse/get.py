@@ -82,7 +82,8 @@ def get(
     identifier = encode_identifier(
         keys, context.transfer_syntax, association.server.character_set_fallback
     )
-    request = commands.query_request(commands.C_GET_RQ, association.next_message_id(), model_uid)
+    message_id = association.next_message_id()
+    request = commands.query_request(commands.C_GET_RQ, message_id, model_uid)
     association.send(context, request, identifier)
     clock = ProgressClock(local.progress_timeout)
     sink: _SpillSink | None = None
@@ -126,7 +127,8 @@ def get(
                 del instance
                 clock.pause(since)
                 continue
-            finished = _take_response(message, report, clock, server)
+            if message.command.answers(message_id):
+                finished = _take_response(message, report, clock, server)
     finally:
         if sink is not None:
             sink.discard()

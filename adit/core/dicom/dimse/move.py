@@ -59,6 +59,8 @@ def move(
                 raise PermanentDicomError(
                     f"{server} sent a message that does not belong to a C-MOVE.", code="protocol"
                 )
+            if not command.answers(message_id):
+                continue
             if report.update(command):
                 clock.advance()
             if not command.pending:

@@ -6,10 +6,7 @@ from ..errors import TransientDicomError
 from ..instance import DicomInstance, FileSlice
 from . import commands
 from .acse import AcceptedContext
-from .association import Association
-
-# So many messages that belong to nothing are overlooked while an answer is waited for.
-_STRAY_MESSAGES = 16
+from .association import STRAY_MESSAGES, Association
 
 
 def send_store(association: Association, context: AcceptedContext, instance: DicomInstance) -> int:
@@ -36,9 +33,9 @@ def receive_status(association: Association, message_id: int) -> int:
     Raises:
         DicomError: If the association broke, or no answer came.
     """
-    for _ in range(_STRAY_MESSAGES):
+    for _ in range(STRAY_MESSAGES):
         command = association.receive(association.local.network_timeout).command
-        if command.field == commands.C_STORE_RSP and command.responded_to in (0, message_id):
+        if command.field == commands.C_STORE_RSP and command.answers(message_id):
             return command.status
     association.abort()
     raise TransientDicomError(

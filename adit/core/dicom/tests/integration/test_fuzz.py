@@ -1,6 +1,7 @@
 """Mutated bytes from a peer: whatever comes, it ends soon, in bounded memory, in a DicomError."""
 
 import contextlib
+import dataclasses
 import socket
 import struct
 import threading
@@ -207,6 +208,37 @@ def test_instances_of_a_retrieval(changes):
             got.append(instance)
     # What is handed on belongs to what was asked for, whatever was sent.
     assert all(one.identifiers().study_instance_uid == "1.2.3.1" for one in got)
+
+
+def store_answer(context=1):
+    uid = b"1.2.3.4.5\0"
+    elements = {
+        0x0002: CT.encode() + b"\0" * (len(CT) % 2),
+        0x0100: us(0x8001),
+        0x0120: us(1),
+        0x0800: us(0x0101),
+        0x0900: us(0xA700),
+        0x1000: uid,
+    }
+    return pdu_of(context, elements)
+
+
+@FUZZ
+@given(mutations())
+@example([("cut", 0.0, b"123456")])
+@example([("repeat", 0.0, b"1")])
+def test_answers_to_a_store(changes):
+    """Each instance has one outcome, in their order."""
+    instances = [make_instance(pixels=400), make_instance(pixels=400)]
+    answer = mutated(store_answer(), changes)
+    with (
+        Replayer(answer) as peer,
+        bounded(),
+        DicomOperator(dataclasses.replace(peer.config(), store_scp_support=True), LOCAL) as op,
+    ):
+        outcomes = list(op.store(instances))
+    assert [one.instance for one in outcomes] == instances
+    assert all(one.accepted or one.error for one in outcomes)
 
 
 def acceptance():
