@@ -4,6 +4,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from adit.api import views
+from adit.api.nodes import NodeTest
 from adit.api.problems import nowhere
 from adit.api.schema import reference
 
@@ -31,5 +32,6 @@ urlpatterns = [
         views.TaskAction.as_view(),
         name="task_action",
     ),
+    path("v1/nodes/<path:name>/test/", NodeTest.as_view(), name="node_test"),
     re_path(r"", nowhere),
 ]

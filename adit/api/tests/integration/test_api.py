@@ -302,7 +302,7 @@ def test_the_number_of_queries_does_not_grow(owner, make_job, django_assert_max_
 def test_the_schema_is_valid_openapi_and_names_every_operation(owner):
     schema = SchemaGenerator().get_schema(request=None, public=True)
     validate_schema(schema)
-    assert len(schema["paths"]) == 8
+    assert len(schema["paths"]) == 9
     response = client_of(owner).get("/api/schema/")
     assert response.status_code == 200
     assert "openapi" in response["Content-Type"]
