@@ -23,6 +23,7 @@ class DicomWebClient:
     def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
         self.server = server
         local = local.for_server(server)
+        self.local = local
         self._gate = local.association_gate
         self._cancel = cancel
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()

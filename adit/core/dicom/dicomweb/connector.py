@@ -12,6 +12,7 @@ from ..instance import DicomInstance
 from ..outcomes import StoreOutcome
 from ..query import Level, Query
 from . import qido, stow, wado
+from .bodies import read_whole
 from .client import DicomWebClient
 
 
@@ -43,7 +44,7 @@ class DicomWebConnector:
         with self._client.stream(
             "GET", url, accept="application/dicom+json", params={"limit": "1"}
         ) as response:
-            response.read()
+            read_whole(response, self._local.network_timeout, self._client.server.name)
 
     def find(
         self, query: Query, level: Level, on_warning: Callable[[], None] = lambda: None

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from ..attributes import Attributes, from_json
 from ..errors import PermanentDicomError
 from ..query import Level, Query, matching_keys, request_keys, uid_list
+from .bodies import read_whole
 from .client import DicomWebClient
 
 _PAGE = 500
@@ -123,7 +124,7 @@ def _page(
     # for them before it decodes.
     query = urlencode(parameters, safe="*?,", quote_via=quote)
     with client.stream("GET", f"{url}?{query}", accept=_ACCEPT) as response:
-        body = response.read()
+        body = read_whole(response, client.local.network_timeout, client.server.name)
         # PS3.18 10.6.3.1: 299 says that there are more results than were sent.
         held_back = "299" in response.headers.get("Warning", "")
     if not body.strip():

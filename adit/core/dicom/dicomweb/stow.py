@@ -14,6 +14,7 @@ from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
 from ..outcomes import StoreOutcome, failed, from_status, transcoded, unwritable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
+from .bodies import read_whole
 from .client import DicomWebClient
 
 MAXIMUM_INSTANCES = 50
@@ -157,8 +158,8 @@ def _post(client: DicomWebClient, batch: list[DicomInstance]) -> _Answer:
     with client.stream(
         "POST", url, accept=_ACCEPT, headers=headers, content=body(), good=_ANSWERS
     ) as response:
-        status, content = response.status_code, response.read()
-    return _Answer(status, content)
+        content = read_whole(response, client.local.network_timeout, client.server.name)
+    return _Answer(response.status_code, content)
 
 
 def _part_head(boundary: str, instance: DicomInstance) -> bytes:

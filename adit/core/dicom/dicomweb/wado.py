@@ -11,6 +11,7 @@ from ..errors import PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
 from ..part10 import NotPart10, Part10Head, head_size, parse_head
 from ..spill import SpillBuffer
+from .bodies import steady
 from .client import DicomWebClient
 from .multipart import MultipartError, PartData, PartEnd, boundary_of, parse_multipart
 
@@ -33,7 +34,8 @@ def retrieve(
         if response.status_code == 204:
             return
         try:
-            yield from _instances(response, spill_folder, spill_threshold)
+            chunks = steady(response.iter_raw(), client.local.progress_timeout, name)
+            yield from _instances(response, chunks, spill_folder, spill_threshold)
         except MultipartError as error:
             raise TransientDicomError(f"{name} broke its answer off.", code="incomplete") from error
         except NotPart10 as error:
@@ -43,11 +45,10 @@ def retrieve(
 
 
 def _instances(
-    response: httpx.Response, folder: Path | None, threshold: int
+    response: httpx.Response, chunks: Iterator[bytes], folder: Path | None, threshold: int
 ) -> Iterator[DicomInstance]:
     content_type = response.headers.get("Content-Type", "")
     boundary = boundary_of(content_type)
-    chunks = response.iter_raw()
     if boundary is None:
         # Some servers send a single instance without a multipart frame.
         yield from _single(chunks, folder, threshold)

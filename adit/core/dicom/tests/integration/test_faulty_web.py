@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -139,6 +140,54 @@ def test_a_server_that_says_nothing_is_a_time_out():
     ):
         operator.echo()
     assert caught.value.code == "timeout"
+
+
+def trickle(body, kind):
+    """Sends a byte now and then, each in time for the socket's time-out."""
+
+    def answer(sock, _head, _body):
+        respond(sock, 200, body[:1], kind, len(body))
+        with contextlib.suppress(OSError):
+            for byte in body[1:]:
+                time.sleep(0.1)
+                sock.sendall(bytes([byte]))
+
+    return answer
+
+
+def test_an_instance_that_trickles_in_is_not_awaited_for_ever():
+    body = multipart(make_instance(pixels=2000))
+    with web_server(trickle(body, RELATED)) as config:
+        started = time.monotonic()
+        got, error = fetch(dataclasses.replace(config, network_timeout=5, progress_timeout=1))
+    assert got == []
+    assert isinstance(error, TransientDicomError) and error.code == "no progress"
+    assert time.monotonic() - started < 10
+
+
+def test_results_that_trickle_in_are_not_awaited_for_ever():
+    with web_server(trickle(b"[" + b" " * 10_000 + b"]", "application/dicom+json")) as config:
+        config = dataclasses.replace(config, network_timeout=1)
+        started = time.monotonic()
+        with DicomOperator(config) as operator, pytest.raises(TransientDicomError) as caught:
+            list(operator.find_studies(Query()))
+    assert caught.value.code == "no progress"
+    assert time.monotonic() - started < 10
+
+
+def test_a_slow_consumer_is_no_slow_server():
+    """What the server had to wait for us does not count."""
+    instances = make_series(4, pixels=300_000)
+    with (
+        web_server(lambda s, h, b: respond(s, 200, multipart(*instances), RELATED)) as config,
+        DicomOperator(dataclasses.replace(config, progress_timeout=0.5)) as operator,
+    ):
+        stream = operator.fetch(patient_id="P1", study_instance_uid=STUDY, series={SERIES: None})
+        got = []
+        for instance in stream:
+            time.sleep(0.4)
+            got.append(instance.sop_instance_uid)
+    assert got == [i.sop_instance_uid for i in instances]
 
 
 def test_a_redirected_get_is_followed():
