@@ -124,14 +124,15 @@ class MoveRetriever:
         server = request.server
         if (error := request.failure()) is not None:
             raise error
+        if request.unanswered:
+            # Whether the C-MOVE or we noticed first, that is the reason for what is missing.
+            raise no_progress(server, self._local.progress_timeout)
         missing = len((expected or frozenset()) - frozenset(received))
         if missing:
             raise TransientDicomError(
                 f"{server} did not send {missing} of {len(expected or ())} instances.",
                 code="incomplete",
             )
-        if request.unanswered:
-            raise no_progress(server, self._local.progress_timeout)
         if request.counted < request.report.completed:
             raise TransientDicomError(
                 f"Not all instances that {server} sent have arrived.", code="incomplete"
