@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ _GROUP_LENGTH = 0x00020000
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
 _MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003
 _TRANSFER_SYNTAX_UID = 0x00020010
+# As a rule the first few hundred bytes; private information may make it longer.
+_USUAL_HEAD_SIZE = 4096
 _HEAD_SIZE = 1 << 20
 
 
@@ -102,19 +106,31 @@ def parse_head(start: bytes | bytearray | memoryview) -> Part10Head:
     return Part10Head(end, sop_class, sop_instance, syntax)
 
 
+def _read_exactly(file: io.FileIO, count: int) -> bytes:
+    """So many bytes, or those that there are."""
+    data = bytearray()
+    while len(data) < count and (piece := file.read(count - len(data))):
+        data += piece
+    return bytes(data)
+
+
 def read_part10(path: Path) -> DicomInstance:
     """Takes a DICOM file as an instance; its data set stays in the file.
 
     Raises:
         NotPart10: If it is no DICOM file; the message names the file.
     """
-    with path.open("rb") as file:
-        start = file.read(_HEAD_SIZE)
-    try:
-        head = parse_head(start)
-    except NotPart10 as error:
-        raise NotPart10(f"{path.name}: {error}") from error
-    size = path.stat().st_size - head.data_offset
+    with path.open("rb", buffering=0) as file:
+        start = file.read(_USUAL_HEAD_SIZE)
+        try:
+            head = parse_head(start)
+        except NotPart10:
+            start += _read_exactly(file, _HEAD_SIZE - len(start))
+            try:
+                head = parse_head(start)
+            except NotPart10 as error:
+                raise NotPart10(f"{path.name}: {error}") from error
+        size = os.fstat(file.fileno()).st_size - head.data_offset
     return DicomInstance(
         head.sop_class_uid,
         head.sop_instance_uid,

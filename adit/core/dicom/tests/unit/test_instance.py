@@ -138,3 +138,22 @@ def test_a_spill_folder_that_fails_is_a_transient_error(tmp_path):
     buffer = SpillBuffer(tmp_path / "missing", 1)
     with pytest.raises(TransientDicomError, match="no space"):
         buffer.write(b"0123456789")
+
+
+@pytest.mark.parametrize("before", [0, *range(4000, 4120, 3), 70_000])
+def test_a_head_of_any_length_is_read(tmp_path, before):
+    """The UIDs may stand only in the data set, across the end of what is read first."""
+    uid = b"1.2.840.99999.1234567890.1234567890\0"
+    syntax = b"1.2.840.10008.1.2.1\0"
+    meta = b"\x02\x00\x10\x00UI" + len(syntax).to_bytes(2, "little") + syntax
+    group_length = b"\x02\x00\x00\x00UL\x04\x00" + len(meta).to_bytes(4, "little")
+    filler = b"\x08\x00\x01\x00UN\0\0" + before.to_bytes(4, "little") + bytes(before)
+    elements = b"".join(
+        b"\x08\x00" + tag + b"\x00UI" + len(uid).to_bytes(2, "little") + uid
+        for tag in (b"\x16", b"\x18")
+    )
+    path = tmp_path / "file.dcm"
+    path.write_bytes(bytes(128) + b"DICM" + group_length + meta + filler + elements)
+    instance = read_part10(path)
+    assert instance.sop_class_uid == instance.sop_instance_uid == uid[:-1].decode()
+    assert instance.read() == filler + elements
