@@ -26,6 +26,10 @@ DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
 LONG_VRS = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
+_SHORT_VRS = frozenset(
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO"}
+    | {b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
+)
 _ITEM = 0xFFFEE000
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
@@ -126,6 +130,7 @@ class _Walker:
         self.explicit = explicit
         order = ">" if big else "<"
         self.tag = struct.Struct(f"{order}HH").unpack_from
+        self.explicit_head = struct.Struct(f"{order}HH2sH").unpack_from
         self.short = struct.Struct(f"{order}H").unpack_from
         self.long = struct.Struct(f"{order}L").unpack_from
 
@@ -133,22 +138,31 @@ class _Walker:
         self.view.release()
 
     def collect(self, tags: frozenset[int], last: int) -> dict[int, bytes]:
-        """The values of `tags`; ends before the first element behind `last`."""
+        """The values of `tags`; ends before the first element behind `last`.
+
+        Dozens of short elements stand before the wanted ones in each instance, so they are read in
+        one step each.
+        """
         values: dict[int, bytes] = {}
-        position, end = 0, len(self.view)
+        view, explicit, explicit_head = self.view, self.explicit, self.explicit_head
+        position, end = 0, len(view)
         while position < end:
-            tag, vr, length, start = self._element(position, self.explicit)
+            group, element, vr, length = explicit_head(view, position)
+            if explicit and vr in _SHORT_VRS and group != 0xFFFE:
+                tag, start = group << 16 | element, position + 8
+            else:
+                tag, vr, length, start = self._element(position, explicit)
             if tag > last:
                 break
             if length == _UNDEFINED:
                 # PS3.5 6.2.2 note 2: UN of undefined length is a sequence in implicit VR.
-                position = self._skip_sequence(start, self.explicit and vr != b"UN")
+                position = self._skip_sequence(start, explicit and vr != b"UN")
                 continue
             position = start + length
             if position > end:
                 raise MalformedDataSet("An element is longer than the data set.")
             if tag in tags:
-                values[tag] = bytes(self.view[start:position])
+                values[tag] = bytes(view[start:position])
         return values
 
     def values(self) -> Iterator[tuple[int, bytes, bytes]]:

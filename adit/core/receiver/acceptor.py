@@ -3,6 +3,8 @@
 import socket
 from functools import partial
 
+from pydicom import config as pydicom_config
+
 from adit.core.dicom import CommitmentReport
 
 from .allowlist import AllowListFile
@@ -35,6 +37,9 @@ class Acceptor:
     def run(self, child: Child) -> None:
         """Serve until the receiver stops."""
         config = self._config
+        # Some senders propose thousands of transfer syntaxes in each association. Their UIDs are
+        # looked at in `choose_contexts`; another check of each cost more than an instance.
+        pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
         refusals = Refusals(config.name)
         registry = Registry(self._spool, refusals)
 
