@@ -26,7 +26,7 @@ DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
 LONG_VRS = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
-_SHORT_VRS = frozenset(
+SHORT_VRS = frozenset(
     {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO"}
     | {b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
 )
@@ -148,7 +148,7 @@ class _Walker:
         position, end = 0, len(view)
         while position < end:
             group, element, vr, length = explicit_head(view, position)
-            if explicit and vr in _SHORT_VRS and group != 0xFFFE:
+            if explicit and vr in SHORT_VRS and group != 0xFFFE:
                 tag, start = group << 16 | element, position + 8
             else:
                 tag, vr, length, start = self._element(position, explicit)

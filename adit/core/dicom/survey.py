@@ -17,6 +17,7 @@ from .header import (
     IDENTIFYING_TAGS,
     IMPLICIT_LITTLE,
     LONG_VRS,
+    SHORT_VRS,
     Identifiers,
     MalformedDataSet,
     identifiers_from,
@@ -86,7 +87,7 @@ def _walk(view: memoryview, order: str, *, explicit: bool) -> tuple[dict[int, by
                     break
                 (length,) = long_length(view, position + 8)
                 start = position + 12
-            elif not (vr.isalpha() and vr.isupper()):
+            elif vr not in SHORT_VRS and not (vr.isalpha() and vr.isupper()):
                 if tag > _LAST_WANTED or _LAST_WANTED in values:
                     return values, True
                 raise MalformedDataSet("An element has no value representation.")

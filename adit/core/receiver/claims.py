@@ -279,9 +279,16 @@ class ClaimDesk:
         return cursor.rowcount == 1
 
     def wait(self, timeout: float) -> bool:
-        """Wait until something of our study arrives; False after so many seconds."""
+        """Wait until something that may be ours arrives; False after so many seconds."""
+        study, series = (
+            self._expectation.study_instance_uid,
+            self._expectation.series_instance_uids,
+        )
         for notice in self._connection.notifies(timeout=timeout):
-            if notice.payload in ("", self._expectation.study_instance_uid):
+            of_study, _, of_series = notice.payload.partition(" ")
+            if of_study not in ("", study):
+                continue
+            if series is None or of_series in ("", *series):
                 return True
         return False
 

@@ -22,7 +22,7 @@ _REFRESH_AFTER_SECONDS = 600
 _LOOK_AGAIN_SECONDS = 1.0
 _AVOID_SECONDS = 10.0
 # While instances come one after the other, a few are claimed together: each claim costs as much.
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 

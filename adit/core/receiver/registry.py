@@ -54,10 +54,10 @@ WITH entered AS (
         ({", ".join(_COLUMNS)}, received_at, conflicting, discarded)
     SELECT *, now(), false, false FROM json_to_recordset(%s) AS entry({_RECORD})
     ON CONFLICT (receiver, path) DO NOTHING
-    RETURNING study_instance_uid
+    RETURNING study_instance_uid, series_instance_uid
 )
-SELECT pg_notify('{CHANNEL}', study_instance_uid)
-FROM (SELECT DISTINCT study_instance_uid FROM entered) AS studies
+SELECT pg_notify('{CHANNEL}', study_instance_uid || ' ' || series_instance_uid)
+FROM (SELECT DISTINCT study_instance_uid, series_instance_uid FROM entered) AS series
 """.encode()
 
 

@@ -102,6 +102,17 @@ def test_a_worker_is_told_at_once(receiver: ReceiverUnderTest, store: Store, hea
     assert arrived and arrived[0] - started < 0.9
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["its own", "another"])
+def test_a_worker_looks_for_its_own_series_only(
+    receiver: ReceiverUnderTest, store: Store, head: Study, own: bool
+):
+    """Several series of a study are fetched beside each other: one must not wake all."""
+    series = frozenset({head.series_uid if own else "1.2.3.4"})
+    with expect(ReceiverInbox(), head, series_instance_uids=series) as stream:
+        store(head)
+        assert stream._desk.wait(20 if own else 1) is own
+
+
 def test_instances_of_others_are_left_alone(
     receiver: ReceiverUnderTest, store: Store, head: Study, compressed: Study
 ):
