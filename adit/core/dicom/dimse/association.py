@@ -183,10 +183,6 @@ class Association:
             pass
         return broken_after_handshake(self.server.name)
 
-    def hold(self, resource: contextlib.AbstractContextManager[object]) -> None:
-        """Leaves `resource`, which was entered, when the association is closed."""
-        self._registration.push(resource)
-
     def next_message_id(self) -> int:
         """Message IDs run from 1 to 65535 and start again."""
         self._message_id = self._message_id % 65535 + 1

@@ -69,21 +69,7 @@ class AssociationPool:
                 return association
             self.drop(association)
         self.release_idle()
-        association = self._open(wanted, wait=wait and self._wait, cancel=self._cancel)
-        with self._lock:
-            self._lent.add(association)
-        return association
-
-    def take_beside(self, contexts: Sequence[Context], stop: CancelToken) -> Association:
-        """Opens one more association, in one attempt and without a wait at the gate.
-
-        Args:
-            stop: Ends the attempt and the association, as the pool's own token does.
-        """
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self._cancel.on_cancel(stop.cancel))
-            association = self._open(tuple(contexts), wait=False, cancel=stop)
-            association.hold(stack.pop_all())
+        association = self._open(wanted, wait and self._wait)
         with self._lock:
             self._lent.add(association)
         return association
@@ -134,9 +120,7 @@ class AssociationPool:
                     return association
         return None
 
-    def _open(
-        self, contexts: tuple[Context, ...], *, wait: bool, cancel: CancelToken
-    ) -> Association:
+    def _open(self, contexts: tuple[Context, ...], wait: bool) -> Association:
         local = self._local
         if not wait:
             least, most = _PATIENCE_FOR_ONE_MORE
@@ -149,13 +133,15 @@ class AssociationPool:
         for pause in (*(_PAUSES if wait else ()), None):
             started = time.monotonic()
             try:
-                association = Association.open(self._server, local, contexts, cancel, wait=wait)
+                association = Association.open(
+                    self._server, local, contexts, self._cancel, wait=wait
+                )
                 self._took = time.monotonic() - started
                 return association
             except DicomError as error:
                 if pause is None or not _worth_waiting(error):
                     raise
-                cancel.wait(pause)
+                self._cancel.wait(pause)
         raise AssertionError("The last attempt returns or raises.")
 
 

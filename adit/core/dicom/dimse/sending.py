@@ -13,7 +13,6 @@ from ..instance import DicomInstance
 from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded, unwritable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .association import Association
-from .opening import Opening
 from .pool import AssociationPool
 from .store import receive_status, send_store
 
@@ -64,8 +63,7 @@ class Sender:
 
     An association carries one instance at a time, so that with one association the latency counts
     once for each instance. When answers are slower than instances come, more are opened, as many
-    as the server permits, while the sending goes on. One thread serves all: it sends on one while
-    the others are answered.
+    as the server permits; one thread serves all: it sends on one while the others are answered.
 
     An association has a context for each pair of SOP class and transfer syntax seen so far; a new
     pair opens a new one. Where it breaks, the instance on its way is sent again once over a fresh
@@ -78,7 +76,6 @@ class Sender:
         self._server = server
         self._most = max(1, most)
         self._lanes: list[_Lane] = []
-        self._opening: tuple[Opening, tuple[_Pair, ...]] | None = None
         self._jobs: deque[_Job] = deque()
         self._count = 0
         self._state = _State()
@@ -210,7 +207,6 @@ class Sender:
     def _lane_for(self, pair: _Pair, *, fresh: bool) -> _Lane:
         """A lane that is free and was opened with `pair`."""
         while True:
-            self._take_opened()
             busy = {job.lane for job in self._jobs if job.lane is not None}
             free = [lane for lane in self._lanes if lane not in busy]
             for lane in free:
@@ -219,27 +215,14 @@ class Sender:
             if free or not self._lanes:
                 if free:
                     self._give_back(free[0])
-                # Whoever holds other places must not wait for one more.
                 return self._open(pair, wait=not busy)
-            if (
-                self._opening is None
-                and len(self._lanes) < self._allowed()
-                and pair in self._state.pairs
-            ):
-                pairs = tuple(self._state.pairs)
-                self._opening = Opening(self._pool, storage_contexts(pairs)), pairs
+            if len(self._lanes) < self._allowed() and pair in self._state.pairs:
+                try:
+                    return self._open(pair, wait=False)
+                except DicomError:
+                    # The server (or the gate) has no room for more: those at hand must do.
+                    self._most = len(self._lanes)
             self._finish(next(job for job in self._jobs if job.lane is not None))
-
-    def _take_opened(self) -> None:
-        """Uses the association that was opened meanwhile."""
-        if self._opening is None or not self._opening[0].is_done:
-            return
-        (opening, pairs), self._opening = self._opening, None
-        try:
-            self._add(opening.result(), pairs)
-        except DicomError:
-            # The server (or the gate) has no room for more: those at hand must do.
-            self._most = max(1, len(self._lanes))
 
     def _open(self, pair: _Pair, *, wait: bool) -> _Lane:
         state = self._state
@@ -247,17 +230,14 @@ class Sender:
         while len(state.pairs) > MAXIMUM_CONTEXTS:
             del state.pairs[next(iter(state.pairs))]
         pairs = tuple(state.pairs)
-        lane = self._add(self._pool.take(storage_contexts(pairs), wait=wait), pairs)
-        if pair not in lane.association.agreement.by_pair and pair not in state.rejected:
-            # Accepted with a syntax that was not proposed: not to be trusted.
-            state.rejected[pair] = 4
-        return lane
-
-    def _add(self, association: Association, pairs: tuple[_Pair, ...]) -> _Lane:
+        association = self._pool.take(storage_contexts(pairs), wait=wait)
         lane = _Lane(association, pairs)
         self._lanes.append(lane)
         for context, reason in association.agreement.rejected.items():
-            self._state.rejected[context.abstract_syntax, context.transfer_syntaxes[0]] = reason
+            state.rejected[context.abstract_syntax, context.transfer_syntaxes[0]] = reason
+        if pair not in association.agreement.by_pair and pair not in state.rejected:
+            # Accepted with a syntax that was not proposed: not to be trusted.
+            state.rejected[pair] = 4
         return lane
 
     def _give_back(self, lane: _Lane) -> None:
@@ -270,9 +250,6 @@ class Sender:
 
     def _put_back(self) -> None:
         """Keeps one association for the next time; what is under way is aborted."""
-        if self._opening is not None:
-            self._opening[0].stop()
-            self._opening = None
         busy = {job.lane for job in self._jobs if job.lane is not None}
         for lane in list(self._lanes):
             if lane in busy:
