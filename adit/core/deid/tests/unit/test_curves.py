@@ -19,7 +19,9 @@ def test_no_element_of_a_curve_or_an_overlay_stays(option: Option):
     for mask in _REPEATERS:
         tag = int(mask.replace("xx", "02", 1).replace("x", "0"), 16)
         vr = dictionary_VR(tag)[:2]
-        value = {"US": 1, "SS": 1, "UL": 1, "CS": "CODE", "IS": 1, "DS": 1, "SQ": [], "AT": 1}.get(vr, "Text")
+        value = {"US": 1, "SS": 1, "UL": 1, "CS": "CODE", "IS": 1, "DS": 1, "SQ": [], "AT": 1}.get(
+            vr, "Text"
+        )
         if vr in ("OB", "OW"):
             value = b"text"
         dataset.add(DataElement(tag, vr, value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import traceback
 
 import pytest
 from hypothesis import given, settings
@@ -62,3 +63,21 @@ def test_a_name_that_is_none_is_replaced(name: bytes):
     values = new if isinstance(new, MultiValue) else [new]
     assert len(values) == 1 + name.count(b"\\")
     assert all(re.fullmatch(r"[A-Z^ ]*", str(value)) for value in values)
+
+
+def test_what_the_engine_does_not_know_is_a_domain_error_without_the_value(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def broken(context: object, raw: bytes) -> bytes:
+        return int(raw.decode()).to_bytes()
+
+    monkeypatch.setattr("adit.core.deid.actions.pseudonym", broken)
+
+    data = encode(ct_header(ClinicalTrialSubjectID="Schmidt"))
+
+    with pytest.raises(DeidentificationError) as caught:
+        process(data)
+
+    text = "".join(traceback.format_exception(caught.value))
+    assert "ValueError at test_damaged.py:" in str(caught.value)
+    assert "Schmidt" not in text + caplog.text
