@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -63,3 +64,24 @@ def test_the_kinds_and_codes_of_the_whole_chain_are_told():
 def test_the_processes_use_it():
     assert settings.LOGGING["formatters"]["plain"]["class"].endswith("WithoutValues")
     assert any(isinstance(one.formatter, WithoutValues) for one in logging.getLogger().handlers)
+
+
+_MALFORMED = """
+import django
+django.setup()
+from pydicom import config
+from pydicom.dataset import Dataset
+config.settings.reading_validation_mode = config.WARN
+print("ready")
+ds = Dataset()
+ds.add_new(0x00100030, "DA", "1.1.1960 Verraeter")
+"""
+
+
+def test_pydicom_quotes_no_value_to_the_output_of_a_process():
+    done = subprocess.run(
+        [sys.executable, "-c", _MALFORMED], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "ready\n"
+    assert NAME not in done.stderr
