@@ -30,6 +30,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from adit.core.deid import Assignment, BurnedInPolicy, Profile, Pseudonymizer  # noqa: E402
+from adit.core.dicom.file_meta import encode_head  # noqa: E402
 
 MIXES = {
     "ct": ("CT_small.dcm",),
@@ -84,7 +85,7 @@ def run_dicom_anonymizer(files: list[bytes]) -> None:
 
 
 def run_adit(files: list[bytes]) -> None:
-    """All objects with one pseudonymizer. Reads the file meta information of each."""
+    """All objects with one pseudonymizer, from DICOM file to DICOM file."""
     profile = Profile(
         name="Benchmark",
         secret=b"a secret of the benchmark",
@@ -99,7 +100,13 @@ def run_adit(files: list[bytes]) -> None:
         syntax = data[place + 8 : place + 8 + length].decode("ascii").strip(" \0")
         source = io.BytesIO(data)
         source.seek(end)
-        pseudonymizer.process(source, io.BytesIO(), syntax)
+        changed = io.BytesIO()
+        result = pseudonymizer.process(source, changed, syntax)
+        target = io.BytesIO()
+        target.write(
+            encode_head(result.sop_class_uid, result.sop_instance_uid, result.transfer_syntax_uid)
+        )
+        target.write(changed.getvalue())
 
 
 def rate(run: Callable[[], None], count: int) -> float:

@@ -1,6 +1,7 @@
 """What holds in every environment. Each value comes from the environment through `env`."""
 
 import os
+import warnings
 from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
@@ -236,18 +237,29 @@ SPECTACULAR_SETTINGS = {
 
 PROCRASTINATE_ON_APP_READY = "adit.core.jobs.queue.configure"
 
+# pydicom quotes malformed values in its warnings, which go to the output and to its logger.
+warnings.filterwarnings("ignore", module=r"pydicom\.")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"refused": {"()": "adit.core.request_log.RefusedInOneLine"}},
+    "formatters": {
+        "plain": {
+            "class": "adit.core.log_format.WithoutValues",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
+    "filters": {
+        "no warnings": {"()": "adit.core.log_filters.NoWarnings"},
+        "refused": {"()": "adit.core.log_filters.RefusedInOneLine"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"filters": ["refused"]},
         "procrastinate": {"level": "WARNING"},
         "pynetdicom": {"level": "ERROR"},
-        "pydicom": {"level": "ERROR"},
+        "pydicom": {"filters": ["no warnings"]},
         "httpx": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
     },

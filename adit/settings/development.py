@@ -1,7 +1,7 @@
 """A developer's machine."""
 
 from adit.settings.base import *  # noqa: F403
-from adit.settings.base import env
+from adit.settings.base import LOGGING, env
 
 DEBUG = env.boolean("DJANGO_DEBUG", True)
 STORAGES = {
@@ -10,3 +10,6 @@ STORAGES = {
 }
 # Static files come from where they lie, with debug pages or without.
 WHITENOISE_USE_FINDERS = True
+
+# Studies of developers are synthetic, so exceptions may say all that they know.
+LOGGING["formatters"]["plain"]["class"] = "logging.Formatter"

@@ -15,9 +15,9 @@ from adit.core.models import DicomJob, DicomTask, TaskResult
 def follow_script(task: DicomTask, run: TaskRun) -> TaskResult:
     """Do what the script says.
 
-    "" succeeds, `warn` and `fail` end so, `transient` and `permanent` raise, `die` kills the
-    process, `eat` allocates without end, `full` finds no room on the disk, `hang` ignores that it
-    is canceled, `sleep 2.5` takes so many seconds.
+    "" succeeds, `warn` and `fail` end so, `transient` and `permanent` raise, `quote Name` meets an
+    error that quotes the name, `die` kills the process, `eat` allocates without end, `full` finds
+    no room on the disk, `hang` ignores that it is canceled, `sleep 2.5` takes so many seconds.
     """
     word, _, argument = task.protocol.partition(" ")
     state = DicomTask.State
@@ -31,6 +31,8 @@ def follow_script(task: DicomTask, run: TaskRun) -> TaskResult:
         eaten = []
         while True:
             eaten.append(bytearray(os.urandom(1) * 16_000_000))
+    elif word == "quote":
+        int(argument)
     elif word == "full":
         raise OSError(28, "No space left on device", str(run.folder / "instance"))
     elif word == "transient":

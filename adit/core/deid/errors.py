@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class DeidentificationError(Exception):
     """The object was not de-identified and must not be delivered. Carries no identifier."""
@@ -21,3 +24,13 @@ class ExcludedModality(DeidentificationError):
     def __init__(self, modality: str) -> None:
         super().__init__(f"The profile excludes objects of modality {modality}.")
         self.modality = modality
+
+
+def unexpected(error: Exception) -> DeidentificationError:
+    """Stands for any other exception: tells its kind and place, and nothing of its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return DeidentificationError(
+        f"The engine does not know what to do with the object ({type(error).__name__}{place}). "
+        "Keep it, and report this line."
+    )

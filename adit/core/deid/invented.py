@@ -8,6 +8,8 @@ itself an HMAC, and ids and UIDs, which must withstand guessing, are not taken f
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from dicognito.pnanonymizer import PNAnonymizer
 from dicognito.randomizer import Randomizer
 from pydicom.dataelem import DataElement
@@ -24,10 +26,14 @@ class InventedNames:
         self._avoid = {word.lower() for word in avoid}
 
     def name(self, original: str) -> str:
-        """An invented name (PN), the same for the same original."""
-        candidate = ""
+        """Invented names (PN), the same for the same original; empty values stay empty."""
+        return "\\".join(self._single(value) if value else "" for value in original.split("\\"))
+
+    def _single(self, original: str) -> str:
+        # What devices write is no PN in every case: too long, or of bytes of another character set.
+        digest = blake2b(original.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
         for attempt in range(64):
-            element = DataElement(0x0040A123, "PN", f"{original}{attempt or ''}")
+            element = DataElement(0x0040A123, "PN", f"{digest}{attempt or ''}")
             self._anonymizer(Dataset(), element)
             candidate = str(element.value)
             if not {word.lower() for word in name_words(candidate)} & self._avoid:

@@ -15,7 +15,6 @@ from hashlib import blake2b
 
 from pydicom.datadict import keyword_for_tag
 
-from .codec import Encoding
 from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
 from .leak_numbers import Numbers
@@ -23,7 +22,7 @@ from .leak_rules import OutgoingRules
 from .leak_sources import ORDERS, PERSONS, RawIdentifiers, raw_identifiers
 from .leak_uids import OldUids, is_uid_of_a_definition, may_hold_uid
 from .leak_verdict import is_binary, verdict
-from .leak_walk import LONG_ELEMENT, Leaf, LeafWalk, Unreadable, vr_by_dictionary
+from .leak_walk import LONG_ELEMENT, HeaderEncoding, Leaf, LeafWalk, Unreadable, vr_by_dictionary
 from .report import Finding, FindingKind
 
 _CACHE_LIMIT = 64
@@ -54,7 +53,7 @@ class LeakGate:
         self._check_uids = check_uids
         self._rules = rules
         self._pseudonym = rules.pseudonym.lower() if rules else b""
-        self._known: OrderedDict[tuple[RawIdentifiers, Encoding], Identifiers] = OrderedDict()
+        self._known: OrderedDict[tuple[RawIdentifiers, HeaderEncoding], Identifiers] = OrderedDict()
         self._kinds_of_tag: dict[int, int] = {}
         self._walk = LeafWalk(self._is_always_listed)
 
@@ -62,7 +61,7 @@ class LeakGate:
         self,
         before: bytes,
         after: bytes,
-        encoding: Encoding,
+        encoding: HeaderEncoding,
         patient: bytes | None = None,
         whole: bool = False,
     ) -> list[Finding]:
@@ -137,7 +136,7 @@ class LeakGate:
         self,
         new: Iterable[_New],
         wanted: Identifiers,
-        encoding: Encoding,
+        encoding: HeaderEncoding,
         found: dict[Finding, None],
     ) -> None:
         """Looks into elements that no object before had, and remembers what they say."""
@@ -217,7 +216,7 @@ class LeakGate:
         """Whether an element is judged by more than what it says of the patient."""
         return bool(self._kind_of_tag(tag)) or (self._check_uids and vr == b"UI")
 
-    def _identifiers(self, source: bytes, encoding: Encoding) -> Identifiers:
+    def _identifiers(self, source: bytes, encoding: HeaderEncoding) -> Identifiers:
         raw = raw_identifiers(source, encoding.implicit, encoding.big_endian)
         known = self._known.get((raw, encoding))
         if known is None:

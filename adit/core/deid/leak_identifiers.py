@@ -10,16 +10,17 @@ Policy, a balance of leaks against false alarms:
   without small letters they count inside of words in any case: such words adjoin each other.
 - A part that is a common word (`Head`, `Stern`, `Siemens`) counts where names of persons stand
   (VR PN, unless it is the pseudonym itself), and elsewhere only beside another part of the name;
-  not in codes (VR CS): `ORIGINAL\\PRIMARY` is no person. Particles (`von`, `de`) are no parts.
+  not in codes (VR CS): `ORIGINAL\\PRIMARY` is no person, nor is `LIN`. Particles (`von`, `de`)
+  are no parts.
 - Shorter names (`Li^Wu`) count as the whole name only, in any order: two letters stand everywhere,
   and a single letter (`S^R`) tells nobody. A name that is one such word counts where it is the
   whole value of a name of a person.
 - Names of other persons (physicians, operators) count likewise, from four letters on.
 - Ids and accession numbers of six or more characters count inside of text, between characters
-  that are no letters or digits, with other separators and without leading zeros too; those of
-  three to five as whole words of text only; shorter ones, common words and years of four digits
-  only as the whole value where ids of patients stand. Numbers of orders, steps and studies count
-  from six characters on, four of them digits.
+  that are no letters or digits (with six digits also between letters), with other separators and
+  without leading zeros too; those of three to five as whole words of text only; shorter ones,
+  common words and years of four digits only as the whole value where ids of patients stand.
+  Numbers of orders, steps and studies count from six characters on, four of them digits.
 - Birth dates count in text and in private dates, and among the dates of the standard only in
   attributes about birth: the date of an examination may well be somebody's birthday.
 - Lines of addresses, and their words without numbers, have six letters or digits; towns do not

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from .leak_spelling import foldings
 from .leak_vocabulary import COMMON_WORDS
 
-_SHORTEST_ID, ID_INSIDE_TEXT = 3, 6
+_SHORTEST_ID, ID_INSIDE_TEXT, _NUMBER_AMONG_LETTERS = 3, 6, 6
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -42,7 +42,11 @@ def tells_little(text: str) -> bool:
 
 
 def id_pattern(ids: set[str]) -> str:
-    """Matches ids in folded text, between characters that are no letters or digits."""
+    """Matches ids in folded text, between characters that are no letters or digits.
+
+    What has six digits also counts between letters (`Case4711089b`), where one number ends and
+    another begins at no digit.
+    """
     patterns: dict[str, None] = {}
     for text in sorted(ids):
         if tells_nothing(text):
@@ -55,8 +59,16 @@ def id_pattern(ids: set[str]) -> str:
             body = r"[\W_]?".join(re.findall(r"\d+", text.lstrip("0"))) or core
         else:
             body = _spread(core)
-        patterns[rf"(?<![^\W_]){zeros}{body}(?![^\W_])"] = None
+        before, behind = _edges(core)
+        patterns[f"{before}{zeros}{body}{behind}"] = None
     return "|".join(patterns)
+
+
+def _edges(core: str) -> tuple[str, str]:
+    """What an id may not adjoin."""
+    if sum(map(str.isdecimal, core)) < _NUMBER_AMONG_LETTERS:
+        return r"(?<![^\W_])", r"(?![^\W_])"
+    return r"(?<!\d)" if core[0].isdecimal() else "", r"(?!\d)" if core[-1].isdecimal() else ""
 
 
 def id_pattern_in_bytes(ids: set[str]) -> str:

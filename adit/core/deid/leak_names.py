@@ -17,6 +17,7 @@ from .leak_spelling import (
 )
 from .leak_vocabulary import COMMON_WORDS, PARTICLES
 
+_BEHIND_LATIN = "\u0300"
 SHORTEST_PART, _SPACED_PART, PART_INSIDE_WORDS = 3, 5, 6
 
 Names = tuple[list[tuple[str, bool]], list[str], set[str]]
@@ -106,7 +107,7 @@ def _part_pattern(part: str) -> str:
 
 def _edges(part: str) -> tuple[str, str]:
     """What a word may not adjoin: letters, those of its own script if that is not Latin."""
-    if part.isascii():
+    if part[0] < _BEHIND_LATIN:
         return r"(?<![^\W\d_])", r"(?![^\W\d_])"
     block = ord(part[0]) & ~0xFF
     letters = f"[{chr(block)}-{chr(block | 0xFF)}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from pydicom import charset as pydicom_charset
@@ -19,6 +20,9 @@ _GUESSED = (
     *("cp932", "euc_jp", "gb18030", "cp949", "cp950"),
     *("cp850", "mac_roman", "cp1251", "koi8_r", "cp874"),
 )
+_PLAIN = bytes((9, 10, 12, 13, *range(32, 127)))
+"""Bytes of text that needs no decoding."""
+
 _C1 = re.compile(r"[\x80-\x9f]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
@@ -92,8 +96,7 @@ def _is_mixed(word: str) -> bool:
 
 def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
     """All that a value may say: in each of the encodings, and as text hidden in bytes."""
-    plain_ascii = value.isascii() and b"\x1b" not in value and b"\0" not in value
-    if plain_ascii and not of_bytes:
+    if not of_bytes and not value.translate(None, _PLAIN):
         return {value.decode("ascii")}
     texts: set[str] = set()
     forms = {value, ESCAPE.sub(b"", value)}
@@ -106,10 +109,10 @@ def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
                 texts.add(form.decode(encoding, "replace"))
     if b"\0" in value.strip(b"\0"):
         texts.add(value.translate(None, b"\0").decode("latin-1"))
-    if of_bytes or b"\0" in value:
-        for start in (0, 1):
-            texts.add(value[start:].decode("utf-16-le", "replace"))
-            texts.add(value[start:].decode("utf-16-be", "replace"))
+    parts = {value} if of_bytes else {value, *value.split(b"\\")}
+    for part, start in itertools.product(parts, (0, 1)):
+        texts.add(part[start:].decode("utf-16-le", "replace"))
+        texts.add(part[start:].decode("utf-16-be", "replace"))
     return texts
 
 

@@ -16,8 +16,7 @@ from functools import cached_property
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import keyword_for_tag
 
-from .codec import Encoding
-from .leak_walk import LeafWalk, Unreadable, vr_by_dictionary
+from .leak_walk import HeaderEncoding, LeafWalk, Unreadable, vr_by_dictionary
 
 _UID = re.compile(rb"(?<![\d.])[0-2]\.(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2,}")
 _INSIDE_OF_A_UID = re.compile(rb"\.\d+\.\d+\.\d")
@@ -57,7 +56,7 @@ class OldUids:
         )
     )
 
-    def __init__(self, before: bytes, encoding: Encoding) -> None:
+    def __init__(self, before: bytes, encoding: HeaderEncoding) -> None:
         self._before, self._encoding = before, encoding
         self._mapped_before = _MAPPED_ROOT in before
 
@@ -68,9 +67,12 @@ class OldUids:
         return any(self._is_old(part.strip(b" \0")) for part in value.split(b"\\"))
 
     def define(self, value: bytes) -> bool:
-        """Whether one of them is the value of an attribute for UIDs of definitions."""
+        """Whether one of them is the value of an attribute for UIDs of definitions.
+
+        Some devices write `0` for the UIDs of what they refer to and for its class.
+        """
         uid = value.strip(b" \0")
-        return bool(uid) and uid not in _WELL_KNOWN and uid in self._own
+        return b"." in uid and uid not in _WELL_KNOWN and uid in self._own
 
     def stand_within(self, value: bytes) -> bool:
         """Whether one of them is in text or bytes."""

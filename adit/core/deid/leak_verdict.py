@@ -14,6 +14,7 @@ from .leak_ids import with_short_gaps
 from .leak_numbers import COUNTED, is_legal
 from .leak_readings import readings
 from .leak_spelling import foldings
+from .leak_vocabulary import TERMS_OF_CODES
 from .leak_walk import vr_by_dictionary
 from .report import FindingKind
 
@@ -97,6 +98,14 @@ class _Said:
         self.of_bytes, self._length = of_bytes, length
         self._lowered = text.lower() if of_bytes else ""
 
+    def without(self, words: frozenset[str]) -> _Said:
+        """The same without the values that are one of the words."""
+        values = self.plain.split("\\")
+        if not any(value.strip(" \0") in words for value in values):
+            return self
+        others = "\\".join(value for value in values if value.strip(" \0") not in words)
+        return _Said(others, self.of_bytes, self._length)
+
     def holds(self, pattern: re.Pattern[str] | None) -> bool:
         """Whether a pattern is in there; in bytes short matches need a context.
 
@@ -141,6 +150,8 @@ def _kinds_in_text(wanted: Identifiers, tag: int, said: _Said) -> set[FindingKin
 
 def _has_name(wanted: Identifiers, vr: bytes, said: _Said, pseudonym: bytes) -> bool:
     person = vr == b"PN" and said.plain.strip(" \0").encode() != pseudonym
+    if vr == b"CS":
+        said = said.without(TERMS_OF_CODES)
     if any((telling or person) and said.holds(pattern) for pattern, telling in wanted.names):
         return True
     if vr != b"CS" and said.holds(wanted.whole_names):

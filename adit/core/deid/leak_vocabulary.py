@@ -30,6 +30,10 @@ _PEOPLE = """
 admin assistant doctor fellow frau herr junior jun med mrs nurse operator phd physician prof
 professor radiologist radiology resident sen senior staff tech technician technologist user
 """
+_TERMS = """
+acq ant arc block bolus box cal cone core fan form free lat lin manu mark mean mod norm obs panel
+par parts ran ring scout seed seg sense som spi static stat sum syn tee tip tran wire
+"""
 _PARTICLES = """
 abu bin dal das de del della den der des di dos el ibn la las le los ter van vom von zum zur
 """
@@ -48,3 +52,6 @@ COMMON_WORDS = (
 
 PARTICLES = frozenset(_PARTICLES.split())
 """Of family names: they are no part of a name by themselves."""
+
+TERMS_OF_CODES = frozenset(_TERMS.split())
+"""Values of VR CS that are names of people too: `LIN` of CorrectedImage. In small letters."""

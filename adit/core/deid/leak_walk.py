@@ -8,8 +8,9 @@ with a defined length stays one run of bytes, which is searched as such.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Hashable
 from functools import cache
+from typing import Protocol
 
 from pydicom.datadict import dictionary_VR
 
@@ -26,6 +27,16 @@ _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _WITH_SHORT_LENGTH = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split()
 )
+
+
+class HeaderEncoding(Hashable, Protocol):
+    """How a header is encoded (PS3.5 7.1, 7.3)."""
+
+    @property
+    def implicit(self) -> bool: ...
+
+    @property
+    def big_endian(self) -> bool: ...
 
 
 class Unreadable(Exception):

@@ -29,6 +29,7 @@ class OptionAction(StrEnum):
 # identifiers are out of them. What somebody wrote freely (LT, ST, UC, UT) may tell of anyone and
 # cannot be checked by rules: it is cleaned by falling to the Basic Profile, which removes it.
 _SHORT_TEXT = frozenset({b"LO", b"SH"})
+_CURVES_AND_OVERLAYS = (0x50, 0x60)
 _TEMPORAL = frozenset({b"DA", b"DT", b"TM"})
 
 _DESCRIPTOR = re.compile(
@@ -120,7 +121,7 @@ def deciding_option(profile: Profile, tag: int) -> tuple[Option, OptionAction] |
     """
     options = profile.options
     basic = basic_action(tag)
-    if basic is None:
+    if basic is None or tag >> 24 in _CURVES_AND_OVERLAYS:
         return None
     keyword, vr = keyword_for_tag(tag), vr_of_tag(tag)
     temporal = vr in _TEMPORAL or _TIMESTAMP.search(keyword)

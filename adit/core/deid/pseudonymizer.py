@@ -27,7 +27,7 @@ from .codec import (
     parse_elements,
 )
 from .engine import Rewriter, RuleBook, Trace
-from .errors import ExcludedModality, TruncatedDataset
+from .errors import DeidentificationError, ExcludedModality, TruncatedDataset, unexpected
 from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .identifying import Learnt, learnt_inside
 from .leak_gate import LeakGate
@@ -133,7 +133,23 @@ class Pseudonymizer:
             MalformedDataset: The source is not a data set in this transfer syntax.
             TruncatedDataset: The source ends in the middle of an element.
             ExcludedModality: The profile excludes the modality.
+            DeidentificationError: The engine met something that it does not know.
         """
+        try:
+            return self._process(source, target, transfer_syntax_uid, accepted, trace)
+        except (DeidentificationError, OSError, MemoryError):
+            raise
+        except Exception as error:  # its text may quote a value, and so may a traceback
+            raise unexpected(error) from None
+
+    def _process(
+        self,
+        source: BinaryIO,
+        target: Writable,
+        transfer_syntax_uid: str,
+        accepted: frozenset[str],
+        trace: Trace | None,
+    ) -> DeidResult:
         counting = CountingTarget(target)
         deflating = DeflatingTarget(counting) if transfer_syntax_uid in _DEFLATED else None
         reader = Source(InflatingSource(source) if deflating else source)

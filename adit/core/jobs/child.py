@@ -27,6 +27,7 @@ from django.conf import settings
 from adit.core.dicom import Canceled, CancelToken, PermanentDicomError, TransientDicomError
 from adit.core.jobs.disk import is_full_work_folder
 from adit.core.jobs.leases import Lease
+from adit.core.log_format import WithoutValues
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def main(connection: Connection) -> None:
 def _run(lease: Lease, cancel: CancelToken) -> Outcome:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(WithoutValues("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     try:
         _limit_memory(settings.TASK_MEMORY_MB)

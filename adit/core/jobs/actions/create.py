@@ -39,7 +39,7 @@ def create_job(
     Raises:
         InvalidJob: what is asked for cannot be done at the destination.
         PermissionDenied: the user may not create jobs of this kind, or not urgent ones, or may not
-            use one of the nodes.
+            use one of the nodes or the profile.
     """
     assert tasks, "a job has at least one task"
     _check_rights(user, kind, job, tasks)
@@ -68,7 +68,7 @@ def create_job(
 
 
 def _check_rights(user: User, kind: JobKind, job: DicomJob, tasks: Sequence[DicomTask]) -> None:
-    from adit.core.models import DicomNode
+    from adit.core.models import DeidProfile, DicomNode
 
     if not user.has_perm(kind.add_permission):
         raise PermissionDenied(f"You may not create jobs of the kind {kind.label}.")
@@ -83,6 +83,9 @@ def _check_rights(user: User, kind: JobKind, job: DicomJob, tasks: Sequence[Dico
     unchanged = not getattr(job, "profile_id", None) or any(
         not getattr(task, "pseudonym", "") for task in tasks
     )
+    profile = getattr(job, "profile_id", None)
+    if profile and not DeidProfile.objects.usable_by(user).filter(pk=profile).exists():
+        raise PermissionDenied("Your active group may not use this profile, or a newer one is out.")
     moves = hasattr(job, "profile_id")
     if moves and unchanged and not user.has_perm("core.can_transfer_unpseudonymized"):
         raise PermissionDenied("You may transfer only with a pseudonym.")

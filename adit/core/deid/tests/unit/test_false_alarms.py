@@ -9,15 +9,18 @@ from functools import cache
 
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from adit.core.deid import Assignment, FindingKind, Pseudonymizer, standard_research_profile
 from adit.core.deid.errors import MalformedDataset
 from adit.core.deid.tests.objects import (
     BROKEN_FILES,
     SECRET,
+    ct_header,
     decode,
     encode,
     phantoms,
+    process_dataset,
     profile,
     sample,
     sample_files,
@@ -123,3 +126,21 @@ def test_untouched_samples_raise_no_alarm_but_of_what_they_hold(basic: bool):
 
     assert len(examples) > 40
     assert not alarms
+
+
+def test_a_defined_term_in_a_code_is_no_name():
+    dataset = ct_header(PatientName="Lin^Norm", CorrectedImage=["DECY", "LIN"])
+
+    _, result = process_dataset(dataset)
+
+    assert result.findings == []
+
+
+def test_a_nought_in_place_of_uids_is_no_old_uid():
+    item = Dataset()
+    item.ReferencedSOPClassUID = item.ReferencedSOPInstanceUID = "0"
+    dataset = ct_header(ReferencedImageSequence=Sequence([item]))
+
+    _, result = process_dataset(dataset)
+
+    assert result.findings == []

@@ -1,7 +1,9 @@
 import pytest
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from adit.core.factories import DeidProfileFactory
 from adit.core.jobs import leases
 from adit.core.jobs.actions import (
     JOB_ACTIONS,
@@ -74,6 +76,23 @@ def test_without_pseudonym_the_permission_counts(owner, make_job):
     owner = type(owner).objects.get(pk=owner.pk)
     with pytest.raises(PermissionDenied, match="pseudonym"):
         make_job(owner)
+
+
+def test_a_profile_of_another_group_is_refused(owner, make_job):
+    profile = DeidProfileFactory()
+    profile.groups.add(Group.objects.create(name="Others"))
+    with pytest.raises(PermissionDenied, match="profile"):
+        make_job(owner, profile=profile)
+
+    profile.groups.add(owner.active_group)
+    assert make_job(owner, profile=profile).pk
+
+
+def test_an_older_version_of_a_profile_is_refused(owner, make_job):
+    older = DeidProfileFactory(name="Two", version=1)
+    DeidProfileFactory(name="Two", version=2)
+    with pytest.raises(PermissionDenied, match="newer"):
+        make_job(owner, profile=older)
 
 
 def test_cancel_ends_waiting_tasks_at_once(owner, make_job, tasks_of):

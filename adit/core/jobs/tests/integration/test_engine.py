@@ -48,6 +48,17 @@ def test_tasks_end_as_their_work_does(owner, scripted, workers):
     assert job.message == "1 of 5 succeeded, 1 with warnings, 3 failed"
 
 
+def test_an_unexpected_error_is_logged_without_what_it_quotes(owner, scripted, workers):
+    job = scripted(owner, "quote Verraeter")
+    workers.start()
+    wait_for(lambda: ended(job))
+    (task,) = tasks_of(job)
+    assert task.state == "FAILURE"
+    assert "Unexpected error (ValueError)" in task.message
+    assert "in follow_script" in task.log
+    assert "Verraeter" not in task.message + task.log + str([*task.events.values()])
+
+
 def test_a_task_that_kills_its_process_three_times_fails_and_says_so(owner, scripted, workers):
     job = scripted(owner, "die")
     workers.start()

@@ -125,7 +125,15 @@ def make_task(request, example_study):
     """A task for the example study, of a user who may do everything."""
     user = UserFactory(is_superuser=True)
 
-    def make(destination, pseudonym="PSEUDO1", source=None, job=None, password="", **changes):
+    def make(
+        destination,
+        pseudonym="PSEUDO1",
+        source=None,
+        job=None,
+        password="",
+        profile=None,
+        **changes,
+    ):
         source = source or request.getfixturevalue("source")
         grant_access(user.active_group, source, source=True)
         grant_access(user.active_group, destination, destination=True)
@@ -139,7 +147,8 @@ def make_task(request, example_study):
                 **changes,
             },
         )
-        profile = DeidProfileFactory() if pseudonym else None
+        if pseudonym and profile is None:
+            profile = DeidProfileFactory()
         create_job(
             user,
             get_kind("selective_transfer"),

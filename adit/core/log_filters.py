@@ -1,7 +1,7 @@
-"""Logs a refused request in one line that names no object.
+"""Filters of logs: what would tell of a patient.
 
 Django logs a PermissionDenied with its traceback and the address. A refusal is no fault of the
-program, and addresses may hold UIDs: the line names the route instead.
+program, and addresses may hold UIDs: the line names the route instead. pydicom quotes values.
 """
 
 from __future__ import annotations
@@ -24,3 +24,13 @@ class RefusedInOneLine(logging.Filter):
             record.msg, record.args = "%s for %s %s", (status, method, route)
             record.exc_info = record.exc_text = None
         return True
+
+
+class NoWarnings(logging.Filter):
+    """Drops what is below an error.
+
+    A level would not do: pydicom sets that of its logger anew when it is imported.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
