@@ -126,6 +126,8 @@ class Pipeline:
             self._ledger.unconfirmed_are_missing("sent, but not found at the destination")
         if not self._ledger.totals().missing:
             self._destination.complete()
+        if not self._ledger.missing():
+            # What did not arrive never will; the ledger says why, and not who spoke last.
             error = None
         return Ending(error, tuple(plan.warnings), "; ".join(self._methods))
 

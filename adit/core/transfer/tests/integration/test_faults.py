@@ -1,10 +1,15 @@
 """Peers that fail and lie: what the user sees, and that nothing is lost or doubled."""
 
+import copy
+
 import pytest
+from pydicom.uid import generate_uid
 
 from adit.core.factories import DicomServerFactory
 from adit.core.models import DicomServer
+from adit.core.transfer.tests.integration.conftest import part10
 from adit.core.transfer.tests.integration.test_transfer import records_of
+from adit.core.transfer.twins import TWIN
 from adit.test_pacs.double import PacsDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -42,6 +47,42 @@ def test_a_source_that_lies_never_makes_a_false_success(
     if state != "SUCCESS":
         assert result.retry
         assert f"{delivered} of 40 instances confirmed at ORTHANC2" in result.message
+
+
+@pytest.fixture
+def twins(orthancs, example_study):
+    """A study of two series of three instances, one of which has the same UID in both."""
+    uids = [generate_uid() for _ in range(5)]
+    study_uid, made = generate_uid(), []
+    for own in (uids[:3], uids[2:]):
+        series_uid = generate_uid()
+        for uid in own:
+            ds = copy.deepcopy(example_study.instances[0])
+            ds.StudyInstanceUID, ds.SeriesInstanceUID = study_uid, series_uid
+            ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid
+            made.append(orthancs[0].request("POST", "/instances", part10(ds))["ID"])
+    yield str(study_uid)
+    for one in made:
+        orthancs[0].request("DELETE", f"/instances/{one}")
+
+
+@pytest.mark.parametrize("protocol", ["C-GET", "WADO-RS"])
+def test_of_two_instances_with_one_uid_one_arrives_and_the_other_is_named(
+    protocol, twins, source, destination, make_task, work, holdings, again
+):
+    DicomServer.objects.filter(pk=source.pk).update(
+        preferred_retrieve=protocol, dicomweb_wado_support=True
+    )
+    task = make_task(destination, study_instance_uid=twins)
+    for _ in range(2):
+        result = work(task)
+        assert (result.state, result.retry) == ("WARNING", False), result.message
+        assert result.message == f"5 of 6 instances confirmed at ORTHANC2. 1: {TWIN}"
+        uids = [str(ds.SOPInstanceUID) for ds in holdings()]
+        assert len(uids) == len(set(uids)) == 5
+        confirmed = {r.new_uid for r in records_of(task) if r.state == "c"}
+        assert confirmed == set(uids)
+        again(task)
 
 
 def test_after_an_abort_the_rest_comes_over_the_next_association(
