@@ -7,6 +7,7 @@ from pydicom.uid import generate_uid
 
 from adit.core.factories import DicomServerFactory
 from adit.core.models import DicomServer
+from adit.core.transfer import pipeline
 from adit.core.transfer.tests.integration.conftest import part10
 from adit.core.transfer.tests.integration.test_transfer import records_of
 from adit.core.transfer.twins import TWIN
@@ -123,6 +124,55 @@ def double_destination(transactional_db):
     with PacsDouble("TAKER") as double:
         DicomServerFactory(name="TAKER", ae_title="TAKER", port=double.port)
         yield double
+
+
+@pytest.fixture
+def source_of_two_protocols(double_source, orthancs):
+    """The double by C-GET, which comes first, and what Orthanc has of the same study by WADO-RS."""
+    DicomServer.objects.filter(pk=double_source.pk).update(
+        preferred_retrieve="C-GET",
+        study_root_move_support=False,
+        patient_root_move_support=False,
+        dicomweb_root_url=orthancs[0].dicomweb_url,
+        dicomweb_wado_support=True,
+    )
+    return double_source
+
+
+@pytest.fixture
+def arrivals(monkeypatch):
+    """How many instances came from the source in each fetch."""
+    found = []
+
+    def counted(instances):
+        found.append(0)
+        for instance in instances:
+            found[-1] += 1
+            yield instance
+
+    check_in = pipeline.check_in
+    monkeypatch.setattr(pipeline, "check_in", lambda them, *rest: check_in(counted(them), *rest))
+    return found
+
+
+@pytest.mark.parametrize(("fault", "by_get"), [("leave_out", 34), ("fail_gets", 0)])
+def test_what_one_protocol_does_not_bring_the_next_one_does(
+    fault, by_get, source_of_two_protocols, pacs, double_destination, make_task, work, arrivals
+):
+    setattr(pacs.faults, fault, 3)
+    task = make_task(taker(), source=source_of_two_protocols)
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert task.protocol == "WADO-RS"
+    story = [event.text for event in task.events.order_by("pk")]
+    assert [text.split()[-1] for text in story if text.startswith("Fetching")] == [
+        "C-GET.",
+        "WADO-RS.",
+    ]
+    stores = [str(store.sop_instance_uid) for store in double_destination.seen.stores]
+    assert len(stores) == len(set(stores)) == 40
+    # By the second protocol came only what the first had not brought.
+    assert (sum(arrivals[:-1]), arrivals[-1]) == (by_get, 40 - by_get)
 
 
 def test_what_the_destination_refuses_once_is_sent_again_and_arrives_once(
