@@ -33,7 +33,7 @@ from adit.core.transfer.transform import check_in, pseudonymize
 
 # Between transform and deliver; fetch has a queue of its own.
 _QUEUE_ITEMS = 64
-_QUEUE_BYTES = 64 * 1024 * 1024
+_QUEUE_BYTES = 32 * 1024 * 1024
 
 # So many instances in a row that the destination did not take mean that it is away.
 _FAILURES_IN_A_ROW = 3
