@@ -128,14 +128,7 @@ def measure(system: TransferSystem, *, quick: bool) -> dict[str, float]:
         f"four studies: {number / one_by_one:.0f}/s one by one, {number / together:.0f}/s at once"
     )
 
-    megabytes = 600 if quick else 2000
-    large = fill_large(system.source, megabytes)
-    peaks = {}
-    for way in WAYS:
-        with system.peak_memory() as memory:
-            system.transfer(way, [large], profile=True)
-        peaks[way] = memory.peak
-        print(f"one object of {megabytes} MB by {way}: {memory.peak / 1e6:.0f} MB at most")
+    peaks = measure_memory(system, quick=quick)
 
     rate = results.rate
     return {
@@ -153,8 +146,25 @@ def measure(system: TransferSystem, *, quick: bool) -> dict[str, float]:
         "plain_c_move_to_dcmtk_nodelay": rate("ADIT C-MOVE, plain")
         / rate("(a) DCMTK, nodelay, plain"),
         "four_tasks_to_one": one_by_one / together,
-        "memory_400_mb_to_peak": MEMORY_LIMIT / max(peaks.values()),
+        "memory_400_mb_to_peak": MEMORY_LIMIT / max(peaks),
     }
+
+
+def measure_memory(system: TransferSystem, *, quick: bool) -> list[float]:
+    """The peak of each way with one very large object, and with many that just fit into memory."""
+    megabytes, many = (600, 30) if quick else (2000, 100)
+    studies = {
+        f"one object of {megabytes} MB": fill_large(system.source, [megabytes]),
+        f"{many} objects of 8 MB": fill_large(system.source, [8] * many),
+    }
+    peaks = []
+    for title, study in studies.items():
+        for way in WAYS:
+            with system.peak_memory() as memory:
+                system.transfer(way, [study], profile=True)
+            peaks.append(memory.peak)
+            print(f"{title} by {way}: {memory.peak / 1e6:.0f} MB at most")
+    return peaks
 
 
 def main() -> int:

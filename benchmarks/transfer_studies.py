@@ -50,18 +50,21 @@ def encoded(ds: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-def fill_large(orthanc: OrthancServer, megabytes: int) -> tuple[str, str]:
-    """Put one object of that size at `orthanc`."""
+def fill_large(orthanc: OrthancServer, megabytes: list[int]) -> tuple[str, str]:
+    """Put a series of objects of these sizes at `orthanc`."""
     ds = template("MR")
     ds.PatientID, ds.PatientName = "4712", "Langmann^Quirin"
     ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
-    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    side = ds.Rows = ds.Columns = 2 * (math.isqrt(megabytes * 500_000) // 2)
-    row = np.random.default_rng(1).integers(0, 4096, side, dtype="<u2").tobytes()
-    ds.PixelData = b""
-    head = encoded(ds)[:-12]
-    # Explicit little endian: tag, OW, two bytes reserved, length (PS3.5 7.1.2).
-    length = (side * len(row)).to_bytes(4, "little")
-    body = head + b"\xe0\x7f\x10\x00OW\x00\x00" + length + row * side
-    orthanc.request("POST", "/instances", body, timeout=600)
+    for number, size in enumerate(megabytes, 1):
+        ds.InstanceNumber = number
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        # An even number of pixels of two bytes a row, as many rows as fit.
+        side = ds.Rows = ds.Columns = 2 * (math.isqrt(size * 500_000) // 2)
+        row = np.random.default_rng(1).integers(0, 4096, side, dtype="<u2").tobytes()
+        ds.PixelData = b""
+        head = encoded(ds)[:-12]
+        # Explicit little endian: tag, OW, two bytes reserved, length (PS3.5 7.1.2).
+        length = (side * len(row)).to_bytes(4, "little")
+        body = head + b"\xe0\x7f\x10\x00OW\x00\x00" + length + row * side
+        orthanc.request("POST", "/instances", body, timeout=600)
     return ds.PatientID, str(ds.StudyInstanceUID)

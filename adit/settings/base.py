@@ -198,9 +198,10 @@ TASK_LOG_DAYS = env.integer("TASK_LOG_DAYS", 90, 0)
 JOB_RETENTION_DAYS = env.integer("JOB_RETENTION_DAYS", 0, 0)
 WORK_RESERVE_MB = env.integer("WORK_RESERVE_MB", 512, 0)
 WORKER_GRACE_SECONDS = env.integer("WORKER_GRACE_SECONDS", 10, 0)
-# Seconds before each new try within a run, while a peer is away for a moment.
+# Seconds before each new try within a run, while a peer is away for a moment. With the attempts of
+# a task and the waits between them a peer may be away for ten minutes.
 TRANSFER_RECONNECT_WAITS = [
-    float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["1", "5", "15"])
+    float(wait) for wait in env.words("TRANSFER_RECONNECT_WAITS", ["1", "5", "15", "30", "45"])
 ]
 # Password and parts of an archive whose job could still be retried are kept for so long.
 ARCHIVE_KEEP_DAYS = env.integer("ARCHIVE_KEEP_DAYS", 7, 1)

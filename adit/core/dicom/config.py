@@ -155,6 +155,8 @@ class LocalConfig:
         spill_threshold: Larger instances go to files while they arrive.
         store_associations: So many a sender opens where the server permits it: with one, latency
             counts once for each instance.
+        stow_requests: So many STOW-RS requests are on their way at once where the server permits
+            it.
         move_associations: So many C-MOVEs run beside each other where the server permits it, each
             for another series: while one waits for the receiver's disk, another sends.
         association_gate: Asked before anything is opened to a server.
@@ -169,6 +171,7 @@ class LocalConfig:
     maximum_pdu: int = 131072
     spill_threshold: int = 8 * 1024 * 1024
     store_associations: int = 4
+    stow_requests: int = 2
     move_associations: int = 3
     association_gate: AssociationGate | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from .errors import DicomError
@@ -60,7 +61,8 @@ class Contents:
             self._sop_classes[uid] = studies[0].sop_classes_in_study if studies else ()
         if self._sop_classes[uid]:
             return self._sop_classes[uid]
-        instances = _quietly(asker, lambda: list(asker.find_instances(_series_of(want)))) or []
+        query = replace(_series_of(want), only_uids=False)
+        instances = _quietly(asker, lambda: list(asker.find_instances(query))) or []
         return tuple(sorted({i.sop_class_uid for i in instances if i.sop_class_uid}))
 
     def list_instances(self, want: Want, asker: Asker) -> list[str] | None:
@@ -80,6 +82,7 @@ def _series_of(want: Want) -> Query:
         patient_id=want.patient_id,
         study_instance_uid=want.study_instance_uid,
         series_instance_uid=want.series_instance_uid,
+        only_uids=True,
     )
 
 
@@ -89,6 +92,7 @@ def _whole(query: Query, series_instance_uid: str) -> Query:
         patient_id=query.patient_id,
         study_instance_uid=query.study_instance_uid,
         series_instance_uid=series_instance_uid,
+        only_uids=query.only_uids,
     )
 
 

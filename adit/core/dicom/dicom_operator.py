@@ -36,8 +36,9 @@ from .retrieval import (
 from .searching import Searcher
 from .streams import Buffered, buffered
 
+# As many CT images as bytes allow; of larger objects fewer, for a task has 400 MB in all.
 _QUEUED_INSTANCES = 64
-_QUEUED_BYTES = 64 * 1024 * 1024
+_QUEUED_BYTES = 32 * 1024 * 1024
 _T = TypeVar("_T")
 
 
@@ -277,7 +278,7 @@ class DicomOperator:
 
     def store(
         self, instances: Iterable[DicomInstance], *, protocol: StoreProtocol | None = None
-    ) -> Iterator[StoreOutcome]:
+    ) -> Generator[StoreOutcome, None, None]:
         """Stores instances as they are; yields exactly one outcome for each, in their order.
 
         `instances` is consumed as the sending goes on; with STOW-RS a request ahead.

@@ -49,6 +49,9 @@ class Query:
 
     Texts may hold the wildcards `*` and `?`. A name may be written "Last, First", which is
     searched as `Last*^First*`. UIDs may be lists.
+
+    `only_uids` asks for nothing but the UIDs of instances: some servers read every file of a series
+    for the rest, and take many times as long.
     """
 
     patient_id: str = ""
@@ -70,6 +73,7 @@ class Query:
     sop_instance_uid: str | Sequence[str] = ""
     sop_class_uid: str = ""
     instance_number: int | None = None
+    only_uids: bool = False
 
 
 PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
@@ -145,13 +149,15 @@ def request_keys(query: Query, level: Level, *, patient_root: bool = False) -> d
     Study Root model the patient's attributes belong to the study level (PS3.4 C.6.2.1).
     """
     given = matching_keys(query)
-    own = _LEVEL_KEYS[level]
+    own, more = _LEVEL_KEYS[level], _RETURN_KEYS[level]
+    if level == "IMAGE" and query.only_uids:
+        own, more = tuple(key for key in own if key == "SOPInstanceUID" or key in given), ()
     if level == "STUDY" and not patient_root:
         own = PATIENT_KEYS + own
     above = [key for key in UNIQUE_KEYS[level] if key not in own and key in given]
     if level != "STUDY" and not patient_root and "PatientID" in above:
         above.remove("PatientID")
-    keys = {key: given.get(key, "") for key in (*above, *own, *_RETURN_KEYS[level])}
+    keys = {key: given.get(key, "") for key in (*above, *own, *more)}
     if level == "STUDY" and patient_root:
         keys |= {key: "" for key in PATIENT_KEYS if key not in keys}
     return dict(sorted(keys.items()))

@@ -120,6 +120,15 @@ def hand_back(lease: ArchiveLease) -> bool:
 
 # Housekeeping
 
+
+def give_up_parts(job_id: int) -> bool:
+    """Let the parts of an archive be removed although its job could still be retried; False where
+    there are none (any more)."""
+    rows = JobArchive.objects.filter(job_id=job_id).exclude(parts_key="")
+    rows.update(password="")
+    return rows.exists()
+
+
 _ORPHANS = """
 SELECT job_id FROM core_jobarchive AS archive
 WHERE (archive.state = 'QUEUED' AND (not_before IS NULL OR not_before <= now())

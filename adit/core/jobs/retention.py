@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from adit.core.jobs.archives import give_up_parts
 from adit.core.jobs.registry import concrete_job
 from adit.core.jobs.states import lock_job
 from adit.core.models import DicomJob, DicomTask
@@ -87,6 +88,9 @@ def _delete(job_id: int, old: datetime) -> bool:
         job = lock_job(job_id)
         # It may have been restarted meanwhile.
         if job is None or not job.is_ended or job.end is None or job.end >= old:
+            return False
+        if give_up_parts(job_id):
+            # They lie in the destination's folder, and nobody would know them without the job.
             return False
         concrete_job(job).delete()
         return True

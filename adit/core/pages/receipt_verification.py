@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -52,11 +53,34 @@ def verify(data: bytes) -> Verdict:
 # JSON
 
 
+def _read_json(text: str) -> tuple[Any, list[str]]:
+    """The value, and the names that stand more than once in one of its objects: a person sees the
+    first of them, a program takes the last.
+
+    Raises:
+        ValueError: it is no JSON, or goes deeper or further than any receipt.
+    """
+    twice: list[str] = []
+
+    def read_object(pairs: list[tuple[str, Any]]) -> Fields:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice.extend(name for name, times in Counter(n for n, _ in pairs).items() if times > 1)
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=read_object), twice
+    except RecursionError as err:
+        raise ValueError("nested too deep") from err
+
+
 def _verify_json(text: str) -> Verdict:
     try:
-        receipt = json.loads(text)
+        receipt, twice = _read_json(text)
     except json.JSONDecodeError as err:
         return Verdict("unknown", f"It is no JSON: line {err.lineno} cannot be read.")
+    except ValueError:
+        return Verdict("unknown", "It is no JSON of a receipt.")
     if not isinstance(receipt, dict) or receipt.get("format") != FORMAT:
         return Verdict("unknown", "It is no receipt.")
     signature = receipt.get("signature")
@@ -66,6 +90,10 @@ def _verify_json(text: str) -> Verdict:
     if key is None:
         return Verdict("unknown", "It was signed with a key that is not known here.")
     head, items = split(receipt)
+    if twice:
+        reason = f"{_name(head)} is not as it was signed."
+        differences = [f"{name} stands there more than once." for name in twice]
+        return Verdict("changed", reason, differences[:_MOST_DIFFERENCES])
     seal = Seal(key)
     found = [seal.add(head), *(seal.add(item) for item in items)]
     signed = signature.get("seals")
@@ -82,8 +110,10 @@ def _verify_json(text: str) -> Verdict:
 def split(receipt: Fields) -> tuple[Fields, list[Fields]]:
     """Head and items of a receipt that was read from JSON."""
     key = items_key(receipt)
-    head = {name: value for name, value in receipt.items() if name not in (key, "signature")}
     items = receipt.get(key)
+    # What is no list of items counts as a part of the head, which was signed without it.
+    apart = (key, "signature") if isinstance(items, list) else ("signature",)
+    head = {name: value for name, value in receipt.items() if name not in apart}
     return head, items if isinstance(items, list) else []
 
 
@@ -144,9 +174,12 @@ def _item_name(head: Fields, number: int) -> str:
 
 
 def _verify_csv(text: str) -> Verdict:
-    rows = list(csv.reader(io.StringIO(text, newline="")))
-    heads = [row for row in rows if row and row[0] == HEAD_MARK]
-    signatures = [row for row in rows if row and row[0] == SIGNATURE_MARK]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except csv.Error:
+        return Verdict("unknown", "It is no CSV of a receipt.")
+    heads = [row for row in rows if row[0] == HEAD_MARK]
+    signatures = [row for row in rows if row[0] == SIGNATURE_MARK]
     if not heads and not signatures:
         return Verdict("unknown", "It is no receipt.")
     if len(heads) != 1 or len(signatures) != 1 or len(signatures[0]) != 4 or len(heads[0]) != 2:
@@ -155,12 +188,17 @@ def _verify_csv(text: str) -> Verdict:
     if key is None:
         return Verdict("unknown", "It was signed with a key that is not known here.")
     try:
-        head = json.loads(heads[0][1])
-    except json.JSONDecodeError:
+        head, twice = _read_json(heads[0][1])
+    except ValueError:
+        head, twice = None, []
+    if not isinstance(head, dict) or twice:
         return Verdict("changed", "The receipt is not as it was signed.", ["Its head."])
+    body = rows[:-2]
+    if rows[-2:] != [*heads, *signatures] or not body:
+        text = "Head and signature are not its last two rows."
+        return Verdict("changed", "The receipt is not as it was signed.", [text])
     seal = Seal(key)
     seal.add(head)
-    body = [row for row in rows if row and not row[0].startswith("#")]
     differences = []
     truth = recorded(head)
     known_rows = truth.rows() if truth else iter(())
@@ -203,10 +241,14 @@ def _verify_pdf(data: bytes) -> Verdict:
             text = "Its signature line is gone: it was changed, or saved anew by another program."
             return Verdict("changed", text)
         return Verdict("unknown", "It is no receipt.")
-    pages, fields = data[:start], data[start + len(PDF_MARK) :].split()
+    pages, rest = data[:start], data[start + len(PDF_MARK) :]
+    line, _, behind = rest.partition(b"\n")
+    fields = line.split()
     key = known_key(fields[0].decode("ascii", "replace")) if len(fields) == 2 else None
     if key is None:
         return Verdict("unknown", "It was signed with a key that is not known here.")
+    if behind.strip():
+        return Verdict("changed", "Something was added after its signature.")
     attached = _attachment(pages)
     if equal(fields[1].decode("ascii", "replace"), sign_bytes(key, pages)):
         inner = _verify_json(attached.decode(errors="replace")) if attached else None

@@ -70,7 +70,9 @@ class QueryWay:
         # Not every server looks at the patient ID below study level.
         if self._pseudonym and not list(self._operator.find_studies(study)):
             return set()
-        answers = self._operator.find_instances(replace(study, series_instance_uid=series_uid))
+        answers = self._operator.find_instances(
+            replace(study, series_instance_uid=series_uid, only_uids=True)
+        )
         return {answer.sop_instance_uid for answer in answers if answer.sop_instance_uid}
 
     def accepted(self, instance: DicomInstance) -> None:

@@ -16,10 +16,16 @@ from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
+from adit.core.transfer.twins import find_homes, refuse
 
 S = InstanceState
 # What need not be fetched (again).
 _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
+
+
+def _is_final(record: InstanceRecord) -> bool:
+    """Whether it was refused for good."""
+    return record.state is S.FAILED and not record.retry
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Ledger:
         # Of instances on their way, by source SOP Instance UID.
         self._deid_counts: dict[str, DeidCounts] = {}
         self._reported = 0
+        self._homes = find_homes(self._series.values())
 
     # What is expected
 
@@ -66,6 +73,7 @@ class Ledger:
         with self._lock:
             for planned in plan.series:
                 self._expect_series(planned)
+            self._homes = find_homes(self._series.values())
 
     def _expect_series(self, planned: PlannedSeries) -> None:
         series = self._series.setdefault(
@@ -110,8 +118,7 @@ class Ledger:
                 left = {
                     record.source_uid
                     for record in series.records.values()
-                    if record.state not in _SETTLED
-                    and not (record.state is S.FAILED and not record.retry)
+                    if record.state not in _SETTLED and not _is_final(record)
                 }
                 settled = len(series.records) - len(left)
                 if not series.named and (
@@ -135,7 +142,10 @@ class Ledger:
                 # The study has grown, or the source does not name its instances.
                 record = series.records[source_uid] = InstanceRecord(source_uid)
                 series.expected = max(series.expected, len(series.records))
-            elif record.state in _SETTLED or record.state is S.RECEIVED:
+                if self._homes.setdefault(source_uid, series) is not series:
+                    refuse(series, record)
+                    return False
+            elif record.state in _SETTLED or record.state is S.RECEIVED or _is_final(record):
                 return False
             record.state = S.RECEIVED
             record.sha256_received = sha256
@@ -197,11 +207,8 @@ class Ledger:
             series.dirty = True
 
     def _find(self, source_uid: str) -> tuple[SeriesLedger, InstanceRecord]:
-        for series in self._series.values():
-            record = series.records.get(source_uid)
-            if record is not None:
-                return series, record
-        raise KeyError(source_uid)
+        series = self._homes[source_uid]
+        return series, series.records[source_uid]
 
     def fetched(self, asked: Mapping[str, object]) -> None:
         """Note that a fetch of all of these series ended without an error."""
@@ -270,7 +277,7 @@ class Ledger:
         with self._lock:
             series = self._series[source_series_uid]
             out = [r for r in series.records.values() if r.source_uid not in there]
-            lost = sum(r.state is S.HELD or (r.state is S.FAILED and not r.retry) for r in out)
+            lost = sum(r.state is S.HELD or _is_final(r) for r in out)
             excluded = sum(r.state is S.EXCLUDED for r in out)
             unnamed = max(0, series.expected - len(series.records))
             return len(out) - excluded + unnamed, lost

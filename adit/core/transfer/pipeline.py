@@ -33,7 +33,7 @@ from adit.core.transfer.transform import check_in, pseudonymize
 
 # Between transform and deliver; fetch has a queue of its own.
 _QUEUE_ITEMS = 64
-_QUEUE_BYTES = 64 * 1024 * 1024
+_QUEUE_BYTES = 32 * 1024 * 1024
 
 # So many instances in a row that the destination did not take mean that it is away.
 _FAILURES_IN_A_ROW = 3
@@ -126,6 +126,8 @@ class Pipeline:
             self._ledger.unconfirmed_are_missing("sent, but not found at the destination")
         if not self._ledger.totals().missing:
             self._destination.complete()
+        if not self._ledger.missing():
+            # What did not arrive never will; the ledger says why, and not who spoke last.
             error = None
         return Ending(error, tuple(plan.warnings), "; ".join(self._methods))
 

@@ -200,6 +200,7 @@ def _list_instances(
             patient_id=patient_id,
             study_instance_uid=request.study_instance_uid,
             series_instance_uid=series_uid,
+            only_uids=True,
         )
     )
     try:

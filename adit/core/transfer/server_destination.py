@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from adit.core.dicom import DicomOperator
@@ -34,11 +35,13 @@ class ServerDestination:
 
         self._inquiry.rest()
         try:
-            for outcome in self._operator.store(instances()):
-                item = waiting.pop(id(outcome.instance))
-                if outcome.accepted:
-                    self._inquiry.accepted(outcome.instance)
-                yield Delivered(item, outcome.error, outcome.warning)
+            # What is on its way when nobody wants more is waited for, before its file goes.
+            with contextlib.closing(self._operator.store(instances())) as outcomes:
+                for outcome in outcomes:
+                    item = waiting.pop(id(outcome.instance))
+                    if outcome.accepted:
+                        self._inquiry.accepted(outcome.instance)
+                    yield Delivered(item, outcome.error, outcome.warning)
         finally:
             for item in waiting.values():
                 item.discard()

@@ -63,8 +63,11 @@ class DicomWebClient:
         headers: Mapping[str, str] | None = None,
         content: Any = None,
         good: frozenset[int] = frozenset({200, 204, 206}),
+        wait: bool = True,
     ) -> Iterator[httpx.Response]:
         """Sends a request and gives the response before its body is read.
+
+        Without `wait` there is no wait for a place at the gate.
 
         Raises:
             DicomError: If the server cannot be reached, answers with a status that is not in
@@ -72,7 +75,7 @@ class DicomWebClient:
             Canceled: If the token is set.
         """
         self._cancel.check()
-        place = self._gate(self.server.name, self._cancel, wait=True) if self._gate else None
+        place = self._gate(self.server.name, self._cancel, wait=wait) if self._gate else None
         try:
             with (
                 place or contextlib.nullcontext(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 from ..attributes import Attributes
@@ -63,6 +63,7 @@ class DicomWebConnector:
             path += f"/instances/{sop_instance_uid}"
         return wado.retrieve(self._client, path, self._spill_folder, self._local.spill_threshold)
 
-    def store(self, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
+    def store(self, instances: Iterable[DicomInstance]) -> Generator[StoreOutcome, None, None]:
         """Sends with STOW-RS; see `stow.store`."""
-        return stow.store(self._client, instances)
+        most = min(self._local.stow_requests, self._client.server.max_associations)
+        return stow.store(self._client, instances, most)

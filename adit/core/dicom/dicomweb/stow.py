@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from ..attributes import Attributes, from_json
@@ -16,6 +16,7 @@ from ..outcomes import StoreOutcome, failed, from_status, transcoded, unwritable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .bodies import read_whole
 from .client import DicomWebClient
+from .posting import Posting
 
 MAXIMUM_INSTANCES = 50
 MAXIMUM_BYTES = 16 * 1024 * 1024
@@ -30,30 +31,57 @@ _REFERENCED_SOP_SEQUENCE = "00081199"
 _FAILED_SOP_SEQUENCE = "00081198"
 
 
-def store(client: DicomWebClient, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
-    """Yields one outcome for each instance, in their order, a request behind at most."""
+def store(
+    client: DicomWebClient, instances: Iterable[DicomInstance], most: int = 1
+) -> Generator[StoreOutcome, None, None]:
+    """Yields one outcome for each instance, in their order, some requests behind at most.
+
+    Args:
+        most: So many requests are on their way at once, where the server has a place for them.
+    """
+
+    def send(batch: list[DicomInstance], wait: bool) -> list[StoreOutcome] | None:
+        try:
+            return list(_send(client, batch, wait))
+        except _NoPlace:
+            return None
+
+    with Posting(send, most) as posting:
+        for batch in _batches(instances):
+            yield from posting.add(batch)
+        yield from posting.finish()
+
+
+def _batches(instances: Iterable[DicomInstance]) -> Iterator[list[DicomInstance]]:
+    """The instances in requests of bearable size; one that cannot be sent is alone."""
     batch: list[DicomInstance] = []
     size = 0
     for instance in instances:
-        if not instance.has_writable_uids:
-            if batch:
-                yield from _send(client, batch)
-                batch, size = [], 0
-            yield unwritable(instance, _STOW)
-            continue
         full = len(batch) >= MAXIMUM_INSTANCES or size + instance.size > MAXIMUM_BYTES
-        if batch and full:
-            yield from _send(client, batch)
+        if batch and (full or not instance.has_writable_uids):
+            yield batch
             batch, size = [], 0
+        if not instance.has_writable_uids:
+            yield [instance]
+            continue
         batch.append(instance)
         size += instance.size
     if batch:
-        yield from _send(client, batch)
+        yield batch
 
 
-def _send(client: DicomWebClient, batch: list[DicomInstance]) -> Iterator[StoreOutcome]:
+class _NoPlace(Exception):
+    """All connections that the server takes are in use."""
+
+
+def _send(
+    client: DicomWebClient, batch: list[DicomInstance], wait: bool = True
+) -> Iterator[StoreOutcome]:
+    if not batch[0].has_writable_uids:
+        yield unwritable(batch[0], _STOW)
+        return
     try:
-        answer = _post(client, batch)
+        answer = _post(client, batch, wait)
     except PermanentDicomError as error:
         if len(batch) == 1 and error.code == "HTTP 415":
             yield _otherwise(client, batch[0]) or failed(batch[0], _STOW, error)
@@ -67,6 +95,8 @@ def _send(client: DicomWebClient, batch: list[DicomInstance]) -> Iterator[StoreO
             yield from _send(client, [instance])
         return
     except DicomError as error:
+        if not wait and error.code == "busy":
+            raise _NoPlace from error
         for instance in batch:
             yield failed(instance, _STOW, error)
         return
@@ -138,7 +168,7 @@ def _items(data_set: Any, sequence: str, reason: str) -> dict[str, int]:
     return result
 
 
-def _post(client: DicomWebClient, batch: list[DicomInstance]) -> _Answer:
+def _post(client: DicomWebClient, batch: list[DicomInstance], wait: bool = True) -> _Answer:
     boundary = uuid.uuid4().hex
     heads = [_part_head(boundary, instance) for instance in batch]
     tail = f"\r\n--{boundary}--\r\n".encode()
@@ -156,7 +186,7 @@ def _post(client: DicomWebClient, batch: list[DicomInstance]) -> _Answer:
 
     url = client.url(client.server.dicomweb_stow_prefix, "studies")
     with client.stream(
-        "POST", url, accept=_ACCEPT, headers=headers, content=body(), good=_ANSWERS
+        "POST", url, accept=_ACCEPT, headers=headers, content=body(), good=_ANSWERS, wait=wait
     ) as response:
         content = read_whole(response, client.local.network_timeout, client.server.name)
     return _Answer(response.status_code, content)

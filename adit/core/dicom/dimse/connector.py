@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,7 +152,7 @@ class DimseConnector:
         with self._pool.lend(query_contexts([model])) as association:
             move(association, model, keys, destination_ae_title, message_id, report, clock, arrived)
 
-    def store(self, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
+    def store(self, instances: Iterable[DicomInstance]) -> Generator[StoreOutcome, None, None]:
         """Sends with C-STORE; see `sending.Sender`."""
         most = min(self.local.store_associations, self.server.max_associations)
         return Sender(self._pool, self.server.name, most).send_all(instances)

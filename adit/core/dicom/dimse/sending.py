@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..config import StoreProtocol
@@ -80,7 +80,7 @@ class Sender:
         self._count = 0
         self._state = _State()
 
-    def send_all(self, instances: Iterable[DicomInstance]) -> Iterator[StoreOutcome]:
+    def send_all(self, instances: Iterable[DicomInstance]) -> Generator[StoreOutcome, None, None]:
         """Yields the outcomes; a few instances may be on their way before the first is answered."""
         try:
             for instance in instances:

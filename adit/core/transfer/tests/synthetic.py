@@ -75,12 +75,30 @@ def ledger_bytes() -> int:
         return cursor.fetchone()[0]  # type: ignore[index]
 
 
-def make_tasks(count: int) -> list[int]:
-    """Tasks without anything else, to hang a ledger on; returns their ids."""
-    from adit.core.factories import DicomServerFactory, UserFactory
+def make_job(count: int) -> tuple[int, list[int]]:
+    """A job that has ended well, to hang a ledger on; returns its id and those of its tasks."""
+    from adit.core.factories import DicomServerFactory, UserFactory, grant_access
+    from adit.core.jobs.actions import create_job
+    from adit.core.jobs.registry import get_kind
     from adit.core.models import DicomJob, DicomNode, DicomTask
+    from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 
-    node = DicomNode.objects.get(pk=DicomServerFactory().pk)
-    job = DicomJob.objects.create(kind="selective_transfer", owner=UserFactory())
-    tasks = [DicomTask(job=job, source=node, line=line) for line in range(1, count + 1)]
-    return [task.pk for task in DicomTask.objects.bulk_create(tasks)]
+    owner, server = UserFactory(is_superuser=True), DicomServerFactory()
+    grant_access(owner.active_group, server, source=True, destination=True)
+    node = DicomNode.objects.get(pk=server.pk)
+    tasks = [
+        SelectiveTransferTask(
+            source=node,
+            destination=node,
+            patient_id=f"P{number}",
+            study_instance_uid=f"1.2.{number}",
+            pseudonym=f"SUBJECT-{number}",
+        )
+        for number in range(count)
+    ]
+    job = SelectiveTransferJob()
+    create_job(owner, get_kind("selective_transfer"), job, tasks)
+    rows = DicomTask.objects.filter(job_id=job.pk)
+    rows.update(state=DicomTask.State.SUCCESS, message="All confirmed.", queued=None)
+    DicomJob.objects.filter(pk=job.pk).update(state=DicomJob.State.SUCCESS)
+    return job.pk, list(rows.order_by("line").values_list("pk", flat=True))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, time
 
 from adit.core.dicom import DateRange, Query, TimeRange
@@ -74,3 +75,14 @@ def test_a_request_below_the_study_holds_only_unique_keys_of_the_levels_above():
 
 def test_series_number_zero_is_a_key():
     assert matching_keys(Query(series_number=0))["SeriesNumber"] == "0"
+
+
+def test_only_uids_ask_for_nothing_that_needs_the_files_of_a_series():
+    series = Query(patient_id="P", study_instance_uid="1.2", series_instance_uid="1.2.3")
+    keys = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3", "SOPInstanceUID": ""}
+    assert request_keys(replace(series, only_uids=True), "IMAGE") == keys
+    more = set(request_keys(series, "IMAGE")) - set(keys)
+    assert {"SOPClassUID", "AvailableTransferSyntaxUID"} <= more
+    # What restricts the query stays in it.
+    narrow = replace(series, only_uids=True, sop_class_uid="1.2.840")
+    assert request_keys(narrow, "IMAGE") == {**keys, "SOPClassUID": "1.2.840"}

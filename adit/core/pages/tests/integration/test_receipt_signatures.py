@@ -234,3 +234,59 @@ def test_the_texts_of_a_pdf_are_not_compressed_away(owner, task):
     with pytest.raises(zlib.error):
         zlib.decompress(data)
     assert b"Receipt of task 1" in data
+
+
+def test_a_key_that_stands_twice_in_json_is_found(owner, task):
+    """A reader sees the first, a program takes the last."""
+    text = fetch(owner, "task_receipt_json", task.pk).decode()
+    place = text.index('  "statement"')
+    forged = text[:place] + '  "statement": "9 of 9 instances confirmed at HELL",\n' + text[place:]
+    verdict = verify(forged.encode())
+    assert verdict.result == "changed"
+    assert "statement" in verdict.differences[0]
+
+
+@pytest.mark.parametrize("line", ["#note,9 of 9 instances confirmed\r\n", "# \r\n"])
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_a_remark_that_was_added_to_a_csv_is_found(line, place, owner, task):
+    lines = fetch(owner, "task_receipt_csv", task.pk).decode().splitlines(keepends=True)
+    lines.insert(place, line)
+    assert verify("".join(lines).encode()).result == "changed"
+
+
+def test_what_was_added_behind_a_pdf_is_found(owner, task):
+    """An incremental update shows other pages than those that were signed."""
+    data = fetch(owner, "task_receipt_pdf", task.pk)
+    verdict = verify(data + b"1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n")
+    assert verdict.result == "changed"
+    assert "after its signature" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":' * 200_000,
+        b'{"format": "adit-receipt", "task": ' + b"9" * 5000 + b"}",
+        b'#receipt,"[1]"\r\n#signature,a,b,c\r\n',
+        b"#receipt," + b"x" * 200_000 + b"\r\n",
+        b"\xef\xbb\xbf",
+        b"%PDF-1.4\n% adit-receipt-signature 1 \xff\xfe \xff\n",
+    ],
+    ids=["deep", "long number", "list for a head", "long cell", "mark only", "binary signature"],
+)
+def test_hostile_files_get_an_answer(data):
+    assert verify(data).result in ("unknown", "changed")
+
+
+def test_a_head_that_is_no_object_in_a_csv_is_told(owner, task):
+    text = fetch(owner, "task_receipt_csv", task.pk).decode()
+    lines = [line for line in text.splitlines(keepends=True) if not line.startswith("#receipt")]
+    assert verify("".join([*lines, "#receipt,[1]\r\n"]).encode()).result == "changed"
+
+
+def test_items_that_became_text_are_found(owner, make_job):
+    job = make_job(owner, "SUCCESS", ["SUCCESS"])
+    receipt = json.loads(fetch(owner, "task_receipt_json", job.tasks.get().pk))
+    assert receipt["series"] == []
+    receipt["series"] = "twelve series, all confirmed"
+    assert verify(json.dumps(receipt).encode()).result == "changed"

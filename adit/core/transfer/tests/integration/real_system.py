@@ -19,6 +19,7 @@ from adit.core.jobs.tests.integration.test_worker import wait_for
 from adit.core.models import DicomTask, ReceivedInstance
 from adit.core.receiver.tests.integration.conftest import ReceiverUnderTest
 from adit.core.transfer.tests.integration.test_transfer import records_of
+from adit.settings import base
 
 ROOT = Path(__file__).resolve().parents[5]
 WORKER = {
@@ -182,6 +183,22 @@ class RealSystem:
     def destination_away(self) -> None:
         with self._away(self.taker):
             time.sleep(1.5)
+
+    def all_away(self, seconds: float) -> None:
+        """Neither source nor destination answers."""
+        with self._away(self.pacs), self._away(self.taker):
+            time.sleep(seconds)
+
+    def as_shipped(self) -> None:
+        """Let workers wait as long as they do for users."""
+        self.environment = {
+            "TRANSFER_RECONNECT_WAITS": ",".join(map(str, base.TRANSFER_RECONNECT_WAITS)),
+            "TASK_RETRY_WAITS": ",".join(map(str, base.TASK_RETRY_WAITS)),
+            **{
+                name: str(getattr(base, name))
+                for name in ("TASK_ATTEMPTS", "TASK_LEASE_SECONDS", "DICOM_PROGRESS_TIMEOUT")
+            },
+        }
 
     @staticmethod
     @contextlib.contextmanager

@@ -25,6 +25,7 @@ from adit.core.jobs.actions import (
 )
 from adit.core.jobs.archive_runner import assemble, tidy
 from adit.core.jobs.registry import get_kind
+from adit.core.jobs.retention import delete_old_jobs
 from adit.core.models import DicomJob, DicomNode, DicomTask, JobArchive, SeriesTransfer
 from adit.core.transfer.archive.places import parts_root
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
@@ -324,6 +325,20 @@ def test_old_passwords_are_forgotten_with_their_parts(make_archive_job, deliver,
     assert not archive_of(job).password
     tidy(job.pk)
     assert not list(folder.root().iterdir())
+
+
+def test_a_job_past_its_retention_goes_after_its_parts(make_archive_job, deliver, folder, settings):
+    settings.JOB_RETENTION_DAYS = 1
+    job = make_archive_job("PSEUDO1")
+    deliver(job)
+    cancel_job(job.owner, job.pk)
+    DicomJob.objects.filter(pk=job.pk).update(end="2020-01-01T00:00Z")
+    assert delete_old_jobs() == 0
+    archives.sweep_archives()
+    tidy(job.pk)
+    assert not list(folder.root().iterdir())
+    assert delete_old_jobs() == 1
+    assert not DicomJob.objects.exists()
 
 
 def test_a_damaged_part_fails_the_archive(make_archive_job, deliver, folder):

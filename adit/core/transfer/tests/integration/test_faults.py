@@ -1,10 +1,16 @@
 """Peers that fail and lie: what the user sees, and that nothing is lost or doubled."""
 
+import copy
+
 import pytest
+from pydicom.uid import generate_uid
 
 from adit.core.factories import DicomServerFactory
 from adit.core.models import DicomServer
+from adit.core.transfer import pipeline
+from adit.core.transfer.tests.integration.conftest import part10
 from adit.core.transfer.tests.integration.test_transfer import records_of
+from adit.core.transfer.twins import TWIN
 from adit.test_pacs.double import PacsDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -42,6 +48,42 @@ def test_a_source_that_lies_never_makes_a_false_success(
     if state != "SUCCESS":
         assert result.retry
         assert f"{delivered} of 40 instances confirmed at ORTHANC2" in result.message
+
+
+@pytest.fixture
+def twins(orthancs, example_study):
+    """A study of two series of three instances, one of which has the same UID in both."""
+    uids = [generate_uid() for _ in range(5)]
+    study_uid, made = generate_uid(), []
+    for own in (uids[:3], uids[2:]):
+        series_uid = generate_uid()
+        for uid in own:
+            ds = copy.deepcopy(example_study.instances[0])
+            ds.StudyInstanceUID, ds.SeriesInstanceUID = study_uid, series_uid
+            ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid
+            made.append(orthancs[0].request("POST", "/instances", part10(ds))["ID"])
+    yield str(study_uid)
+    for one in made:
+        orthancs[0].request("DELETE", f"/instances/{one}")
+
+
+@pytest.mark.parametrize("protocol", ["C-GET", "WADO-RS"])
+def test_of_two_instances_with_one_uid_one_arrives_and_the_other_is_named(
+    protocol, twins, source, destination, make_task, work, holdings, again
+):
+    DicomServer.objects.filter(pk=source.pk).update(
+        preferred_retrieve=protocol, dicomweb_wado_support=True
+    )
+    task = make_task(destination, study_instance_uid=twins)
+    for _ in range(2):
+        result = work(task)
+        assert (result.state, result.retry) == ("WARNING", False), result.message
+        assert result.message == f"5 of 6 instances confirmed at ORTHANC2. 1: {TWIN}"
+        uids = [str(ds.SOPInstanceUID) for ds in holdings()]
+        assert len(uids) == len(set(uids)) == 5
+        confirmed = {r.new_uid for r in records_of(task) if r.state == "c"}
+        assert confirmed == set(uids)
+        again(task)
 
 
 def test_after_an_abort_the_rest_comes_over_the_next_association(
@@ -82,6 +124,55 @@ def double_destination(transactional_db):
     with PacsDouble("TAKER") as double:
         DicomServerFactory(name="TAKER", ae_title="TAKER", port=double.port)
         yield double
+
+
+@pytest.fixture
+def source_of_two_protocols(double_source, orthancs):
+    """The double by C-GET, which comes first, and what Orthanc has of the same study by WADO-RS."""
+    DicomServer.objects.filter(pk=double_source.pk).update(
+        preferred_retrieve="C-GET",
+        study_root_move_support=False,
+        patient_root_move_support=False,
+        dicomweb_root_url=orthancs[0].dicomweb_url,
+        dicomweb_wado_support=True,
+    )
+    return double_source
+
+
+@pytest.fixture
+def arrivals(monkeypatch):
+    """How many instances came from the source in each fetch."""
+    found = []
+
+    def counted(instances):
+        found.append(0)
+        for instance in instances:
+            found[-1] += 1
+            yield instance
+
+    check_in = pipeline.check_in
+    monkeypatch.setattr(pipeline, "check_in", lambda them, *rest: check_in(counted(them), *rest))
+    return found
+
+
+@pytest.mark.parametrize(("fault", "by_get"), [("leave_out", 34), ("fail_gets", 0)])
+def test_what_one_protocol_does_not_bring_the_next_one_does(
+    fault, by_get, source_of_two_protocols, pacs, double_destination, make_task, work, arrivals
+):
+    setattr(pacs.faults, fault, 3)
+    task = make_task(taker(), source=source_of_two_protocols)
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert task.protocol == "WADO-RS"
+    story = [event.text for event in task.events.order_by("pk")]
+    assert [text.split()[-1] for text in story if text.startswith("Fetching")] == [
+        "C-GET.",
+        "WADO-RS.",
+    ]
+    stores = [str(store.sop_instance_uid) for store in double_destination.seen.stores]
+    assert len(stores) == len(set(stores)) == 40
+    # By the second protocol came only what the first had not brought.
+    assert (sum(arrivals[:-1]), arrivals[-1]) == (by_get, 40 - by_get)
 
 
 def test_what_the_destination_refuses_once_is_sent_again_and_arrives_once(

@@ -176,6 +176,25 @@ def test_nothing_is_lost_doubled_or_claimed(
                 check(fault, protocol, system, source, make_task, study)
 
 
+@pytest.mark.timeout(900)
+def test_two_minutes_without_any_pacs_cost_nothing(system, source_by, make_task, example_study):
+    """With the waits that users have, not those of the other tests."""
+    system.as_shipped()
+    source = source_by("C-GET")
+    system.reset()
+    system.taker.faults.delay = 0.03
+    taker = DicomServer.objects.get(name="TAKER")
+    task = make_task(taker, source=source)
+    wait_for(lambda: system.halfway(task))
+    assert len(system.taker.archive) < len(example_study.instances)
+    system.all_away(120)
+    system.taker.faults.delay = 0
+    task = system.finish(task, 500)
+    assert task.state == "SUCCESS", system.story(task)
+    system.check_truth(task, set(new_uids(task, example_study).values()))
+    system.check_nothing_is_left()
+
+
 def check(fault, protocol, system, source, make_task, study):
     """One row of the table."""
     system.reset()
