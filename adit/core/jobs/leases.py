@@ -218,10 +218,14 @@ def hand_back(
     )
 
 
-def count_crash(lease: Lease) -> int:
-    """Note that the process of this run died; returns how often that has happened to the task."""
-    DicomTask.objects.filter(pk=lease.task_id, lease=lease.token).update(crashes=F("crashes") + 1)
-    return DicomTask.objects.filter(pk=lease.task_id).values_list("crashes", flat=True).get()
+def count_crash(lease: Lease) -> int | None:
+    """Note that the process of this run died; returns how often that has happened to the task, None
+    where the lease was lost. The caller ends the run in the same transaction."""
+    assert connection.in_atomic_block
+    held = DicomTask.objects.filter(pk=lease.task_id, lease=lease.token)
+    if not held.update(crashes=F("crashes") + 1):
+        return None
+    return held.values_list("crashes", flat=True).get()
 
 
 def _release(lease: Lease, message: str, level: str, log: str, **changes: object) -> bool:
