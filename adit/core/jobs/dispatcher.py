@@ -139,13 +139,15 @@ def _without(chosen: list[Candidate], kept: Counter[int]) -> list[Candidate]:
 
 def _take_back(candidates: Sequence[Candidate]) -> set[int]:
     """Take tasks out of the queue; returns which. One that a worker claims this very moment stays
-    with it."""
+    with it, and so do those of a job that somebody changes: who has a job locked may hold their
+    rows of the queue, and would wait for the tasks that are locked here."""
     if not candidates:
         return set()
     tasks = DicomTask.objects.filter(
         pk__in=[c.task_id for c in candidates], state=DicomTask.State.PENDING
     )
-    taken = set(tasks.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    free = tasks.select_related("job").only("pk", "job__id").order_by("pk")
+    taken = {task.pk for task in free.select_for_update(skip_locked=True, of=("self", "job"))}
     tasks = tasks.filter(pk__in=taken)
     queue.withdraw(tasks)
     tasks.update(queued=None, queue_job_id=None)
