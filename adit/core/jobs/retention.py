@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from adit.core.jobs.registry import concrete_job
+from adit.core.jobs.deletion import delete_with_tasks
 from adit.core.jobs.states import lock_job
 from adit.core.models import DicomJob, DicomTask
 
@@ -88,5 +88,5 @@ def _delete(job_id: int, old: datetime) -> bool:
         # It may have been restarted meanwhile.
         if job is None or not job.is_ended or job.end is None or job.end >= old:
             return False
-        concrete_job(job).delete()
+        delete_with_tasks(job)
         return True
