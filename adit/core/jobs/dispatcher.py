@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from adit.core.jobs import queue
 from adit.core.jobs.policy import Candidate, Slots, choose_tasks
 from adit.core.jobs.registry import all_kinds
-from adit.core.jobs.servers import rules_of, running_tasks, suspended_kinds
+from adit.core.jobs.servers import last_starts, rules_of, running_tasks, suspended_kinds
 from adit.core.models import DicomTask
 
 # Key of the advisory lock that lets one dispatcher at a time decide, over all processes.
@@ -80,12 +80,14 @@ def dispatch() -> int:
 
 
 def _slots(running: dict[int, dict[int, int]]) -> dict[int, Slots]:
+    turns = last_starts()
     return {
         server_id: Slots(
             rules.limit,
             running.get(server_id, {}),
             rules.lets_start(urgent=False),
             rules.lets_start(urgent=True),
+            turns.get(server_id, {}),
         )
         for server_id, rules in rules_of().items()
     }

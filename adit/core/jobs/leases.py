@@ -42,7 +42,7 @@ class LeaseStatus(Enum):
 
 # Locks the job first, as everybody does who changes a task (`states.lock_job`).
 _LOOK = """
-SELECT job.id, job.state, job.kind, job.urgent,
+SELECT job.id, job.state, job.kind, job.urgent, job.owner_id, task.source_id,
     server.is_suspended IS NOT FALSE OR destination.is_suspended IS TRUE OR EXISTS (
         SELECT 1 FROM core_jobkindsettings WHERE kind = job.kind AND is_suspended),
     ARRAY(SELECT DISTINCT server_id FROM core_serverhours
@@ -65,7 +65,11 @@ WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
 RETURNING id, attempts), told AS (
     INSERT INTO core_taskevent (task_id, time, level, text)
     SELECT id, statement_timestamp(), 'info',
-        left(format('Started on %%s, attempt %%s.', %(worker)s::text, attempts), 500) FROM claimed)
+        left(format('Started on %%s, attempt %%s.', %(worker)s::text, attempts), 500) FROM claimed),
+turn AS (
+    INSERT INTO core_serverturn (server_id, owner_id, last_start)
+    SELECT %(source)s, %(owner)s, statement_timestamp() FROM claimed
+    ON CONFLICT (server_id, owner_id) DO UPDATE SET last_start = excluded.last_start)
 SELECT attempts, pg_notify(%(channel)s, %(job)s::text) FROM claimed
 """
 
@@ -80,7 +84,7 @@ def claim(task_id: int, worker: str) -> Lease | None:
         row = cursor.fetchone()
         if row is None or row[1] not in (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS):
             return None
-        job_id, job_state, kind, urgent, suspended, with_hours = row
+        job_id, job_state, kind, urgent, owner_id, source_id, suspended, with_hours = row
         rules = rules_of(with_hours).values() if with_hours else ()
         if suspended or not all(rule.lets_start(urgent) for rule in rules):
             # It goes back among those that wait; the reason is told by what forbids it.
@@ -95,6 +99,8 @@ def claim(task_id: int, worker: str) -> Lease | None:
             "worker": worker,
             "task": task_id,
             "job": job_id,
+            "owner": owner_id,
+            "source": source_id,
             "channel": JOB_CHANNEL,
         }
         cursor.execute(_CLAIM, values)

@@ -468,4 +468,16 @@ class Migration(migrations.Migration):
             model_name='directmoveroute',
             constraint=models.CheckConstraint(condition=models.Q(('source', models.F('destination')), _negated=True), name='direct_route_leads_elsewhere'),
         ),
+        migrations.CreateModel(
+            name='ServerTurn',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('last_start', models.DateTimeField()),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('server', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.dicomserver')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('server', 'owner'), name='one_turn_per_server_and_owner')],
+            },
+        ),
     ]
