@@ -63,8 +63,8 @@ WITH claimed AS (UPDATE core_dicomtask SET state = 'IN_PROGRESS', lease = %(toke
     phase = 'starting', instances_per_second = 0
 WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
 RETURNING id, attempts), told AS (
-    INSERT INTO core_taskevent (task_id, time, level, text)
-    SELECT id, statement_timestamp(), 'info',
+    INSERT INTO core_taskevent (task_id, job_id, time, level, text)
+    SELECT id, %(job)s, statement_timestamp(), 'info',
         left(format('Started on %%s, attempt %%s.', %(worker)s::text, attempts), 500) FROM claimed),
 turn AS (
     INSERT INTO core_serverturn (server_id, owner_id, last_start)

@@ -325,10 +325,12 @@ class Migration(migrations.Migration):
                 ('time', models.DateTimeField(auto_now_add=True)),
                 ('level', models.CharField(choices=[('info', 'Info'), ('warning', 'Warning'), ('error', 'Error')], default='info', max_length=8)),
                 ('text', models.CharField(max_length=500)),
+                ('job', models.ForeignKey(db_constraint=False, db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.dicomjob')),
                 ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='core.dicomtask')),
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [models.Index(fields=['job', '-time', '-id'], name='event_of_job')],
             },
         ),
         migrations.CreateModel(
