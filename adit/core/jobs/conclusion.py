@@ -18,6 +18,8 @@ from adit.core.models import DicomServer, DicomTask
 
 State = DicomTask.State
 
+_NO_PROCESS_SECONDS = 5.0
+
 
 def conclude(lease: Lease, outcome: Outcome) -> None:
     """End the task, or let it wait for another attempt. Changes nothing where the lease is lost."""
@@ -25,6 +27,14 @@ def conclude(lease: Lease, outcome: Outcome) -> None:
         after_crash(lease, outcome.message)
     elif outcome.kind == "interrupted":
         leases.hand_back(lease, f"{outcome.message} It starts anew.", outcome.log)
+    elif outcome.kind == "no_process":
+        # Not at once: a host without memory would start it again and again.
+        leases.hand_back(
+            lease,
+            outcome.message,
+            not_before=timezone.now() + timedelta(seconds=_NO_PROCESS_SECONDS),
+            waits_for=f"waits for a process on {socket.gethostname()}"[:128],
+        )
     elif outcome.kind == "disk_full":
         leases.hand_back(
             lease,

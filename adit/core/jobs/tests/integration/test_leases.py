@@ -144,6 +144,14 @@ def test_a_database_that_was_away_counts_neither_as_attempt_nor_as_crash(task):
     assert (task.state, task.attempts, task.crashes) == ("PENDING", 0, 0)
 
 
+def test_a_task_without_a_process_waits_a_little_and_says_for_what(task, lease):
+    conclude(lease, Outcome("no_process", "Its process could not be started."))
+    task.refresh_from_db()
+    assert (task.state, task.attempts, task.crashes) == ("PENDING", 0, 0)
+    assert task.waits_for.startswith("waits for a process on ")
+    assert task.not_before > timezone.now() + timedelta(seconds=2)
+
+
 def test_a_crash_takes_no_attempt_from_a_task(task, settings):
     settings.TASK_RETRY_WAITS = [0]
     lease = leases.claim(task.pk, "worker")

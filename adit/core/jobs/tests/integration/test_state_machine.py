@@ -48,6 +48,7 @@ OUTCOMES = [
     Outcome("transient", "No answer.", "FAILURE"),
     Outcome("interrupted", "The database was away."),
     Outcome("disk_full", "The worker's disk is full."),
+    Outcome("no_process", "Its process could not be started."),
     Outcome("crashed", "Its process died."),
     Outcome("canceled", "Canceled."),
 ]
