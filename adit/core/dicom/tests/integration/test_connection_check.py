@@ -78,7 +78,8 @@ def test_nothing_is_moved_or_left_at_the_server(orthanc, server, incoming):
         assert all(outcome.accepted for outcome in operator.store(make_series(3)))
     check_connection(server, LOCAL)
     assert len(orthanc.request("GET", "/instances")) == 3
-    assert incoming.take(0.5) is None
+    with incoming.changed:
+        assert not incoming.changed.wait_for(lambda: incoming.arrived, 0.5)
 
 
 def test_what_is_offered_and_switched_off_is_proposed(pacs):
