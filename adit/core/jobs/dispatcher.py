@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db import connection, transaction
 
@@ -70,6 +71,9 @@ def dispatch() -> int:
         slots = _slots(running)
         candidates = [c for c in handed_over if c.priority is not None]
         candidates += _waiting(slots, weights)
+        if len({candidate.owner_id for candidate in candidates}) > 1:
+            turns = last_starts()
+            slots = {pk: replace(s, last_starts=turns.get(pk, {})) for pk, s in slots.items()}
         chosen = choose_tasks(candidates, slots)
         stays = {candidate.task_id for candidate in chosen}
         gives_way = [c for c in handed_over if c.task_id not in stays]
@@ -80,14 +84,12 @@ def dispatch() -> int:
 
 
 def _slots(running: dict[int, dict[int, int]]) -> dict[int, Slots]:
-    turns = last_starts()
     return {
         server_id: Slots(
             rules.limit,
             running.get(server_id, {}),
             rules.lets_start(urgent=False),
             rules.lets_start(urgent=True),
-            turns.get(server_id, {}),
         )
         for server_id, rules in rules_of().items()
     }
