@@ -33,7 +33,8 @@ from adit.core.log_format import WithoutValues
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended. `kind` is one of `done`, `transient`, `permanent`, `canceled`,
-    `interrupted` (by our own side, the task is not to blame), `disk_full`, `lost`.
+    `interrupted` (by our own side, the task is not to blame), `no_process`, `disk_full`, `lost`; of
+    the worker's side also `crashed`.
 
     `state` is the task's state for `done`, and for `transient` when no attempts are left.
     `goes_on` says that the process waits for another task.

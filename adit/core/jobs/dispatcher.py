@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db import connection, transaction
 
 from adit.core.jobs import queue
 from adit.core.jobs.policy import Candidate, Slots, choose_tasks
 from adit.core.jobs.registry import all_kinds
-from adit.core.jobs.servers import rules_of, running_tasks, suspended_kinds
+from adit.core.jobs.servers import last_starts, rules_of, running_tasks, suspended_kinds
 from adit.core.models import DicomTask
 
 # Key of the advisory lock that lets one dispatcher at a time decide, over all processes.
@@ -70,6 +71,9 @@ def dispatch() -> int:
         slots = _slots(running)
         candidates = [c for c in handed_over if c.priority is not None]
         candidates += _waiting(slots, weights)
+        if len({candidate.owner_id for candidate in candidates}) > 1:
+            turns = last_starts()
+            slots = {pk: replace(s, last_starts=turns.get(pk, {})) for pk, s in slots.items()}
         chosen = choose_tasks(candidates, slots)
         stays = {candidate.task_id for candidate in chosen}
         gives_way = [c for c in handed_over if c.task_id not in stays]
@@ -139,13 +143,15 @@ def _without(chosen: list[Candidate], kept: Counter[int]) -> list[Candidate]:
 
 def _take_back(candidates: Sequence[Candidate]) -> set[int]:
     """Take tasks out of the queue; returns which. One that a worker claims this very moment stays
-    with it."""
+    with it, and so do those of a job that somebody changes: who has a job locked may hold their
+    rows of the queue, and would wait for the tasks that are locked here."""
     if not candidates:
         return set()
     tasks = DicomTask.objects.filter(
         pk__in=[c.task_id for c in candidates], state=DicomTask.State.PENDING
     )
-    taken = set(tasks.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    free = tasks.select_related("job").only("pk", "job__id").order_by("pk")
+    taken = {task.pk for task in free.select_for_update(skip_locked=True, of=("self", "job"))}
     tasks = tasks.filter(pk__in=taken)
     queue.withdraw(tasks)
     tasks.update(queued=None, queue_job_id=None)

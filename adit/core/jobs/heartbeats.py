@@ -32,7 +32,7 @@ class Pulse:
 
     Attributes:
         beat: the last of them; None until there was one.
-        came: set with each.
+        came: set with each, and with each that failed.
     """
 
     lease: Lease
@@ -101,8 +101,10 @@ class Heart:
             logger.warning("Heartbeat: the database is not reachable")
             with contextlib.suppress(DatabaseError):
                 connection.close()
-            return
+            beats = {}
         for pulse in pulses:
+            # Runs look also while there is no news: they are not forgotten, however long the
+            # database is away, and their time-outs count.
             pulse.beat = beats.get(pulse.lease.token, pulse.beat)
             with contextlib.suppress(RuntimeError):  # The loop has ended.
                 pulse.loop.call_soon_threadsafe(pulse.came.set)

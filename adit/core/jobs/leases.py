@@ -42,7 +42,7 @@ class LeaseStatus(Enum):
 
 # Locks the job first, as everybody does who changes a task (`states.lock_job`).
 _LOOK = """
-SELECT job.id, job.state, job.kind, job.urgent,
+SELECT job.id, job.state, job.kind, job.urgent, job.owner_id, task.source_id,
     server.is_suspended IS NOT FALSE OR destination.is_suspended IS TRUE OR EXISTS (
         SELECT 1 FROM core_jobkindsettings WHERE kind = job.kind AND is_suspended),
     ARRAY(SELECT DISTINCT server_id FROM core_serverhours
@@ -63,9 +63,13 @@ WITH claimed AS (UPDATE core_dicomtask SET state = 'IN_PROGRESS', lease = %(toke
     phase = 'starting', instances_per_second = 0
 WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
 RETURNING id, attempts), told AS (
-    INSERT INTO core_taskevent (task_id, time, level, text)
-    SELECT id, statement_timestamp(), 'info',
-        left(format('Started on %%s, attempt %%s.', %(worker)s::text, attempts), 500) FROM claimed)
+    INSERT INTO core_taskevent (task_id, job_id, time, level, text)
+    SELECT id, %(job)s, statement_timestamp(), 'info',
+        left(format('Started on %%s, attempt %%s.', %(worker)s::text, attempts), 500) FROM claimed),
+turn AS (
+    INSERT INTO core_serverturn (server_id, owner_id, last_start)
+    SELECT %(source)s, %(owner)s, statement_timestamp() FROM claimed
+    ON CONFLICT (server_id, owner_id) DO UPDATE SET last_start = excluded.last_start)
 SELECT attempts, pg_notify(%(channel)s, %(job)s::text) FROM claimed
 """
 
@@ -80,7 +84,7 @@ def claim(task_id: int, worker: str) -> Lease | None:
         row = cursor.fetchone()
         if row is None or row[1] not in (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS):
             return None
-        job_id, job_state, kind, urgent, suspended, with_hours = row
+        job_id, job_state, kind, urgent, owner_id, source_id, suspended, with_hours = row
         rules = rules_of(with_hours).values() if with_hours else ()
         if suspended or not all(rule.lets_start(urgent) for rule in rules):
             # It goes back among those that wait; the reason is told by what forbids it.
@@ -95,6 +99,8 @@ def claim(task_id: int, worker: str) -> Lease | None:
             "worker": worker,
             "task": task_id,
             "job": job_id,
+            "owner": owner_id,
+            "source": source_id,
             "channel": JOB_CHANNEL,
         }
         cursor.execute(_CLAIM, values)
@@ -218,10 +224,14 @@ def hand_back(
     )
 
 
-def count_crash(lease: Lease) -> int:
-    """Note that the process of this run died; returns how often that has happened to the task."""
-    DicomTask.objects.filter(pk=lease.task_id, lease=lease.token).update(crashes=F("crashes") + 1)
-    return DicomTask.objects.filter(pk=lease.task_id).values_list("crashes", flat=True).get()
+def count_crash(lease: Lease) -> int | None:
+    """Note that the process of this run died; returns how often that has happened to the task, None
+    where the lease was lost. The caller ends the run in the same transaction."""
+    assert connection.in_atomic_block
+    held = DicomTask.objects.filter(pk=lease.task_id, lease=lease.token)
+    if not held.update(crashes=F("crashes") + 1):
+        return None
+    return held.values_list("crashes", flat=True).get()
 
 
 def _release(lease: Lease, message: str, level: str, log: str, **changes: object) -> bool:

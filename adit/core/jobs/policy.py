@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Slots:
-    """How many tasks a server takes as their source, how many of each owner run there now, and
-    whether tasks may start now that read from it or deliver to it: all, or only the urgent ones."""
+    """How many tasks a server takes as their source, how many of each owner run there now, when
+    one of each owner last started there, and whether tasks may start now that read from it or
+    deliver to it: all, or only the urgent ones."""
 
     limit: int
     running_by_owner: Mapping[int, int]
     is_open: bool = True
     is_open_for_urgent: bool = True
+    last_starts: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
@@ -48,8 +52,10 @@ def choose_tasks(candidates: Iterable[Candidate], slots: Mapping[int, Slots]) ->
     """Choose the tasks that are to be in the queue now, in their order.
 
     Urgent first, then the priority of the kind, then the owner with the fewest tasks at this
-    server, then age (the task's id). What is in the queue already has no advantage, so that a
-    task that came later and weighs more takes the place of one that no worker has begun with.
+    server, of these the one whose last start there is longest ago (or else the one whose tasks came
+    first would have every turn of a server with a single slot), then age (the task's id). What is
+    in the queue already has no advantage, so that a task that came later and weighs more takes the
+    place of one that no worker has begun with.
     """
     by_source: dict[int, list[Candidate]] = {}
     for candidate in candidates:
@@ -61,11 +67,15 @@ def choose_tasks(candidates: Iterable[Candidate], slots: Mapping[int, Slots]) ->
 
     chosen: list[Candidate] = []
     for source_id, waiting in by_source.items():
-        taken = Counter(slots[source_id].running_by_owner)
-        for _ in range(min(slots[source_id].free, len(waiting))):
-            best = min(
-                waiting, key=lambda c: (not c.urgent, -c.priority, taken[c.owner_id], c.task_id)
-            )
+        slot = slots[source_id]
+        taken = Counter(slot.running_by_owner)
+
+        def rank(c: Candidate, taken: Counter[int] = taken, slot: Slots = slot) -> tuple:
+            last_start = slot.last_starts.get(c.owner_id, _NEVER)
+            return not c.urgent, -c.priority, taken[c.owner_id], last_start, c.task_id
+
+        for _ in range(min(slot.free, len(waiting))):
+            best = min(waiting, key=rank)
             waiting.remove(best)
             taken[best.owner_id] += 1
             chosen.append(best)

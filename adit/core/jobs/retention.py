@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from adit.core.jobs.archives import give_up_parts
-from adit.core.jobs.registry import concrete_job
+from adit.core.jobs.deletion import delete_with_tasks
 from adit.core.jobs.states import lock_job
 from adit.core.models import DicomJob, DicomTask
 
@@ -92,5 +92,5 @@ def _delete(job_id: int, old: datetime) -> bool:
         if give_up_parts(job_id):
             # They lie in the destination's folder, and nobody would know them without the job.
             return False
-        concrete_job(job).delete()
+        delete_with_tasks(job)
         return True

@@ -81,7 +81,7 @@ class TaskRunner:
         except OSError:
             # The child died before it got its task, or could not be started.
             logger.exception("No process for task %s", lease.task_id)
-            outcome = Outcome("interrupted", "Its process could not be started.")
+            outcome = Outcome("no_process", "Its process could not be started.")
         finally:
             if child is not None:
                 if not child.done:

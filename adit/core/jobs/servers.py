@@ -12,7 +12,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from adit.core.jobs.hours import Hours, is_open, opens_at
-from adit.core.models import DicomServer, DicomTask, JobKindSettings
+from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerTurn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,3 +90,12 @@ def running_tasks() -> dict[int, dict[int, int]]:
     for source_id, owner_id, number in rows:
         running.setdefault(source_id, {})[owner_id] = number
     return running
+
+
+def last_starts() -> dict[int, dict[int, datetime]]:
+    """When a task last started, by source and by owner."""
+    found: dict[int, dict[int, datetime]] = {}
+    rows = ServerTurn.objects.values_list("server_id", "owner_id", "last_start")
+    for server_id, owner_id, last_start in rows:
+        found.setdefault(server_id, {})[owner_id] = last_start
+    return found

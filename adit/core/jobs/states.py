@@ -37,7 +37,8 @@ def lock_job_state(job_id: int) -> str | None:
     return row[0] if row else None
 
 
-# An unverified job stays so until it is verified; canceling wins over everything but the end.
+# An unverified job stays so until it is verified; canceling wins over everything but the end. A job
+# of which a task has started is in progress, also while that waits for another attempt.
 _DERIVE = """
 WITH counts AS (
     SELECT count(*) AS total,
@@ -54,7 +55,8 @@ WITH counts AS (
         WHEN job.state = 'CANCELING' AND (running > 0
              OR archive.state IN ('WAITING', 'QUEUED', 'ASSEMBLING')) THEN 'CANCELING'
         WHEN job.state = 'CANCELING' THEN 'CANCELED'
-        WHEN pending = total THEN 'PENDING'
+        WHEN pending = total AND (job.start IS NULL OR NOT EXISTS (SELECT 1 FROM core_dicomtask
+             WHERE job_id = %(job_id)s AND start IS NOT NULL)) THEN 'PENDING'
         WHEN pending + running > 0 THEN 'IN_PROGRESS'
         WHEN archive.state IN ('WAITING', 'QUEUED', 'ASSEMBLING') THEN 'IN_PROGRESS'
         WHEN failed > 0 OR archive.state = 'FAILED' THEN 'FAILURE'

@@ -38,12 +38,16 @@ WHERE status = 'doing' AND (
         WHERE last_heartbeat < now() - interval '30 seconds'))
 """
 
-# Tasks that count as queued although no row of the queue will ever run them.
+# Tasks that count as queued although no row of the queue will ever run them. Those that somebody
+# changes this moment are left for the next sweep: it waits for nobody with some of them locked.
 _REQUEUE_ORPHANS = """
 UPDATE core_dicomtask SET queued = NULL, queue_job_id = NULL
-WHERE state = 'PENDING' AND queued < now() - interval '5 seconds' AND NOT EXISTS (
-    SELECT 1 FROM procrastinate_jobs
-    WHERE id = core_dicomtask.queue_job_id AND status IN ('todo', 'doing'))
+WHERE id IN (
+    SELECT id FROM core_dicomtask AS task
+    WHERE state = 'PENDING' AND queued < now() - interval '5 seconds' AND NOT EXISTS (
+        SELECT 1 FROM procrastinate_jobs
+        WHERE id = task.queue_job_id AND status IN ('todo', 'doing'))
+    FOR UPDATE SKIP LOCKED)
 """
 
 

@@ -95,19 +95,24 @@ def next_tasks(job: DicomJob, at_most: int = 3) -> list[DicomTask]:
     """Of each source the task of an open job that comes next; for the first few sources."""
     if job.state not in _OPEN_JOBS:
         return []
-    following = RawSQL(_NEXT_OF_JOB, (job.pk, job.pk, at_most))
+    following = RawSQL(_NEXT_OF_JOB, (job.pk, job.pk, job.pk, at_most))
     tasks = list(DicomTask.objects.filter(pk__in=following).order_by("pk").defer("log"))
     for task in tasks:
         task.job = job
     return tasks
 
 
-# Of each source the task that comes next: what may start now before what waits for a time.
+# Of each source the task that comes next: what may start now before what waits for a time. The
+# first is the first of an index, however many tasks wait.
 _NEXT_OF_JOB = """
-SELECT (SELECT id FROM core_dicomtask AS task
-        WHERE job_id = %s AND source_id = node.id AND state = 'PENDING'
-        ORDER BY CASE WHEN not_before > statement_timestamp() THEN not_before END NULLS FIRST, id
-        LIMIT 1) AS next
+SELECT coalesce(
+    (SELECT id FROM core_dicomtask
+     WHERE job_id = %s AND source_id = node.id AND state = 'PENDING'
+       AND (not_before IS NULL OR not_before <= statement_timestamp())
+     ORDER BY id LIMIT 1),
+    (SELECT id FROM core_dicomtask
+     WHERE job_id = %s AND source_id = node.id AND state = 'PENDING'
+     ORDER BY not_before, id LIMIT 1)) AS next
 FROM core_dicomnode AS node
 WHERE EXISTS (SELECT 1 FROM core_dicomtask
               WHERE job_id = %s AND source_id = node.id AND state = 'PENDING')

@@ -325,10 +325,12 @@ class Migration(migrations.Migration):
                 ('time', models.DateTimeField(auto_now_add=True)),
                 ('level', models.CharField(choices=[('info', 'Info'), ('warning', 'Warning'), ('error', 'Error')], default='info', max_length=8)),
                 ('text', models.CharField(max_length=500)),
+                ('job', models.ForeignKey(db_constraint=False, db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.dicomjob')),
                 ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='core.dicomtask')),
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [models.Index(fields=['job', '-time', '-id'], name='event_of_job')],
             },
         ),
         migrations.CreateModel(
@@ -467,5 +469,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='directmoveroute',
             constraint=models.CheckConstraint(condition=models.Q(('source', models.F('destination')), _negated=True), name='direct_route_leads_elsewhere'),
+        ),
+        migrations.CreateModel(
+            name='ServerTurn',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('last_start', models.DateTimeField()),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('server', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.dicomserver')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('server', 'owner'), name='one_turn_per_server_and_owner')],
+            },
         ),
     ]

@@ -4,7 +4,7 @@ from adit.core.models.archives import JobArchive
 from adit.core.models.events import TaskEvent
 from adit.core.models.jobs import DicomJob
 from adit.core.models.ledger import SeriesTransfer
-from adit.core.models.limits import JobKindSettings, ServerHours, ServerPace
+from adit.core.models.limits import JobKindSettings, ServerHours, ServerPace, ServerTurn
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.received_instances import ReceivedInstance
@@ -32,6 +32,7 @@ __all__ = [
     "SeriesTransfer",
     "ServerHours",
     "ServerPace",
+    "ServerTurn",
     "TaskEvent",
     "TaskResult",
     "TransferJob",

@@ -1,7 +1,12 @@
 """What happened to a task, for its owner to read."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
 
+from adit.core.models.jobs import DicomJob
 from adit.core.models.tasks import DicomTask
 
 
@@ -14,12 +19,30 @@ class TaskEvent(models.Model):
         ERROR = "error", "Error"
 
     task = models.ForeignKey(DicomTask, on_delete=models.CASCADE, related_name="events")
+    # The job of the task once more: its last events are found among millions by one index. Nothing
+    # checks it on insert, for that would wait for whoever has the job locked.
+    job = models.ForeignKey(
+        DicomJob,
+        editable=False,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     time = models.DateTimeField(auto_now_add=True)
     level = models.CharField(max_length=8, choices=Level.choices, default=Level.INFO)
     text = models.CharField(max_length=500)
 
+    if TYPE_CHECKING:
+        job_id: int
+
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["job", "-time", "-id"], name="event_of_job")]
 
     def __str__(self) -> str:
         return self.text
+
+    def save(self, **options: Any) -> None:
+        self.job_id = self.task.job_id
+        super().save(**options)

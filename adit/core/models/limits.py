@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -67,6 +68,28 @@ class ServerPace(models.Model):
 
     def __str__(self) -> str:
         return f"Pace of {self.server_id}"  # type: ignore[attr-defined]
+
+
+class ServerTurn(models.Model):
+    """When a task of an owner last started at a server: who waited longest has the next turn."""
+
+    server = models.ForeignKey(
+        DicomServer, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    last_start = models.DateTimeField()
+
+    objects: Any = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["server", "owner"], name="one_turn_per_server_and_owner"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Turn of {self.owner_id} at {self.server_id}"  # type: ignore[attr-defined]
 
 
 class JobKindSettings(models.Model):

@@ -136,12 +136,13 @@ def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
     rows, following = list(rows), next_tasks(job)
     reasons = add_notes(job, rows, following)
     unverified = job.state == DicomJob.State.UNVERIFIED
-    events = TaskEvent.objects.filter(task__job=job).select_related("task").order_by("-id")
+    # By time, not by id alone: PostgreSQL would walk through all younger events of other jobs.
+    events = TaskEvent.objects.filter(job_id=job.pk).order_by("-time", "-id")
     return JobReading(
         job=job,
         waiting=reasons_for_waiting(job) if unverified else [reasons[t.pk] for t in following],
         running=_running_tasks(job),
-        events=list(events.defer("task__log")[:EVENTS_SHOWN]),
+        events=list(events.select_related("task").defer("task__log")[:EVENTS_SHOWN]),
         fitting=frozenset(name for name, action in JOB_ACTIONS.items() if action.fits(job)),
         rows=rows,
         archive=getattr(job, "archive", None),

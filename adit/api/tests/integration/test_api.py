@@ -1,5 +1,8 @@
 """The API as a program sees it, as each role."""
 
+from base64 import b64encode
+from urllib.parse import quote
+
 import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
@@ -75,6 +78,14 @@ def test_pages_follow_each_other_by_cursor(owner, make_job):
         seen += [entry["id"] for entry in body["results"]]
         url = body["next"]
     assert seen == jobs[::-1]
+
+
+@pytest.mark.parametrize("place", ["p=%00", "p=x", "p=-1", f"p={'9' * 40}", "p=%C2%B2", "o=-1"])
+@pytest.mark.parametrize("what", ["jobs/", "jobs/{}/tasks/"])
+def test_a_cursor_that_was_never_given_is_not_found(owner, make_job, place, what):
+    cursor = b64encode(place.encode()).decode()
+    path = what.format(make_job(owner).pk)
+    assert_problem(get(owner, f"{path}?cursor={quote(cursor)}"), 404, "not_found")
 
 
 def test_a_job_tells_why_it_waits_and_what_can_be_done(owner, make_job):

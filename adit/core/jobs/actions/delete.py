@@ -1,9 +1,9 @@
 """Delete: a job of which nothing has started goes, with its tasks."""
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.deletion import delete_with_tasks
 from adit.core.jobs.notify import notify_job
 from adit.core.jobs.queue import withdraw
-from adit.core.jobs.registry import concrete_job
 from adit.core.models import DicomJob, DicomTask
 
 
@@ -17,10 +17,8 @@ def _untouched(job: DicomJob) -> bool:
 
 
 def _delete(job: DicomJob) -> str:
-    tasks = DicomTask.objects.filter(job=job)
-    number = tasks.count()
-    withdraw(tasks.filter(queued__isnull=False))
-    concrete_job(job).delete()
+    withdraw(DicomTask.objects.filter(job=job, queued__isnull=False))
+    number = delete_with_tasks(job)
     # Its state is not derived any more, which would tell the pages.
     notify_job(job.pk)
     return f"Job {job.pk} and its {number} tasks are deleted."

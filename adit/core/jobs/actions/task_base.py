@@ -140,7 +140,7 @@ def _act_on_job(
             raise NoSuchTask(f"There is no task {task_ids[0]}.")
         if not action.allowed(user, job):
             raise PermissionDenied(f"You may not {action.verb} tasks of this job.")
-        tasks = DicomTask.objects.filter(job=job).in_bulk(task_ids)
+        tasks = DicomTask.objects.filter(job=job).defer("log").in_bulk(task_ids)
         outcome.names.update(
             (pk, f"task {task.line} of job {job_id}") for pk, task in tasks.items()
         )

@@ -61,7 +61,7 @@ def _kill(job: DicomJob, task_ids: Collection[int]) -> set[int]:
         instances_per_second=0,
     )
     TaskEvent.objects.bulk_create(
-        TaskEvent(task_id=pk, level=TaskEvent.Level.ERROR, text="Killed by staff.")
+        TaskEvent(task_id=pk, job=job, level=TaskEvent.Level.ERROR, text="Killed by staff.")
         for pk in sorted(ids)
     )
     for task_id in ids:

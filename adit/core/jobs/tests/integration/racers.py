@@ -29,7 +29,7 @@ def _race(database: str, pipe: Any, barrier: Any) -> None:
         barrier.wait(60)
         time.sleep(delay)
         try:
-            pipe.send(("done", _MOVES[what](*arguments)))
+            pipe.send(("done", MOVES[what](*arguments)))
         except Exception as error:
             pipe.send((type(error).__name__, str(error)))
 
@@ -44,6 +44,30 @@ def _finish(lease: Any, state: str) -> bool:
     from adit.core.jobs import leases
 
     return leases.finish(lease, state, "Done.")
+
+
+def _conclude(lease: Any, outcome: Any) -> None:
+    from adit.core.jobs.conclusion import conclude
+
+    conclude(lease, outcome)
+
+
+def _hand_back(lease: Any) -> bool:
+    from adit.core.jobs import leases
+
+    return leases.hand_back(lease)
+
+
+def _renew(lease: Any) -> str:
+    from adit.core.jobs import leases
+
+    return leases.renew(lease).value
+
+
+def _progress(lease: Any, done: int) -> bool:
+    from adit.core.jobs import leases
+
+    return leases.report_progress(lease, instances_done=done)
 
 
 def _on_job(name: str, user_id: int, job_id: int) -> str:
@@ -78,9 +102,13 @@ def _sweep() -> None:
     sweep()
 
 
-_MOVES = {
+MOVES = {
     "claim": _claim,
     "finish": _finish,
+    "conclude": _conclude,
+    "hand_back": _hand_back,
+    "renew": _renew,
+    "progress": _progress,
     "job": _on_job,
     "tasks": _on_tasks,
     "dispatch": _dispatch,
@@ -106,8 +134,13 @@ class Racers:
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def __call__(self, first: tuple, second: tuple) -> list[tuple[str, Any]]:
-        """Let both do their move at once; returns ("done", result) or (error, message) of each."""
+    def __call__(
+        self, first: tuple, second: tuple, refusals: tuple[str, ...] = ("Conflict",)
+    ) -> list[tuple[str, Any]]:
+        """Let both do their move at once; returns ("done", result) or (error, message) of each.
+
+        An error that is none of the `refusals`, such as a deadlock, fails the test.
+        """
         late = random.choice((0, 1))
         for index, (pipe, (what, *arguments)) in enumerate(
             zip(self._pipes, (first, second), strict=True)
@@ -117,7 +150,7 @@ class Racers:
         for pipe in self._pipes:
             assert pipe.poll(120), "a racer does not answer: deadlock"
             answers.append(pipe.recv())
-        assert not [a for a in answers if a[0] not in ("done", "Conflict")], answers
+        assert not [a for a in answers if a[0] not in ("done", *refusals)], answers
         return answers
 
     def stop(self) -> None:

@@ -169,6 +169,15 @@ def test_delete_takes_the_tasks_along(owner, make_job):
     assert not SelectiveTransferTask.objects.exists()
 
 
+def test_the_statements_of_a_delete_do_not_grow_with_the_tasks(
+    owner, make_job, django_assert_max_num_queries
+):
+    job, other = make_job(owner, tasks=600), make_job(owner)
+    with django_assert_max_num_queries(60):
+        delete_job(owner, job.pk)
+    assert [task.job_id for task in SelectiveTransferTask.objects.all()] == [other.pk]
+
+
 @pytest.mark.parametrize("name", list(JOB_ACTIONS))
 def test_a_job_of_another_user_is_as_if_it_were_not_there(name, owner, make_user, make_job):
     job = make_job(owner)

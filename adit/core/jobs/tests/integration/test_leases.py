@@ -11,6 +11,7 @@ from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.mails import send_mail_about
 from adit.core.jobs.queue import Mail
 from adit.core.jobs.sweep import sweep
+from adit.core.jobs.tests.integration.scripted import lapse
 from adit.core.models import DicomTask, TaskEvent
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
@@ -33,10 +34,6 @@ def lease(task):
     return lease
 
 
-def lapse(task):
-    DicomTask.objects.filter(pk=task.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-
-
 def test_a_task_is_claimed_once(task, lease):
     assert leases.claim(task.pk, "worker 2") is None
     task.refresh_from_db()
@@ -44,7 +41,7 @@ def test_a_task_is_claimed_once(task, lease):
 
 
 def test_a_run_that_lost_its_lease_changes_nothing(task, lease):
-    lapse(task)
+    lapse(pk=task.pk)
     sweep()
     assert not leases.finish(lease, "SUCCESS", "too late")
     assert leases.renew(lease) is leases.LeaseStatus.LOST
@@ -54,7 +51,7 @@ def test_a_run_that_lost_its_lease_changes_nothing(task, lease):
 
 
 def test_a_task_whose_worker_is_gone_waits_again_and_is_queued(task, lease):
-    lapse(task)
+    lapse(pk=task.pk)
     sweep()
     task.refresh_from_db()
     assert (task.state, task.crashes) == ("PENDING", 1)
@@ -70,7 +67,7 @@ def test_a_lease_that_holds_is_left_alone(task, lease):
 def test_a_task_that_kills_its_worker_three_times_fails_and_says_so(task):
     for _ in range(3):
         assert leases.claim(task.pk, "worker")
-        lapse(task)
+        lapse(pk=task.pk)
         sweep()
     task.refresh_from_db()
     assert task.state == "FAILURE"
@@ -97,6 +94,23 @@ def test_a_task_that_waits_for_its_next_attempt_is_not_dispatched(task, lease, s
     assert task.state == "PENDING"
     assert task.not_before > timezone.now() + timedelta(seconds=100)
     assert task.queued is None
+
+
+def test_a_job_whose_only_task_waits_for_its_next_attempt_is_still_in_progress(
+    task, lease, job, settings
+):
+    settings.TASK_RETRY_WAITS = [120]
+    conclude(lease, Outcome("transient", "no answer", "FAILURE"))
+    job.refresh_from_db()
+    assert (job.state, job.end) == ("IN_PROGRESS", None)
+
+
+@pytest.mark.parametrize("kind", ["transient", "crashed", "done"])
+def test_an_end_of_a_task_that_is_gone_changes_nothing(task, lease, kind):
+    TaskEvent.objects.all().delete()
+    task.delete()
+    conclude(lease, Outcome(kind, "no answer", "FAILURE"))
+    assert not TaskEvent.objects.exists()
 
 
 def test_a_permanent_failure_ends_at_once(task, lease):
@@ -128,6 +142,14 @@ def test_a_database_that_was_away_counts_neither_as_attempt_nor_as_crash(task):
         sweep()
     task.refresh_from_db()
     assert (task.state, task.attempts, task.crashes) == ("PENDING", 0, 0)
+
+
+def test_a_task_without_a_process_waits_a_little_and_says_for_what(task, lease):
+    conclude(lease, Outcome("no_process", "Its process could not be started."))
+    task.refresh_from_db()
+    assert (task.state, task.attempts, task.crashes) == ("PENDING", 0, 0)
+    assert task.waits_for.startswith("waits for a process on ")
+    assert task.not_before > timezone.now() + timedelta(seconds=2)
 
 
 def test_a_crash_takes_no_attempt_from_a_task(task, settings):

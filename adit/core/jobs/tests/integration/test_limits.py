@@ -145,3 +145,15 @@ def test_no_more_tasks_run_at_once_than_the_source_takes(start_transfer, pacs, w
     wait_for(watch, 240)
     assert job_state(job) == "SUCCESS"
     assert most == 2
+    assert most_studies_at_once(pacs[1].seen.stores) == 2
+
+
+def most_studies_at_once(stores):
+    """The largest number of studies of which a first instance had come, and the last had not."""
+    studies = {}
+    for store in stores:
+        studies.setdefault(store.sop_instance_uid.rsplit(".", 2)[0], []).append(store.at)
+    return max(
+        sum(1 for other in studies.values() if min(other) <= min(mine) <= max(other))
+        for mine in studies.values()
+    )

@@ -1,19 +1,26 @@
 """Every pair of moves that can collide, done by two real processes at the same moment."""
 
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from adit.audit.models import AuditEntry
-from adit.core.jobs import leases
-from adit.core.jobs.actions import cancel_job
+from adit.core.jobs import leases, queue
+from adit.core.jobs.actions import cancel_job, delete_job
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.tests.integration.racers import Racers
 from adit.core.jobs.tests.integration.scripted import (
     assert_legal,
     delete_queue_rows,
     job_state,
+    lapse,
+    scripted_job,
     state_of,
     tasks_of,
 )
@@ -218,6 +225,45 @@ def test_bulk_against_bulk(race, fresh, owner, staff):
         assert_legal()
 
 
+@pytest.mark.parametrize("take", [cancel_job, delete_job])
+def test_who_takes_tasks_out_of_the_queue_and_the_dispatcher_do_not_wait_for_each_other(
+    take, fresh, owner, staff, monkeypatch
+):
+    """The dispatcher takes back what gives way to the urgent, in the midst of a cancel."""
+    job = fresh(2)
+    urgent = scripted_job(owner, tasks_of(job)[0].source, ["", ""])
+    DicomJob.objects.filter(pk=urgent.pk).update(urgent=True)
+    withdrawn, withdraw = threading.Event(), queue.withdraw
+
+    def slowly(tasks):
+        withdraw(tasks)
+        withdrawn.set()
+        time.sleep(0.5)
+
+    module = sys.modules[f"adit.core.jobs.actions.{take.name}"]
+    monkeypatch.setattr(module, "withdraw", slowly)
+    with ThreadPoolExecutor(1) as executor:
+        taking = executor.submit(_in_thread, take, staff, job.pk)
+        assert withdrawn.wait(30)
+        dispatch()
+        taking.result(30)
+    assert job_state_or_gone(job) in ("CANCELED", None)
+    assert {t.pk for t in DicomTask.objects.filter(queued__isnull=False)} == {
+        t.pk for t in tasks_of(urgent)
+    }
+
+
+def job_state_or_gone(job):
+    return DicomJob.objects.filter(pk=job.pk).values_list("state", flat=True).first()
+
+
+def _in_thread(take, user, job_id):
+    try:
+        return take(user, job_id)
+    finally:
+        connection.close()
+
+
 def test_dispatch_against_dispatch(race, fresh):
     for _ in ROUNDS:
         fresh(10)
@@ -234,8 +280,7 @@ def test_sweep_against_end(race, fresh):
         job = fresh()
         (task,) = tasks_of(job)
         lease = claimed(task)
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE core_dicomtask SET lease_until = now() - interval '1 second'")
+        lapse()
         (_, finished), _ = race(("finish", lease, "SUCCESS"), ("sweep",))
         assert state_of(task) == ("SUCCESS" if finished else "PENDING")
         assert_legal()

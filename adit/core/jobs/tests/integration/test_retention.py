@@ -81,15 +81,15 @@ def test_a_job_that_was_restarted_meanwhile_stays(ended_job, monkeypatch):
 
 def test_one_job_that_cannot_be_deleted_holds_up_no_other_and_stays_whole(ended_job, monkeypatch):
     first, second = ended_job(40), ended_job(31)
-    concrete = retention.concrete_job
+    delete = retention.delete_with_tasks
 
     def broken(job):
         if job.pk == first.pk:
             DicomTask.objects.filter(job=job).update(message="half deleted")
             raise RuntimeError("cannot be deleted")
-        return concrete(job)
+        return delete(job)
 
-    monkeypatch.setattr(retention, "concrete_job", broken)
+    monkeypatch.setattr(retention, "delete_with_tasks", broken)
     assert retention.delete_old_jobs() == 1
     assert not DicomJob.objects.filter(pk=second.pk).exists()
     assert not DicomTask.objects.filter(message="half deleted").exists()

@@ -32,7 +32,7 @@ from adit.core.jobs.child import Outcome
 from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.sweep import sweep
-from adit.core.jobs.tests.integration.scripted import delete_queue_rows, scripted_job
+from adit.core.jobs.tests.integration.scripted import delete_queue_rows, lapse, scripted_job
 from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomJob, DicomServer, DicomTask, JobKindSettings, TaskEvent
 
@@ -48,6 +48,7 @@ OUTCOMES = [
     Outcome("transient", "No answer.", "FAILURE"),
     Outcome("interrupted", "The database was away."),
     Outcome("disk_full", "The worker's disk is full."),
+    Outcome("no_process", "Its process could not be started."),
     Outcome("crashed", "Its process died."),
     Outcome("canceled", "Canceled."),
 ]
@@ -60,7 +61,7 @@ def expected_state(job: DicomJob, counts: Counter, canceled: bool) -> str:
     if job.state in ("UNVERIFIED", "CANCELING"):
         assert job.state == "UNVERIFIED" or counts["IN_PROGRESS"]
         return job.state
-    if counts["PENDING"] == total:
+    if counts["PENDING"] == total and not job.tasks.filter(start__isnull=False).exists():
         return "PENDING"
     if open_tasks:
         return "IN_PROGRESS"
@@ -183,8 +184,7 @@ class Engine(RuleBasedStateMachine):
     @rule(pick=st.randoms(use_true_random=False))
     def worker_dies(self, pick):
         lease = pick.choice(sorted(self.held.values(), key=lambda lease: lease.token.int))
-        past = timezone.now() - timedelta(seconds=1)
-        DicomTask.objects.filter(lease=lease.token).update(lease_until=past)
+        lapse(lease=lease.token)
 
     @rule()
     def time_passes(self):
@@ -265,8 +265,7 @@ class Engine(RuleBasedStateMachine):
             JOB_ACTIONS["verify"](self.staff, job.pk)
         for _ in range(200):
             self.time_passes()
-            past = timezone.now() - timedelta(seconds=1)
-            DicomTask.objects.filter(lease__isnull=False).update(lease_until=past)
+            lapse()
             sweep()
             for task in DicomTask.objects.filter(state="PENDING", queued__isnull=False):
                 lease = leases.claim(task.pk, "worker")

@@ -46,6 +46,13 @@ def test_the_owner_with_fewer_tasks_comes_first():
     assert chosen(waiting, {1: Slots(2, {1: 1})}) == [3]
 
 
+def test_of_two_owners_without_a_running_task_the_one_who_waited_longer_comes_first():
+    waiting = [candidate(1, owner=1), candidate(2, owner=2), candidate(3, owner=3)]
+    starts = {1: NOW, 2: NOW - timedelta(minutes=1)}
+    assert chosen(waiting, {1: Slots(1, {}, last_starts=starts)}) == [3]
+    assert chosen(waiting[:2], {1: Slots(1, {}, last_starts=starts)}) == [2]
+
+
 def test_among_equals_the_oldest_comes_first():
     assert chosen([candidate(9), candidate(3)], {1: Slots(1, {})}) == [3]
 

@@ -80,7 +80,7 @@ def seed(
         for number in (1, 2)
     )
     TaskEvent.objects.bulk_create(
-        TaskEvent(task_id=row.pk, text=text, level=level)
+        TaskEvent(task_id=row.pk, job_id=job.pk, text=text, level=level)
         for row in began[:40]
         for text, level in _events(row.state)
     )

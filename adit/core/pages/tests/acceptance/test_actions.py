@@ -11,7 +11,7 @@ JOB_CASES = {
     "cancel": ("IN_PROGRESS", ["SUCCESS", "PENDING"], "owner", "CANCELED"),
     "resume": ("CANCELED", ["SUCCESS", "CANCELED"], "owner", "IN_PROGRESS"),
     "retry": ("FAILURE", ["FAILURE", "SUCCESS"], "owner", "IN_PROGRESS"),
-    "retry_warned": ("FAILURE", ["FAILURE", "WARNING"], "owner", "PENDING"),
+    "retry_warned": ("FAILURE", ["FAILURE", "WARNING"], "owner", "IN_PROGRESS"),
     "restart": ("SUCCESS", ["SUCCESS", "SUCCESS"], "staff", "PENDING"),
     "set_urgent": ("PENDING", ["PENDING"], "staff", "PENDING"),
     "unset_urgent": ("PENDING", ["PENDING"], "staff", "PENDING"),

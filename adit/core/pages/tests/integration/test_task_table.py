@@ -150,3 +150,11 @@ def test_the_page_takes_at_most_15_queries(
     job = make_job(owner, state, [state] * tasks)
     with django_assert_max_num_queries(15):
         assert client.get(job.get_absolute_url()).status_code == 200
+
+
+def test_a_job_of_which_nothing_is_planned_says_so(client, owner, make_job):
+    job = make_job(owner, "PENDING", ["PENDING", "PENDING"])
+    job.tasks.update(instances_expected=0, instances_done=0)
+    text = client.get(job.get_absolute_url()).content.decode()
+    assert "Not planned yet" in text
+    assert 'data-testid="instances-expected"' not in text
