@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
@@ -26,24 +26,36 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> 
     raise AssertionError(f"{what}: not within {seconds} seconds")
 
 
+@pytest.fixture(scope="session")
+def _seeder(system) -> Iterator[subprocess.Popen[str]]:
+    """A process with Django: it takes seconds to start, and Playwright's thread is not for it."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": system.database_url,
+        "ENVIRONMENT": "development",
+        "DJANGO_SETTINGS_MODULE": "adit.settings",
+    }
+    command = [sys.executable, "-m", "adit.core.pages.tests.acceptance.seed"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=system.root, env=environment, stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
 @pytest.fixture
-def seed(system):
+def seed(_seeder):
     """Put a job into the system that only the test moves; returns the ids of it and its tasks."""
 
     def do(owner: str = "researcher", state: str = "IN_PROGRESS", tasks=(), **more: Any) -> Any:
-        options = json.dumps({"owner": owner, "state": state, "tasks": list(tasks), **more})
-        environment = {
-            **os.environ,
-            "DATABASE_URL": system.database_url,
-            "ENVIRONMENT": "development",
-            "DJANGO_SETTINGS_MODULE": "adit.settings",
-        }
-        command = [sys.executable, "-m", "adit.core.pages.tests.acceptance.seed", options]
-        done = subprocess.run(
-            command, cwd=system.root, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        options = {"owner": owner, "state": state, "tasks": list(tasks), **more}
+        _seeder.stdin.write(json.dumps(options) + "\n")
+        _seeder.stdin.flush()
+        answer = json.loads(_seeder.stdout.readline())
+        assert "error" not in answer, answer["error"]
+        return answer
 
     return do
 

@@ -1,14 +1,16 @@
-"""Puts a job into the database of a running system, in a state of which no worker moves it.
+"""Puts jobs into the database of a running system, in states of which no worker moves them.
 
-    python -m adit.core.pages.tests.acceptance.seed '{"owner": "researcher", …}'
+    python -m adit.core.pages.tests.acceptance.seed
 
-Its source is suspended, and who runs has a lease for a day; so what the pages show is what a test
-writes. Prints the ids of the job and of its tasks as JSON.
+Reads a job a line, as JSON: `{"owner": "researcher", …}`. Its source is suspended, and who runs has
+a lease for a day; so what the pages show is what a test writes. Answers each line with the ids of
+the job and of its tasks, or an error, as JSON.
 """
 
 import json
 import os
 import sys
+import traceback
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -130,9 +132,20 @@ def _columns(job_id: int, line: int, state: str, now: Any) -> dict[str, Any]:
     )
 
 
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "adit.settings")
+def main() -> None:
     import django
+    from django.db import close_old_connections
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "adit.settings")
     django.setup()
-    print(json.dumps(seed(**json.loads(sys.argv[1]))))
+    for line in sys.stdin:
+        close_old_connections()
+        try:
+            answer = seed(**json.loads(line))
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
