@@ -15,7 +15,8 @@ from adit.stack.postgres_cluster import PostgresError
 from adit.stack.processes import bytecode_cache
 
 LANES = (
-    "not acceptance and not processes",
+    "not acceptance and not processes and not interop",
+    "interop and not acceptance and not processes",
     "processes and not acceptance",
     "acceptance",
 )
