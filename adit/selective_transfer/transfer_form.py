@@ -70,10 +70,12 @@ class TransferForm(forms.Form):
         profile: Any = self.fields["profile"]
         profile.queryset = DeidProfile.objects.usable_by(user)
         profile.label_from_instance = lambda one: f"{one.name} (v{one.version})"
-        self.fields["profile"].initial = default_profile(user)
+        profile.initial = default_profile(user)
         # The last choice may have a newer version by now, or be retired.
         if not profile.queryset.filter(pk=_number(self.initial.get("profile"))).exists():
             self.initial.pop("profile", None)
+            if profile.initial is None:  # else the browser would choose the first one
+                profile.empty_label = "Choose a profile"
         if not user.has_perm(rights.URGENT):
             del self.fields["urgent"]
         folder_options.add_fields(self)
@@ -144,8 +146,16 @@ class TransferForm(forms.Form):
         self._check_pseudonyms()
         folder_options.check(self, data)
         if any(self.pseudonyms.values()) and not data.get("profile") and "profile" in data:
-            self.add_error("profile", "Choose a profile: it says how to pseudonymise.")
+            self.add_error("profile", self._lack_of_a_profile())
         return data
+
+    def _lack_of_a_profile(self) -> str:
+        if "profile" in self.data:
+            return "Choose a profile: it says how to pseudonymise."
+        return (
+            f"No profile is named, and your active group may not use the default one, "
+            f'"{DEFAULT_PROFILE_NAME}". Name one in the field "profile".'
+        )
 
     def _check_pseudonyms(self) -> None:
         wrong = {name for name in self.errors if name.startswith("pseudonym-")}
@@ -170,5 +180,5 @@ def too_many(user: User, studies: int) -> str:
 
 
 def default_profile(user: User) -> DeidProfile | None:
-    usable = DeidProfile.objects.usable_by(user)
-    return usable.filter(name=DEFAULT_PROFILE_NAME).first() or usable.first()
+    """The default profile; `None`, and never another one, where the user may not use it."""
+    return DeidProfile.objects.usable_by(user).filter(name=DEFAULT_PROFILE_NAME).first()

@@ -47,7 +47,7 @@ def form(request: HttpRequest) -> HttpResponse:
     Both post:
 
     - `destination`: name or id of a node
-    - `profile` (optional): name or id; the default is "Standard research"
+    - `profile` (optional): name or id; the default is "Standard research", and never another one
     - `trial_protocol_id`, `trial_protocol_name` (optional)
     - `urgent`, `send_finished_mail` (optional): `on`
     - `archive`, `convert_to_nifti` (optional, for folders): `on`; with `archive` the answer is

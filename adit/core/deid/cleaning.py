@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from enum import Enum, auto
+from itertools import permutations, product
 
 from .addresses import AddressParts
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
@@ -37,6 +38,7 @@ _TITLES = re.compile(
 _SPACES = re.compile(r"[ \t]{2,}")
 _DOUBLE_NAME = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)+")
 _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer word
+_JOINED_WORDS, _JOINED_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 4, 8, 4
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
 _MEMO_LIMIT = 2000
@@ -70,6 +72,26 @@ def whole_names(name: str) -> set[str]:
         parts = words(group)
         if len(parts) > 1 and (is_unspaced(group) or all(len(part) < 3 for part in parts)):
             found |= {"".join(parts), "".join(reversed(parts))}
+    return found
+
+
+def joined_names(name: str) -> set[str]:
+    """Names written together: two words, and a family name with initials of given names.
+
+    `Smith^John` is `SmithJohn`, `johnsmith`, `JSmith` and `smithj`.
+    """
+    found = set()
+    for group in re.split(r"[=\\]", unicodedata.normalize("NFC", name)):
+        if is_unspaced(group):
+            continue
+        parts = [part for part in words(group) if len(part) > 1][:_JOINED_WORDS]
+        found |= {"".join(pair) for pair in permutations(parts, 2) if len("".join(pair)) > 4}
+        family, caret, rest = group.partition("^")
+        families = [part for part in words(family) if len(part) >= _FAMILY_WITH_INITIAL]
+        given = words(" ".join(rest.split("^")[:2])) if caret else words(group)
+        initials = {part[0] for part in given} | {"".join(part[0] for part in given)}
+        for own, letters in product(families, initials - {""}):
+            found |= {own + letters, letters + own}
     return found
 
 
@@ -132,6 +154,11 @@ class Cleaner:
                     kind = _Kind.ANYWHERE
                 elif len(spelling) < _SUBSTRING_LENGTH:
                     kind = _Kind.WHOLE_WORD
+                self._own.setdefault(spelling, kind)
+        for joined in joined_names(name):
+            for spelling in spellings(joined):
+                inside = len(spelling) >= _JOINED_INSIDE_WORDS
+                kind = _Kind.NAME if inside else _Kind.WHOLE_WORD
                 self._own.setdefault(spelling, kind)
         for whole in whole_names(name):
             for spelling in spellings(whole):

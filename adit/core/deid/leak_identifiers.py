@@ -8,6 +8,8 @@ Policy, a balance of leaks against false alarms:
   count as whole words only (`Ann` is not in `scanner`), longer ones also inside of words, and
   from five letters on also with separators between the letters (`S c h m i d t`). In scripts
   without small letters they count inside of words in any case: such words adjoin each other.
+- Two words of a name count without a separator too, in any order (`SmithJohn`), and so does a
+  family name of four or more letters with the initials of given names (`jsmith`, `SMITHJ01`).
 - A part that is a common word (`Head`, `Stern`, `Siemens`) counts where names of persons stand
   (VR PN, unless it is the pseudonym itself), and elsewhere only beside another part of the name;
   not in codes (VR CS): `ORIGINAL\\PRIMARY` is no person, nor is `LIN`. Particles (`von`, `de`)

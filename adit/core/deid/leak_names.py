@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .leak_needles import Needles
 from .leak_spelling import (
@@ -19,6 +19,7 @@ from .leak_vocabulary import COMMON_WORDS, PARTICLES
 
 _BEHIND_LATIN = "\u0300"
 SHORTEST_PART, _SPACED_PART, PART_INSIDE_WORDS = 3, 5, 6
+_TOGETHER_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 8, 4
 
 Names = tuple[list[tuple[str, bool]], list[str], set[str]]
 """Patterns of parts with whether they tell somebody by themselves; of whole names; lone names."""
@@ -29,6 +30,7 @@ def name_patterns(texts: Iterable[str], needles: Needles, shortest: int = SHORTE
     parts: dict[str, None] = {}
     whole: dict[str, None] = {}
     lone: set[str] = set()
+    together: dict[str, None] = {}
     for text in sorted(texts):
         for name in re.split(r"[\\=]", text):
             words = [word for word in words_of(name) if word.lower() not in PARTICLES]
@@ -43,6 +45,9 @@ def name_patterns(texts: Iterable[str], needles: Needles, shortest: int = SHORTE
                     for spelling in spellings_of(pair[0]):
                         for other in spellings_of(pair[1]):
                             needles.add(spelling + other)
+                elif not all(_is_weak(word, shortest) for word in pair) and _long_enough(pair):
+                    together[_together(pair)] = None
+            together.update(dict.fromkeys(_with_initials(name, shortest)))
             if len(words) == 1 and not telling and shortest == SHORTEST_PART:
                 lone.update(spellings_of(words[0]))
                 needles.add(words[0])
@@ -54,6 +59,8 @@ def name_patterns(texts: Iterable[str], needles: Needles, shortest: int = SHORTE
         written = {*spellings, word.lower()}  # in bytes short names count as they stand
         alternatives = "|".join(sorted(_part_pattern(spelling) for spelling in written))
         found.append((alternatives, not spellings & COMMON_WORDS))
+    if together:  # their needles are those of the parts
+        found.append(("|".join(together), True))
     return found, list(whole), lone
 
 
@@ -112,6 +119,33 @@ def _edges(part: str) -> tuple[str, str]:
     block = ord(part[0]) & ~0xFF
     letters = f"[{chr(block)}-{chr(block | 0xFF)}]"
     return rf"(?<!{letters})", rf"(?!{letters})"
+
+
+def _together(pair: tuple[str, ...]) -> str:
+    """Two words of a name without a separator: `JohnSmith`."""
+    first, second = ("|".join(sorted(map(re.escape, spellings_of(word)))) for word in pair)
+    body = f"(?:{first})(?:{second})"
+    if sum(map(len, pair)) >= _TOGETHER_INSIDE_WORDS or any(map(is_caseless, pair)):
+        return body
+    return rf"(?<![^\W\d_]){body}(?![^\W\d_])"
+
+
+def _with_initials(name: str, shortest: int) -> Iterator[str]:
+    """Family name with the initials of given names before or behind it: `JSMITH01`, `smithja`."""
+    components = name.split("^")
+    given = [word for part in components[1:3] for word in words_of(part)]
+    if len(components) == 1:
+        given = words_of(name)
+    given = [word for word in given if not is_caseless(word)]
+    letters = {form[0] for word in given for form in spellings_of(word) if form}
+    letters.add("".join(foldings(word)[0][:1] for word in given))
+    initials = "|".join(sorted(map(re.escape, letters - {""})))
+    for word in words_of(components[0]):
+        long_enough = len(foldings(word)[0]) >= _FAMILY_WITH_INITIAL
+        if initials and long_enough and not is_caseless(word) and not _is_weak(word, shortest):
+            family = "|".join(sorted(map(re.escape, spellings_of(word))))
+            before, behind = _edges(foldings(word)[0])
+            yield rf"{before}(?:(?:{initials})(?:{family})|(?:{family})(?:{initials})){behind}"
 
 
 def _adjacent(pair: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from adit.core.dicom import DicomOperator, Query
-from adit.core.factories import grant_access
+from adit.core.factories import DeidProfileFactory, GroupFactory, grant_access
 from adit.core.models import DicomNode
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 from adit.selective_transfer.studies import series_at, study_at
@@ -253,6 +253,18 @@ class TestPlainFields:
     def test_errors_in_words(self, client, plain, changes, words):
         assert words in errors(client.post(URL, plain | changes))
         assert not SelectiveTransferJob.objects.exists()
+
+    def test_no_other_profile_stands_in_for_the_default(self, client, plain, profile, user):
+        profile.groups.add(GroupFactory())
+        other = DeidProfileFactory(name="AAA keeps the dates")
+        other.groups.add(user.active_group)
+        said = errors(client.post(URL, plain))
+        assert f'may not use the default one, "{profile.name}"' in said
+        assert not SelectiveTransferJob.objects.exists()
+        page = client.get(URL).content.decode()
+        assert "Choose a profile" in page and other.name in page
+        client.post(URL, {**plain, "profile": other.name})
+        assert SelectiveTransferJob.objects.get().profile == other
 
     def test_dead_source(self, client, plain, source):
         type(source).objects.filter(pk=source.pk).update(port=1)
