@@ -1,4 +1,4 @@
-"""Delete: a job of which nothing has started goes, with its tasks."""
+"""Delete: a job of which nothing was ever started goes, with its tasks."""
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
 from adit.core.jobs.deletion import delete_with_tasks
@@ -10,10 +10,20 @@ from adit.core.models import DicomJob, DicomTask
 def _untouched(job: DicomJob) -> bool:
     if job.state == DicomJob.State.UNVERIFIED:
         return True
-    return (
-        job.state == DicomJob.State.PENDING
-        and not DicomTask.objects.filter(job=job, start__isnull=False).exists()
-    )
+    return job.state == DicomJob.State.PENDING and not _was_started(job)
+
+
+def _was_started(job: DicomJob) -> bool:
+    """Whether any task ever ran: a reset makes the tasks forget it, the job does not."""
+    if job.start is not None:
+        return True
+    return DicomTask.objects.filter(job=job, start__isnull=False).exists()
+
+
+def _why_not(job: DicomJob) -> str:
+    if job.state == DicomJob.State.PENDING:
+        return "it was started before, and what it did stays on record; cancel it instead"
+    return ""
 
 
 def _delete(job: DicomJob) -> str:
@@ -33,4 +43,5 @@ delete_job = JobAction(
     allowed=is_owner_or_staff,
     fits=_untouched,
     effect=_delete,
+    why_not=_why_not,
 )

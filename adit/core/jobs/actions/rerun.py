@@ -77,7 +77,6 @@ def _has_warned_tasks(job: DicomJob) -> bool:
 def _restart(job: DicomJob) -> str:
     forget_work(DicomTask.objects.filter(job=job))
     number = _wait_again(job, DicomTask.ENDED)
-    DicomJob.objects.filter(pk=job.pk).update(start=None)
     return f"{number} tasks start from the beginning."
 
 

@@ -9,12 +9,15 @@ from django.db.models.functions import Now
 from adit.core.jobs.actions.base import is_owner_or_staff, is_staff
 from adit.core.jobs.actions.rerun import forget_work, reopen, wait_again
 from adit.core.jobs.actions.task_base import TaskAction, job_in_words
+from adit.core.jobs.events import ever_started
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
 from adit.core.jobs.registry import get_kind
 from adit.core.models import DicomJob, DicomTask, TaskEvent
 
 State = DicomTask.State
+
+_STARTED_BEFORE = "it was started before, and what it did stays on record; cancel the job instead"
 
 
 def _delete(job: DicomJob, task_ids: Collection[int]) -> set[int]:
@@ -25,11 +28,12 @@ def _delete(job: DicomJob, task_ids: Collection[int]) -> set[int]:
     return ids
 
 
-def _last_one(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
-    """A job never ends up without tasks: of all its tasks the last one stays."""
-    others = DicomTask.objects.filter(job=job).exclude(pk__in=task_ids)
+def _to_keep(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
+    """What ever ran stays on record, and a job never ends up without tasks: the last one stays."""
+    started = dict.fromkeys(sorted(ever_started(task_ids)), _STARTED_BEFORE)
+    others = DicomTask.objects.filter(job=job).exclude(pk__in=set(task_ids) - set(started))
     if others.exists():
-        return {}
+        return started
     return {max(task_ids): "it is the last task of its job; delete or cancel the job instead"}
 
 
@@ -80,7 +84,7 @@ delete_task = TaskAction(
     states=frozenset({State.PENDING}),
     allowed=is_owner_or_staff,
     effect=_delete,
-    spared=_last_one,
+    spared=_to_keep,
 )
 
 reset_task = TaskAction(

@@ -9,6 +9,7 @@ from adit.core.jobs.actions import (
     JOB_ACTIONS,
     Conflict,
     NoSuchJob,
+    act_on_tasks,
     action_done,
     cancel_job,
     delete_job,
@@ -160,6 +161,34 @@ def test_a_job_that_has_started_cannot_be_deleted(owner, make_job, tasks_of):
     leases.claim(tasks_of(job)[0].pk, "test")
     with pytest.raises(Conflict, match="in progress"):
         delete_job(owner, job.pk)
+
+
+@pytest.mark.parametrize("again", ["reset", "restart"])
+def test_a_job_that_ran_cannot_be_deleted_after_all_of_it_was_put_back(
+    again, owner, staff, make_job, tasks_of
+):
+    job = make_job(owner, tasks=2)
+    end_with(job, "SUCCESS", "SUCCESS")
+    if again == "reset":
+        act_on_tasks(owner, "reset", [task.pk for task in tasks_of(job)])
+    else:
+        restart_job(staff, job.pk)
+    job.refresh_from_db()
+    assert job.state == "PENDING"
+    with pytest.raises(Conflict, match="it was started before, and what it did stays on record"):
+        delete_job(owner, job.pk)
+    assert DicomJob.objects.filter(pk=job.pk).exists()
+
+
+def test_the_first_start_of_a_job_outlives_a_restart(owner, staff, make_job):
+    job = make_job(owner)
+    end_with(job, "SUCCESS")
+    first = job.start
+    restart_job(staff, job.pk)
+    job.refresh_from_db()
+    assert job.start == first
+    end_with(job, "SUCCESS")
+    assert job.start == first
 
 
 def test_delete_takes_the_tasks_along(owner, make_job):

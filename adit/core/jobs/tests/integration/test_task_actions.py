@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from adit.audit.models import AuditEntry
@@ -73,6 +74,22 @@ def test_a_job_whose_last_open_task_is_deleted_has_ended(owner, make_job, tasks_
     job.refresh_from_db()
     assert (job.state, job.message) == ("SUCCESS", "1 of 1 succeeded")
     assert job.end
+
+
+@pytest.mark.parametrize("ran", ["and was reset", "and waits to try again"])
+def test_a_task_that_ran_is_not_deleted(ran, owner, make_job, tasks_of):
+    task, waiting = tasks_of(make_job(owner, tasks=2))
+    if ran == "and was reset":
+        end(task, "SUCCESS")
+        reset_task(owner, task.pk)
+    else:
+        leases.wait_and_retry(leases.claim(task.pk, "test"), timezone.now(), "The peer is away.")
+    task.refresh_from_db()
+    assert task.state == "PENDING"
+    with pytest.raises(Conflict, match="it was started before, and what it did stays on record"):
+        delete_task(owner, task.pk)
+    delete_task(owner, waiting.pk)
+    assert DicomTask.objects.get() == task
 
 
 def test_a_running_task_cannot_be_deleted(owner, make_job, tasks_of):
