@@ -52,6 +52,9 @@ class Query:
 
     `only_uids` asks for nothing but the UIDs of instances: some servers read every file of a series
     for the rest, and take many times as long.
+
+    `patient_at_every_level` asks for the patient ID also below study level, and has it returned:
+    for a server that has one Study Instance UID under several patients.
     """
 
     patient_id: str = ""
@@ -74,6 +77,7 @@ class Query:
     sop_class_uid: str = ""
     instance_number: int | None = None
     only_uids: bool = False
+    patient_at_every_level: bool = False
 
 
 PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
@@ -155,7 +159,10 @@ def request_keys(query: Query, level: Level, *, patient_root: bool = False) -> d
     if level == "STUDY" and not patient_root:
         own = PATIENT_KEYS + own
     above = [key for key in UNIQUE_KEYS[level] if key not in own and key in given]
-    if level != "STUDY" and not patient_root and "PatientID" in above:
+    if query.patient_at_every_level:
+        # More than the standard lets below study level; who has to ask so has no other way.
+        above += [key for key in ("PatientID",) if key not in (*above, *own)]
+    elif level != "STUDY" and not patient_root and "PatientID" in above:
         above.remove("PatientID")
     keys = {key: given.get(key, "") for key in (*above, *own, *more)}
     if level == "STUDY" and patient_root:

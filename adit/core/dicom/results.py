@@ -65,6 +65,7 @@ class InstanceResult:
 
     sop_instance_uid: str
     sop_class_uid: str | None = None
+    patient_id: str | None = None
     study_instance_uid: str | None = None
     series_instance_uid: str | None = None
     instance_number: int | None = None
@@ -130,6 +131,7 @@ def instance_from(answer: Attributes) -> InstanceResult | None:
     return InstanceResult(
         sop_instance_uid=uid,
         sop_class_uid=answer.uid("SOPClassUID") or None,
+        patient_id=answer.text("PatientID"),
         study_instance_uid=answer.uid("StudyInstanceUID") or None,
         series_instance_uid=answer.uid("SeriesInstanceUID") or None,
         instance_number=answer.integer("InstanceNumber"),

@@ -88,7 +88,7 @@ class Searcher:
         cut = _Cut()
         answers = self._once(
             _read(self._ask(query, "SERIES", cut), series_from),
-            lambda series: (series.series_instance_uid, series.study_instance_uid),
+            lambda one: (one.series_instance_uid, one.study_instance_uid, one.patient_id),
         )
         matching = (series for series in answers if series_matches(query, series))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)
@@ -98,7 +98,7 @@ class Searcher:
         cut = _Cut()
         answers = self._once(
             _read(self._ask(query, "IMAGE", cut), instance_from),
-            lambda instance: (instance.sop_instance_uid, instance.series_instance_uid),
+            lambda one: (one.sop_instance_uid, one.series_instance_uid, one.patient_id),
         )
         matching = (instance for instance in answers if instance_matches(query, instance))
         return ResultStream(matching, limit=limit, cut_by_peer=cut)

@@ -15,6 +15,7 @@ from adit.core.dicom import (
     PermanentDicomError,
     Query,
 )
+from adit.core.transfer.patients import patients_of
 
 # Pauses between two questions to a server that indexes late, in seconds; the last goes on.
 _PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
@@ -54,7 +55,8 @@ class QueryWay:
     Args:
         operator: asks by the protocol that it prefers.
         pseudonym: where it is given, only what is filed under this patient ID counts as there;
-            equal UIDs under another patient are no proof.
+            equal UIDs under another patient are no proof. Where the server has the study under
+            several patients and does not say of which one an instance is, nothing is proven.
     """
 
     def __init__(self, operator: DicomOperator, pseudonym: str = "") -> None:
@@ -66,14 +68,27 @@ class QueryWay:
         return f"found at {self._operator.server.name} by {self._operator.query_protocols()[0]}"
 
     def held(self, study_uid: str, series_uid: str, wanted: Collection[str]) -> set[str]:
-        study = Query(patient_id=self._pseudonym, study_instance_uid=study_uid)
-        # Not every server looks at the patient ID below study level.
-        if self._pseudonym and not list(self._operator.find_studies(study)):
-            return set()
-        answers = self._operator.find_instances(
-            replace(study, series_instance_uid=series_uid, only_uids=True)
+        query = Query(
+            patient_id=self._pseudonym,
+            study_instance_uid=study_uid,
+            series_instance_uid=series_uid,
+            only_uids=True,
         )
-        return {answer.sop_instance_uid for answer in answers if answer.sop_instance_uid}
+        if not self._pseudonym:
+            return {answer.sop_instance_uid for answer in self._operator.find_instances(query)}
+        # Not every server looks at the patient ID below study level.
+        own = Query(patient_id=self._pseudonym, study_instance_uid=study_uid)
+        if not list(self._operator.find_studies(own)):
+            return set()
+        name = self._pseudonym.casefold()
+        # New UIDs do not depend on the pseudonym: the study may be there under an earlier one.
+        patients = patients_of(self._operator, study_uid)
+        if len(patients) <= 1 and {one.casefold() for one in patients} <= {name}:
+            return {answer.sop_instance_uid for answer in self._operator.find_instances(query)}
+        answers = self._operator.find_instances(replace(query, patient_at_every_level=True))
+        return {
+            answer.sop_instance_uid for answer in answers if answer.patient_id == self._pseudonym
+        }
 
     def accepted(self, instance: DicomInstance) -> None:
         """A query needs to know nothing of what was sent."""

@@ -168,5 +168,7 @@ def _resource(query: Query, level: Level) -> tuple[str, list[tuple[str, str]], s
     ]
     # What each level returns by itself is in PS3.18 Table 10.6.3-3; the rest is asked for.
     wanted = [keyword for keyword, value in keys.items() if not value]
+    if query.patient_at_every_level and keys.get("PatientID"):
+        wanted.append("PatientID")
     parameters += [("includefield", keyword) for keyword in wanted]
     return path, parameters, identity

@@ -1,12 +1,16 @@
 """How a server shows what it holds, and what the receipt says of it."""
 
+import copy
 import threading
 import time
 
 import pytest
 
+from adit.core.dicom import DicomOperator
 from adit.core.factories import DicomServerFactory
 from adit.core.models import DicomServer
+from adit.core.transfer.confirmation import QueryWay
+from adit.core.transfer.tests.integration.conftest import part10
 from adit.test_pacs.double import PacsDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -102,3 +106,35 @@ def test_where_c_find_breaks_qido_is_asked(source, destination, make_task, work,
     result = work(task)
     assert result.state == "SUCCESS", result.message
     assert task.proof == "found at ORTHANC2 by QIDO-RS"
+
+
+@pytest.mark.parametrize("protocol", ["C-FIND", "QIDO-RS"])
+def test_equal_uids_under_an_earlier_pseudonym_are_no_proof(
+    protocol, destination, holdings, example_study, orthancs
+):
+    series_uid = example_study.instances[0].SeriesInstanceUID
+    them = [ds for ds in example_study.instances if ds.SeriesInstanceUID == series_uid]
+    for pseudonym, instances in (("PSEUDO0", them[:6]), ("PSEUDO1", them[4:8])):
+        for ds in copy.deepcopy(instances):
+            ds.PatientID = pseudonym
+            orthancs[1].request("POST", "/instances", part10(ds))
+    destination.dicomweb_qido_support = True
+    destination.preferred_query = protocol
+    uids = [str(ds.SOPInstanceUID) for ds in them]
+    with DicomOperator(destination.to_config()) as operator:
+        assert operator.query_protocols()[0] == protocol
+        for pseudonym, there in (("PSEUDO0", uids[:6]), ("PSEUDO1", uids[4:8]), ("P", [])):
+            way = QueryWay(operator, pseudonym)
+            assert way.held(example_study.uid, series_uid, uids) == set(there)
+
+
+def test_what_tells_no_patient_is_no_proof_where_several_have_the_study(taker, example_study):
+    for pseudonym, ds in zip(("PSEUDO0", "PSEUDO1"), example_study.instances, strict=False):
+        ds = copy.deepcopy(ds)
+        ds.PatientID = pseudonym
+        taker.archive.add_dataset(ds)
+    wanted = [str(ds.SOPInstanceUID) for ds in example_study.instances[:2]]
+    series_uid = example_study.instances[0].SeriesInstanceUID
+    with DicomOperator(server().to_config()) as operator:
+        way = QueryWay(operator, "PSEUDO1")
+        assert way.held(example_study.uid, series_uid, wanted) <= {wanted[1]}
