@@ -1,11 +1,16 @@
 """Free TCP ports on the loopback interface, and waiting for something to become true."""
 
+import random
 import socket
 import threading
 import time
 from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
+
+# Below those that Linux gives to outgoing connections (ip_local_port_range), any of which could
+# take a port before the server that is to listen there has started.
+_PORTS = range(20_000, 32_768)
 
 _given: set[int] = set()
 _lock = threading.Lock()
@@ -23,20 +28,18 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return `preferred` if it is free, else a port that the system says is free.
+    """Return `preferred` if it is free, else any port that is.
 
     No port is given twice by one process, so several servers can be configured before the first
-    of them listens.
+    of them listens; other processes will hardly draw the same.
     """
     with _lock:
         if preferred and preferred not in _given and is_free(preferred):
             _given.add(preferred)
             return preferred
         while True:
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.bind((LOOPBACK, 0))
-                port = probe.getsockname()[1]
-            if port not in _given:
+            port = random.choice(_PORTS)
+            if port not in _given and is_free(port):
                 _given.add(port)
                 return port
 

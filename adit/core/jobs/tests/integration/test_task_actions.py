@@ -83,7 +83,9 @@ def test_a_task_that_ran_is_not_deleted(ran, owner, make_job, tasks_of):
         end(task, "SUCCESS")
         reset_task(owner, task.pk)
     else:
-        leases.wait_and_retry(leases.claim(task.pk, "test"), timezone.now(), "The peer is away.")
+        lease = leases.claim(task.pk, "test")
+        assert lease is not None
+        leases.wait_and_retry(lease, timezone.now(), "The peer is away.")
     task.refresh_from_db()
     assert task.state == "PENDING"
     with pytest.raises(Conflict, match="it was started before, and what it did stays on record"):
