@@ -266,7 +266,8 @@ def test_two_moves_at_once_make_what_one_after_the_other_makes(scene, stage, rac
             picture, *answers = _serial(set_up, [make(set_up) for make in makers], order)
             allowed.append((picture, *answers))
             # A heartbeat waits for nobody: what it tells may be a moment old.
-            stale = ["held" if name == "beat" else a for name, a in zip(names, answers, strict=True)]
+            told = zip(names, answers, strict=True)
+            stale = ["held" if name == "beat" else answer for name, answer in told]
             allowed.append((picture, *stale))
             assert_legal()
         for _ in range(ROUNDS.get(scene, 2)):
