@@ -174,6 +174,16 @@ _NEVER_EMPTY = {
 }
 """Type 1 and 1C in codes (PS3.3 8.8): a code may hold a word that is a patient's name."""
 
+CODE_MEANING = 0x00080104
+_OF_CODES = re.compile(r"^(CodeValue|LongCodeValue|URNCodeValue|CodingScheme\w+)$")
+"""Numbers of codes and dates of schemes look like ids and dates of somebody, and are none."""
+_OF_EQUIPMENT = re.compile(
+    r"Manufacturer|Model(Name|Number|Version)|Software|Version(s|Number)?$|PrivateCreator"
+    r"|TransducerData|Processing(Code|Function)$|PostprocessingFunction|PartNumber|MIMEType|FontName"
+)
+"""Makers, models and versions of equipment look like institutions, dates and numbers, too."""
+_FREE_CODE_STRINGS = frozenset({"ContentLabel"})
+
 _BEYOND_THE_TABLE = "Not in the table of PS3.15"
 
 
@@ -201,13 +211,36 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
         if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options:
             return Rule(Action.SHIFT, actions.shift(vr, b"")), words
         return Rule(Action.DUMMY, actions.dummy(vr)), words
-    if vr in _TEXT:
-        cleaning = actions.clean(descriptor=False)
-        if keyword in _NEVER_EMPTY:
-            cleaning = _never_empty(cleaning, _NEVER_EMPTY[keyword])
-        rule = Rule(Action.CLEAN, cleaning)
-        return rule, f"{_BEYOND_THE_TABLE}: text without the patient's identifiers"
+    if vr == b"UR" and not _OF_CODES.search(keyword):
+        return REMOVE, f"{_BEYOND_THE_TABLE}: may name a system of the source"
+    if vr in _TEXT or keyword in _FREE_CODE_STRINGS:
+        technical = _OF_CODES.search(keyword) or _OF_EQUIPMENT.search(keyword)
+        if technical or not _cleans_dates(profile):
+            cleaning = actions.clean(descriptor=False)
+            if keyword in _NEVER_EMPTY:
+                cleaning = _never_empty(cleaning, _NEVER_EMPTY[keyword])
+            words = f"{_BEYOND_THE_TABLE}: text without the patient's identifiers"
+        else:
+            cleaning = _never_empty(actions.clean(descriptor=True), actions.dummy(vr))
+            words = f"{_BEYOND_THE_TABLE}: text without identifiers, as descriptors"
+        return Rule(Action.CLEAN, cleaning), words
     return KEEP, f"{_BEYOND_THE_TABLE}: technical"
+
+
+def _cleans_dates(profile: Profile) -> bool:
+    """Whether dates do not stay where they are, so that text may not tell them either."""
+    options = profile.options
+    retained = Option.RETAIN_LONGITUDINAL_FULL_DATES in options
+    return not retained or Option.CLEAN_DESCRIPTORS in options
+
+
+def rules_of_published_codes(profile: Profile) -> dict[int, tuple[Rule, str]]:
+    """Rules in codes of published terminologies, whose meanings nobody writes freely."""
+    if own_rule(profile, CODE_MEANING) or not _cleans_dates(profile):
+        return {}
+    cleaning = _never_empty(actions.clean(descriptor=False), actions.dummy_text)
+    words = f"{_BEYOND_THE_TABLE}: meaning of a published code, without the patient's identifiers"
+    return {CODE_MEANING: (Rule(Action.CLEAN, cleaning), words)}
 
 
 def _supplemented(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
