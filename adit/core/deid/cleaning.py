@@ -6,7 +6,8 @@ name, and what looks like an identifier of anybody: dates, long numbers, e-mail 
 persons with a title. The rest stays, so that protocols and series can still be told apart.
 
 Texts are compared as `folding` has them, and without what stands between letters and digits: an id
-is found with other separators, a name with its letters apart.
+is found with other separators, a name with its letters apart. What is escaped as in URLs and HTML
+is read as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from enum import Enum, auto
 from itertools import permutations, product
 
 from .addresses import AddressParts
+from .escapes import unescaped
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
 from .written_dates import compact_forms, dates_in, reads_as, short_years
 
@@ -202,19 +204,28 @@ class Cleaner:
 
     def _clean(self, text: str, descriptor: bool) -> str:
         normal = text if text.isascii() else unicodedata.normalize("NFC", text)
-        folded = fold(normal)
-        spans = list(self._spans(folded, self._own))
-        if descriptor:
-            spans += self._spans(folded, self._of_descriptors)
-            spans += [folded.span(*match.span()) for match in _PATTERNS.finditer(folded.text)]
-            spans += [folded.span(*span) for span in dates_in(folded.text)]
-            spans += [match.span() for match in _TITLES.finditer(normal)]
-        elif self._birth_date is not None:
-            spans += self._births(folded, self._birth_date)
+        spans = list(self._to_remove(normal, descriptor))
+        for plain, places in unescaped(normal):
+            for start, end in self._to_remove(plain, descriptor):
+                spans.append((places[start][0], places[end - 1][1]))
         if not spans:
             return text
         cleaned = _without(normal, spans)
         return "\\".join(_SPACES.sub(" ", part).strip(" ,;:-_^=|") for part in cleaned.split("\\"))
+
+    def _to_remove(self, text: str, descriptor: bool) -> Iterator[tuple[int, int]]:
+        folded = fold(text)
+        yield from self._spans(folded, self._own)
+        if descriptor:
+            yield from self._spans(folded, self._of_descriptors)
+            for match in _PATTERNS.finditer(folded.text):
+                yield folded.span(*match.span())
+            for span in dates_in(folded.text):
+                yield folded.span(*span)
+            for match in _TITLES.finditer(text):
+                yield match.span()
+        elif self._birth_date is not None:
+            yield from self._births(folded, self._birth_date)
 
     def _births(self, folded: Folded, day: date) -> Iterator[tuple[int, int]]:
         if not any(year in folded.text for year in self._birth_years):

@@ -3,8 +3,8 @@
 Every element is walked, and judged where it may break a rule or hold an old UID. What the elements
 say is weighed once: the objects of a series share most values, so an element that was clean before
 is passed over. Of what is new, a search of the bytes, squeezed to small letters without separators,
-decides almost all at once: nothing of the patient is in there in any encoding. Otherwise the new
-elements are weighed one by one.
+decides almost all at once: nothing of the patient is in there in any encoding. Otherwise, and where
+there are escapes as in URLs and HTML, the new elements are weighed one by one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hashlib import blake2b
 
 from pydicom.datadict import keyword_for_tag
 
+from .leak_escapes import has_escapes
 from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
 from .leak_numbers import Numbers
@@ -159,6 +160,9 @@ class LeakGate:
                 (clean if in_uids.keys().isdisjoint(components) else doubtful).append(item)
             else:
                 texts.append(item)
+        if has_escapes(_joined(texts)):
+            doubtful += [item for item in texts if has_escapes(item[2])]
+            texts = [item for item in texts if not has_escapes(item[2])]
         needles = wanted.needles_in_text
         if has_any(squeezed_text(_joined(texts)), needles):
             for item in texts:
