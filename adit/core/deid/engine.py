@@ -46,8 +46,14 @@ Insertion = tuple[int, bytes]
 class Trace(Protocol):
     """Told of each element as the engine meets it; the preview is one."""
 
-    def begin(self, buffer: bytes, insertions: Sequence[Insertion], encoding: Encoding) -> None:
-        """The source's header, and what will be written into it."""
+    def begin(
+        self,
+        buffer: bytes,
+        insertions: Sequence[Insertion],
+        encoding: Encoding,
+        charset: Charset,
+    ) -> None:
+        """The source's header, and what will be written into it, in which character set."""
         ...
 
     def enter(self, element: Element, rule: Rule, why: str, charset: Charset) -> None:

@@ -187,7 +187,7 @@ class Pseudonymizer:
             insertions = tuple(sorted((*insertions, *pixels.insertions)))
         replaced = REPLACED_ALWAYS.union(tag for tag, _ in insertions) | pixels.dropped
         if trace is not None:
-            trace.begin(buffer, insertions, encoding)
+            trace.begin(buffer, insertions, encoding, context.charset)
         rewriter = Rewriter(buffer, rules, context, trace)
         header = b"".join(rewriter.rewrite(elements, encoding, insertions, replaced) or ())
         counts = rewriter.counts
