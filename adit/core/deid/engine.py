@@ -272,7 +272,7 @@ class Rewriter:
         items = element.items
         assert items is not None
         if rule.items is not None:
-            body = b"".join(rule.items(encoding))
+            body = b"".join(rule.items(encoding, items, self._buffer))
             if self._trace is not None:
                 self._trace.dummy_items(bool(body))
             return element_header(encoding, element.tag, b"SQ", len(body)) + body

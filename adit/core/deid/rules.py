@@ -146,7 +146,7 @@ def _basic(tag: int, vr: bytes, plain: PlainAction) -> Rule:
         case PlainAction.ZERO:
             if _IDENTIFIER.search(keyword_for_tag(tag)):
                 return Rule(Action.REPLACE_ID, actions.keyed_identifier(16 if vr == b"LO" else 12))
-            return Rule(Action.EMPTY, actions.empty, items=lambda encoding: [])
+            return Rule(Action.EMPTY, actions.empty, items=actions.no_items)
     if vr == b"SQ":
         keyword = keyword_for_tag(tag)
         return Rule(Action.DUMMY, items=actions.dummy_items(keyword))
