@@ -110,7 +110,9 @@ class PreviewTrace:
             (element,) = elements
             items = element.items
             value = encoded[element.value : element.end]
-            text = _count(len(items.items)) if items else shown(element.vr, value, charset, encoding)
+            text = (
+                _count(len(items.items)) if items else shown(element.vr, value, charset, encoding)
+            )
             self._inserted[tag] = (element.vr if not items else b"SQ", text)
 
     def enter(self, element: Element, rule: Rule, why: str, charset: Charset) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adit.core.deid import Option
 from adit.core.deid.cleaning import Cleaner
 from adit.core.deid.codec import EXPLICIT_LITTLE, encode_element, pad
 from adit.core.deid.escapes import unescaped
@@ -71,7 +72,9 @@ def test_the_cleaner_takes_out_escaped_ids(identifier: str, text: str, left: str
     assert cleaner.clean(text, descriptor=False) == left
 
 
-@pytest.mark.parametrize("text", ["Lung 2024%2D03%2D05", "Lung 2024&#45;03&#45;05", "Lung %44r. Huber"])
+@pytest.mark.parametrize(
+    "text", ["Lung 2024%2D03%2D05", "Lung 2024&#45;03&#45;05", "Lung %44r. Huber"]
+)
 def test_descriptors_lose_escaped_dates_and_staff(text: str):
     cleaner = Cleaner(names=[], identifiers=[], birth_date=None)
 
@@ -106,7 +109,7 @@ def test_an_escaped_name_in_the_patients_own_attributes_is_known():
     dataset = ct_header(PatientName="M&uuml;ller^J&ouml;rg", SeriesDescription="Müller T1")
     dataset.SpecificCharacterSet = "ISO_IR 100"
 
-    after, _ = process_dataset(dataset, under=profile("clean_descriptors"))
+    after, _ = process_dataset(dataset, under=profile(Option.CLEAN_DESCRIPTORS))
 
     assert after.SeriesDescription == "T1"
     assert found_by_gate(0x00100010, "M&uuml;ller^Karl", "Müller T1".encode()) == [
