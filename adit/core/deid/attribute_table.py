@@ -41,8 +41,8 @@ _BY_IOD = (
 )
 
 _REQUIRED = (
-    " In presentation states and reports, which are not valid without it, it gets a value that says "
-    "nothing, or none."
+    " In presentation states and reports, which are not valid without it, it gets a value that "
+    "says nothing, or none."
 )
 
 

@@ -20,6 +20,7 @@ from enum import Enum, auto
 from itertools import permutations, product
 
 from .addresses import AddressParts
+from .brief import tells_by_itself, year_pattern
 from .escapes import unescaped
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
 from .written_dates import compact_forms, dates_in, reads_as, short_years
@@ -43,6 +44,7 @@ _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer 
 _JOINED_WORDS, _JOINED_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 4, 8, 4
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
+_LENGTH_OF_A_YEAR = 4
 _MEMO_LIMIT = 2000
 
 
@@ -52,6 +54,7 @@ class _Kind(Enum):
     WHOLE_NAME = auto()  # of words that are too short to be looked for one by one
     ANYWHERE = auto()  # in scripts without spaces
     IDENTIFIER = auto()
+    TOKEN = auto()  # of two characters, which must stand together and alone
 
 
 def name_words(name: str) -> set[str]:
@@ -125,6 +128,7 @@ class Cleaner:
         self._birth_date = birth_date
         self._short_births: frozenset[str] = frozenset()
         self._birth_years: tuple[str, ...] = ()
+        self._birth_year: re.Pattern[str] | None = None
         for name in names:
             self._learn_name(name)
         for identifier in identifiers:
@@ -136,6 +140,7 @@ class Cleaner:
         if birth_date is not None:
             births, self._short_births = compact_forms(birth_date)
             self._birth_years = short_years(birth_date)
+            self._birth_year = year_pattern(birth_date.year)
             self._own.update(dict.fromkeys(births, _Kind.IDENTIFIER))
         parts = AddressParts()
         for address in addresses:
@@ -169,6 +174,8 @@ class Cleaner:
 
     def _learn_identifier(self, identifier: str) -> None:
         if len(identifier.strip()) < 3:
+            if tells_by_itself(identifier.strip()):
+                self._own.setdefault(identifier.strip().lower(), _Kind.TOKEN)
             return
         for spelling in spellings(identifier):
             core = spelling
@@ -226,6 +233,10 @@ class Cleaner:
                 yield match.span()
         elif self._birth_date is not None:
             yield from self._births(folded, self._birth_date)
+        alone = len(text.strip(" \0")) <= _LENGTH_OF_A_YEAR  # a number of something, or a code
+        if self._birth_year is not None and (descriptor or not alone):
+            for match in self._birth_year.finditer(folded.text):
+                yield folded.span(*match.span())
 
     def _births(self, folded: Folded, day: date) -> Iterator[tuple[int, int]]:
         if not any(year in folded.text for year in self._birth_years):
@@ -264,6 +275,8 @@ def _accepted(text: str, where: list[int], kind: _Kind) -> tuple[int, int] | Non
         start -= 1
     gaps = [after - before - 1 for before, after in zip(where, where[1:], strict=False)]
     apart = sum(gap > 0 for gap in gaps)
+    if kind is _Kind.TOKEN and apart:
+        return None
     if kind is _Kind.ANYWHERE:
         return (start, end) if max(gaps, default=0) <= 1 else None
     if apart and max(gaps) > _LONGEST_GAP:

@@ -1,7 +1,7 @@
 """Which modality an object is of, by what it says and by its SOP class, for a profile to exclude.
 
-Modality may be missing, misspelt or wrong, and the SOP class is what receivers go by: a report stays
-a report when it says `OT`. Listed are the kinds of objects whose Modality has one value only
+Modality may be missing, misspelt or wrong, and the SOP class is what receivers go by: a report
+stays a report when it says `OT`. Listed are the kinds of objects whose Modality has one value only
 (PS3.3 A.35, A.33, A.51 and others).
 """
 

@@ -169,7 +169,7 @@ def _ids(text: str) -> list[str]:
 
 
 def readings(raw: bytes, by: Charset) -> list[str]:
-    """Texts that bytes may mean: in the declared character set, in UTF-16 or UTF-8, and without escapes."""
+    """Texts that bytes may mean: in the declared set, UTF-16 or UTF-8, and without escapes."""
     text = by.decode(raw).strip(" \0")
     found = [text] if text else []
     inner = raw.strip(b" \0")

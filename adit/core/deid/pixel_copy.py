@@ -104,8 +104,8 @@ class InflatingSource:
         """Raises `InflatesTooFar` where a header of this length cannot be one."""
         if length > max(SMALL_HEADER, RATIO_OF_HEADERS * self._taken):
             raise InflatesTooFar(
-                f"The deflated header grows beyond {length >> 20} MiB from {self._taken >> 10} KiB, "
-                "which no header does. Have the object sent in a transfer syntax that is not "
+                f"The deflated header grows beyond {length >> 20} MiB from {self._taken >> 10} "
+                "KiB, which no header does. Have the object sent in a transfer syntax that is not "
                 "deflated."
             )
 
