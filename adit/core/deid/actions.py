@@ -25,6 +25,7 @@ MakeItems = Callable[[Encoding, Items, bytes], list[bytes]]
 
 
 _GRAPHIC_LAYER = 0x00700002
+_UID = re.compile(r"0|[0-2](?:\.(?:0|[1-9]\d*)){3,}")
 _CODE_STRING = re.compile(rb"[A-Z0-9_ ]{1,16}")
 
 
@@ -94,6 +95,14 @@ def replace_uid(context: PatientContext, raw: bytes) -> bytes:
     text = raw.decode("ascii", "backslashreplace").strip(" \0")
     uid = context.mapping.uid
     return "\\".join(uid(value.strip(" \0")) for value in text.split("\\")).encode("ascii")
+
+
+def keep_uid(context: PatientContext, raw: bytes) -> bytes:
+    """Keeps what is a UID by its form (PS3.5 9.1); an id or a date in its place is mapped."""
+    text = raw.decode("ascii", "backslashreplace").strip(" \0")
+    if all(not value or _UID.fullmatch(value.strip(" \0")) for value in text.split("\\")):
+        return raw
+    return replace_uid(context, raw)
 
 
 def empty(context: PatientContext, raw: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """Ids of two characters and years of birth, which are ordinary words and numbers to most texts.
 
-An id of a letter and a digit (`Q7`) goes out of text where it stands alone, unless protocols use it:
-vertebrae, weightings, dimensions, field strengths, echoes, versions. Pairs of digits and pairs of
-letters stay: they count slices and name planes and sequences in nearly every description.
+An id of a letter and a digit (`Q7`) goes out of text where it stands alone, unless protocols use
+it: vertebrae, weightings, dimensions, field strengths, echoes, versions. Pairs of digits and pairs
+of letters stay: they count slices and name planes and sequences in nearly every description.
 
 The year of birth goes where it stands alone if it is of the last century, whose years are no years
 of protocols and hardly ever settings, and in any case behind a word or sign of birth. Later years

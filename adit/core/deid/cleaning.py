@@ -23,6 +23,7 @@ from .addresses import AddressParts
 from .brief import tells_by_itself, year_pattern
 from .escapes import unescaped
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
+from .lookalikes import unmixed
 from .written_dates import compact_forms, dates_in, reads_as, short_years
 
 _PATTERNS = re.compile(
@@ -64,7 +65,10 @@ def name_words(name: str) -> set[str]:
     """
     found = set()
     name = unicodedata.normalize("NFC", name)
-    for word in (*words(name), *_DOUBLE_NAME.findall(name)):
+    behind_apostrophes = (
+        part for word in words(name) for part in re.split("['’]", word) if len(part) > 3
+    )
+    for word in (*words(name), *_DOUBLE_NAME.findall(name), *behind_apostrophes):
         if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word[0].isalpha()):
             found.add(word)
     return found
@@ -215,6 +219,8 @@ class Cleaner:
         for plain, places in unescaped(normal):
             for start, end in self._to_remove(plain, descriptor):
                 spans.append((places[start][0], places[end - 1][1]))
+        for plain in unmixed(normal):
+            spans += self._to_remove(plain, descriptor)
         if not spans:
             return text
         cleaned = _without(normal, spans)

@@ -16,6 +16,7 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 from .charset import Charset, charset
 from .codec import Element
 from .escapes import unescaped
+from .lookalikes import unmixed
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -183,4 +184,5 @@ def readings(raw: bytes, by: Charset) -> list[str]:
         except UnicodeDecodeError:
             found.append(inner.decode("latin-1"))
     found += [plain for text in found for plain, _ in unescaped(text)]
+    found += [plain for text in found for plain in unmixed(text)]
     return list(dict.fromkeys(found))

@@ -28,7 +28,8 @@ def has_escapes(data: bytes) -> bool:
 
 def plain_bytes(data: bytes) -> Iterable[bytes]:
     """Bytes without their escapes, in both ways to write what the escapes say."""
-    for text in plain_readings([data.decode("latin-1")], ["latin-1"]):
+    forms = {data, data.translate(None, b"\0")}
+    for text in plain_readings([form.decode("latin-1") for form in forms], ["latin-1"]):
         yield text.encode("latin-1", "replace")
         yield text.encode("utf-8", "replace")
 

@@ -18,7 +18,7 @@ from pydicom.datadict import keyword_for_tag
 from .leak_escapes import has_escapes
 from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
-from .leak_numbers import Numbers
+from .leak_numbers import UID_BY_FORM, Numbers
 from .leak_rules import OutgoingRules
 from .leak_sources import ORDERS, PERSONS, RawIdentifiers, raw_identifiers
 from .leak_uids import OldUids, is_uid_of_a_definition, may_hold_uid
@@ -156,7 +156,12 @@ class LeakGate:
             elif value.translate(None, _PLAIN):  # not ASCII, or with escape sequences
                 doubtful.append(item)
             elif vr == b"UI" and not value.translate(None, _OF_UIDS):
+                if not UID_BY_FORM.match(value):
+                    texts.append(item)
+                    continue
                 components = value.rstrip(b" \0").split(b".")
+                if b".0" in value:
+                    components = [component.lstrip(b"0") for component in components]
                 (clean if in_uids.keys().isdisjoint(components) else doubtful).append(item)
             else:
                 texts.append(item)

@@ -9,6 +9,7 @@ from pydicom import charset as pydicom_charset
 
 from .leak_encodings import unscrambled
 from .leak_escapes import has_escapes, plain_readings
+from .leak_lookalikes import in_one_script
 from .leak_spelling import words_of
 
 ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
@@ -47,7 +48,9 @@ def meant_by(value: bytes, encodings: list[str]) -> set[str]:
     with blanks in their place; in UTF-16 where there are NULLs inside; and without escapes.
     """
     texts = _meant_as_written(value, encodings)
-    return texts | plain_readings(texts, encodings) if has_escapes(value) else texts
+    if has_escapes(value):
+        texts |= plain_readings(texts, encodings)
+    return texts if value.isascii() else texts | in_one_script(texts)
 
 
 def _meant_as_written(value: bytes, encodings: list[str]) -> set[str]:
@@ -103,7 +106,9 @@ def _is_mixed(word: str) -> bool:
 def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
     """All that a value may say: in each of the encodings, as text hidden in bytes, unescaped."""
     texts = _as_written(value, encodings, of_bytes)
-    return texts | plain_readings(texts, encodings) if has_escapes(value) else texts
+    if has_escapes(value):
+        texts |= plain_readings(texts, encodings)
+    return texts if value.isascii() else texts | in_one_script(texts)
 
 
 def _as_written(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:

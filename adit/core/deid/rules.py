@@ -42,6 +42,8 @@ _IDENTIFIER = re.compile(r"^(AccessionNumber|StudyID|(Placer|Filler)OrderNumber\
 _UID_OF_A_DEFINITION = re.compile(
     r"Class|TransferSyntax|CodingScheme|Context|MappingResource|Creator|Implementation|Template"
 )
+_SOP_CLASS_UID = 0x00080016
+"""Told to receivers as it came: the gate looks at it."""
 _LENGTH_TO_END = 0x00080001
 _TRIAL_SUBJECT_ID = 0x00120040
 _PIXEL_GROUP = 0x7FE0
@@ -198,9 +200,11 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
     if tag >> 16 == 0x0002 and vr in (b"OB", b"AE"):
         return REMOVE, f"{_BEYOND_THE_TABLE}: private information of a file or address of a system"
     if vr == b"UI":
-        retained = Option.RETAIN_UIDS in profile.options or _UID_OF_A_DEFINITION.search(keyword)
-        if retained:
-            return KEEP, f"{_BEYOND_THE_TABLE}: UID of a definition, or UIDs are retained"
+        words = f"{_BEYOND_THE_TABLE}: UID of a definition, or UIDs are retained"
+        if tag == _SOP_CLASS_UID or Option.RETAIN_UIDS in profile.options:
+            return KEEP, words
+        if _UID_OF_A_DEFINITION.search(keyword):
+            return Rule(Action.KEEP, actions.keep_uid), words
         return Rule(Action.REPLACE_UID, actions.replace_uid), f"{_BEYOND_THE_TABLE}: UID"
     if vr == b"PN":
         return Rule(Action.EMPTY, actions.empty), f"{_BEYOND_THE_TABLE}: name of a person"
