@@ -11,6 +11,8 @@ _ESCAPED = re.compile(
     rb"[%=][0-9A-Fa-f]{2}|&#[0-9Xx]|&[A-Za-z][A-Za-z0-9]+;|&[A-Za-z]{2,6}|[%\\][uU][0-9A-Fa-f]{4}"
     rb"|\\[xX][0-9A-Fa-f]{2}"
 )
+_LONG = 4096
+_READABLE = re.compile(rb"[ -~]{8,}")
 _FOREIGN_OCTET = re.compile(r"[%=][89A-Fa-f][0-9A-Fa-f]")
 _OCTETS_OF_URLS = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _OCTETS_OF_MAIL = re.compile(r"(?:=[0-9A-Fa-f]{2})+")
@@ -24,6 +26,11 @@ _WITHOUT_END = sorted((name for name in html5 if name[-1] != ";"), key=len, reve
 def has_escapes(data: bytes) -> bool:
     """Whether there is something to read in bytes, of ASCII or UTF-16."""
     return bool(_ESCAPED.search(data.translate(None, b"\0")))
+
+
+def written_part(data: bytes) -> bytes:
+    """What of long bytes can be read, since the rest cannot be escaped text."""
+    return data if len(data) < _LONG else b"\x01".join(_READABLE.findall(data))
 
 
 def plain_bytes(data: bytes) -> Iterable[bytes]:

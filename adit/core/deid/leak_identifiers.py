@@ -41,7 +41,7 @@ from functools import cached_property
 
 from .leak_dates import compact_forms, date_needles, date_of, date_pattern
 from .leak_encodings import likely_encodings
-from .leak_escapes import has_escapes, plain_bytes
+from .leak_escapes import has_escapes, plain_bytes, written_part
 from .leak_ids import (
     core_of,
     id_pattern,
@@ -101,8 +101,10 @@ class Identifiers:
 
     def may_be_said_in(self, data: bytes) -> bool:
         """Whether bytes may hold something of the patient as text."""
-        escaped = has_escapes(data)
-        return self._may_say(data) or (escaped and any(map(self._may_say, plain_bytes(data))))
+        if self._may_say(data):
+            return True
+        written = written_part(data)
+        return has_escapes(written) and any(map(self._may_say, plain_bytes(written)))
 
     def _may_say(self, data: bytes) -> bool:
         return has_any(squeezed_text(data), self.needles_in_text) or (

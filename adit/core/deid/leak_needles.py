@@ -13,9 +13,6 @@ _OF_FOREIGN_SEPARATORS = bytes((0x80, *range(0x90, 0x96), 0xA0, 0xAD, 0xAF, 0xC2
 """Bytes of no-break spaces, soft hyphens and dashes in Latin-1 and UTF-8."""
 
 _BESIDE_ASCII = _NO_LETTER + _OF_FOREIGN_SEPARATORS
-_ZEROS = (0x660, 0x6F0, 0x966, 0xE50, 0xFF10)
-"""Digits of Arabic, Persian, Devanagari, Thai and wide ones."""
-
 _SEPARATORS = b"\0\t\r\n ^\\=-_.,;:'/()|"
 
 
@@ -51,11 +48,6 @@ class Needles:
             if folded.isascii():
                 self._in_text.add(squeezed_text(folded.encode()))
         if text.isascii():
-            if any(map(str.isdecimal, text)):
-                for zero in _ZEROS:
-                    digits = text.translate({48 + n: zero + n for n in range(10)})
-                    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-                        self._in_bytes.add(squeezed_bytes(digits.encode(encoding)))
             return
         composed = unicodedata.normalize("NFC", text)
         wide = unicodedata.normalize("NFKC", text)

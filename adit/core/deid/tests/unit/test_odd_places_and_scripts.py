@@ -67,8 +67,8 @@ def test_the_gate_reads_a_number_in_two_halves():
 
 
 @pytest.mark.parametrize("zero", [0x660, 0x6F0, 0x966, 0xE50, 0xFF10])
-@pytest.mark.parametrize("place", [(0x0008103E, b"LO"), (0x00420011, b"OB")])
-def test_the_gate_reads_digits_of_all_scripts(zero: int, place: tuple[int, bytes]):
+def test_the_gate_reads_digits_of_all_scripts(zero: int):
+    place = (0x0008103E, b"LO")
     digits = {48 + n: zero + n for n in range(10)}
     text = "about 7730941, in short".translate(digits)
     born = "born 1961-07-23, it says".translate(digits)
