@@ -28,8 +28,8 @@ from .written_dates import compact_forms, dates_in, reads_as, short_years
 
 _PATTERNS = re.compile(
     r"""
-    [\w.+-]+@[\w-]+(?:\.[\w-]+)+                                  # e-mail address
-    | (?<![^\W_])\d+(?:\.\d+){4,}(?![^\W_])                       # UID
+    (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+                     # e-mail address
+    | (?<![^\W_])(?<!\d\.)\d+(?:\.\d+){4,}(?![^\W_])           # UID
     | \+?\d[\d\s/().|-]{6,}\d(?=\D|$)                             # phone or id in groups
     | \d{5,}                                                      # long number
     """,
