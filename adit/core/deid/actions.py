@@ -7,6 +7,7 @@ element with a wrong VR in the object does not escape its rule.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,11 +15,18 @@ from functools import partial
 from typing import Literal
 
 from . import dates
-from .codec import Encoding, encode_element, encode_item, encode_sequence
+from .codec import Encoding, Items, encode_element, encode_item, encode_sequence
 from .dates import AGE_OF_THE_OLDEST, OLDEST_TOLD_AGE, years_of
 from .patient import PatientContext
 
 Apply = Callable[[PatientContext, bytes], bytes]
+MakeItems = Callable[[Encoding, Items, bytes], list[bytes]]
+"""Makes the encoded items of a sequence from its encoding, its items and the buffer they are in."""
+
+
+_GRAPHIC_LAYER = 0x00700002
+_UID = re.compile(r"0|[0-2](?:\.(?:0|[1-9]\d*)){3,}")
+_CODE_STRING = re.compile(rb"[A-Z0-9_ ]{1,16}")
 
 
 class Action(StrEnum):
@@ -51,7 +59,7 @@ class Rule:
     action: Action
     apply: Apply | None = None
     recurse: bool = False
-    items: Callable[[Encoding], list[bytes]] | None = None
+    items: MakeItems | None = None
     look: bool = False
 
 
@@ -87,6 +95,14 @@ def replace_uid(context: PatientContext, raw: bytes) -> bytes:
     text = raw.decode("ascii", "backslashreplace").strip(" \0")
     uid = context.mapping.uid
     return "\\".join(uid(value.strip(" \0")) for value in text.split("\\")).encode("ascii")
+
+
+def keep_uid(context: PatientContext, raw: bytes) -> bytes:
+    """Keeps what is a UID by its form (PS3.5 9.1); an id or a date in its place is mapped."""
+    text = raw.decode("ascii", "backslashreplace").strip(" \0")
+    if all(not value or _UID.fullmatch(value.strip(" \0")) for value in text.split("\\")):
+        return raw
+    return replace_uid(context, raw)
 
 
 def empty(context: PatientContext, raw: bytes) -> bytes:
@@ -193,10 +209,24 @@ def code_items(encoding: Encoding, codes: list[tuple[str, str]]) -> list[bytes]:
     return [_code(encoding, value.encode(), b"DCM", meaning.encode()) for value, meaning in codes]
 
 
-def dummy_items(keyword: str) -> Callable[[Encoding], list[bytes]]:
+def _layer_of(annotations: Items, buffer: bytes) -> bytes:
+    """Name of the first layer, which the Graphic Layer Module of the object defines."""
+    for item in annotations.items:
+        for tag, _, _, value, end, _ in item.elements:
+            if tag == _GRAPHIC_LAYER and _CODE_STRING.fullmatch(buffer[value:end]):
+                return buffer[value:end]
+    return b"REMOVED"
+
+
+def no_items(encoding: Encoding, source: Items, buffer: bytes) -> list[bytes]:
+    """An empty sequence."""
+    return []
+
+
+def dummy_items(keyword: str) -> MakeItems:
     """One item in place of a sequence that must not be empty."""
 
-    def items(encoding: Encoding) -> list[bytes]:
+    def items(encoding: Encoding, source: Items, buffer: bytes) -> list[bytes]:
         element = partial(encode_element, encoding)
         order: Literal["big", "little"] = "big" if encoding.big_endian else "little"
         if keyword == "ContentSequence":
@@ -215,7 +245,14 @@ def dummy_items(keyword: str) -> Callable[[Encoding], list[bytes]]:
                 + encode_sequence(encoding, 0x0040A088, [])
             )
         elif keyword == "GraphicAnnotationSequence":
-            body = element(0x00700002, b"CS", b"REMOVED")
+            text = (  # PS3.3 C.10.5; a point that is not shown, in a layer that is there
+                element(0x00700004, b"CS", b"DISPLAY")
+                + element(0x00700006, b"ST", b"Removed")
+                + element(0x00700014, b"FL", bytes(8))
+                + element(0x00700015, b"CS", b"N")
+            )
+            body = element(0x00700002, b"CS", _layer_of(source, buffer))
+            body += encode_sequence(encoding, 0x00700008, [encode_item(encoding, text)])
         elif keyword == "WaveformAnnotationSequence":  # PS3.3 C.10.10
             channels = (1).to_bytes(2, order) + bytes(2)  # all of the first multiplex group
             body = element(0x0040A0B0, b"US", channels)

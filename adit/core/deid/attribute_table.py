@@ -8,6 +8,7 @@ from pydicom.datadict import dictionary_description, keyword_for_tag
 
 from .actions import Action, Rule
 from .codec import vr_of_tag
+from .iod_types import REQUIRED_SOMEWHERE
 from .options import is_free_text
 from .own_rules import OwnRule
 from .private_rules import NOT_ON_THE_LIST, ON_THE_LIST, PrivateRules
@@ -37,6 +38,11 @@ _FREE_TEXT = (
 _BY_IOD = (
     " Where the attribute is optional or may be empty in the kind of object, it is removed or "
     "emptied instead."
+)
+
+_REQUIRED = (
+    " In presentation states and reports, which are not valid without it, it gets a value that "
+    "says nothing, or none."
 )
 
 
@@ -96,6 +102,8 @@ def _standard(profile: Profile, tag: int, basic: str) -> AttributeRow:
         words = "Stays: dates are moved by whole days."
     elif rule.action in (Action.DUMMY, Action.EMPTY) and "/" in basic and "X" in basic:
         words += _BY_IOD
+    elif rule.action is Action.REMOVE and tag in REQUIRED_SOMEWHERE:
+        words += _REQUIRED
     return AttributeRow(
         tag=f"({tag >> 16:04X},{tag & 0xFFFF:04X})",
         name=_name(tag),

@@ -6,7 +6,8 @@ name, and what looks like an identifier of anybody: dates, long numbers, e-mail 
 persons with a title. The rest stays, so that protocols and series can still be told apart.
 
 Texts are compared as `folding` has them, and without what stands between letters and digits: an id
-is found with other separators, a name with its letters apart.
+is found with other separators, a name with its letters apart. What is escaped as in URLs and HTML
+is read as well.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from enum import Enum, auto
 from itertools import permutations, product
 
 from .addresses import AddressParts
+from .brief import tells_by_itself, year_pattern
+from .escapes import unescaped
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
+from .lookalikes import unmixed
 from .written_dates import compact_forms, dates_in, reads_as, short_years
 
 _PATTERNS = re.compile(
     r"""
-    [\w.+-]+@[\w-]+(?:\.[\w-]+)+                                  # e-mail address
-    | (?<![^\W_])\d+(?:\.\d+){4,}(?![^\W_])                       # UID
+    (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+                     # e-mail address
+    | (?<![^\W_])(?<!\d\.)\d+(?:\.\d+){4,}(?![^\W_])           # UID
     | \+?\d[\d\s/().|-]{6,}\d(?=\D|$)                             # phone or id in groups
     | \d{5,}                                                      # long number
     """,
@@ -41,6 +45,7 @@ _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer 
 _JOINED_WORDS, _JOINED_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 4, 8, 4
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
+_LENGTH_OF_A_YEAR = 4
 _MEMO_LIMIT = 2000
 
 
@@ -50,6 +55,7 @@ class _Kind(Enum):
     WHOLE_NAME = auto()  # of words that are too short to be looked for one by one
     ANYWHERE = auto()  # in scripts without spaces
     IDENTIFIER = auto()
+    TOKEN = auto()  # of two characters, which must stand together and alone
 
 
 def name_words(name: str) -> set[str]:
@@ -59,7 +65,10 @@ def name_words(name: str) -> set[str]:
     """
     found = set()
     name = unicodedata.normalize("NFC", name)
-    for word in (*words(name), *_DOUBLE_NAME.findall(name)):
+    behind_apostrophes = (
+        part for word in words(name) for part in re.split("['’]", word) if len(part) > 3
+    )
+    for word in (*words(name), *_DOUBLE_NAME.findall(name), *behind_apostrophes):
         if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word[0].isalpha()):
             found.add(word)
     return found
@@ -123,6 +132,7 @@ class Cleaner:
         self._birth_date = birth_date
         self._short_births: frozenset[str] = frozenset()
         self._birth_years: tuple[str, ...] = ()
+        self._birth_year: re.Pattern[str] | None = None
         for name in names:
             self._learn_name(name)
         for identifier in identifiers:
@@ -134,6 +144,7 @@ class Cleaner:
         if birth_date is not None:
             births, self._short_births = compact_forms(birth_date)
             self._birth_years = short_years(birth_date)
+            self._birth_year = year_pattern(birth_date.year)
             self._own.update(dict.fromkeys(births, _Kind.IDENTIFIER))
         parts = AddressParts()
         for address in addresses:
@@ -167,6 +178,8 @@ class Cleaner:
 
     def _learn_identifier(self, identifier: str) -> None:
         if len(identifier.strip()) < 3:
+            if tells_by_itself(identifier.strip()):
+                self._own.setdefault(identifier.strip().lower(), _Kind.TOKEN)
             return
         for spelling in spellings(identifier):
             core = spelling
@@ -202,19 +215,34 @@ class Cleaner:
 
     def _clean(self, text: str, descriptor: bool) -> str:
         normal = text if text.isascii() else unicodedata.normalize("NFC", text)
-        folded = fold(normal)
-        spans = list(self._spans(folded, self._own))
-        if descriptor:
-            spans += self._spans(folded, self._of_descriptors)
-            spans += [folded.span(*match.span()) for match in _PATTERNS.finditer(folded.text)]
-            spans += [folded.span(*span) for span in dates_in(folded.text)]
-            spans += [match.span() for match in _TITLES.finditer(normal)]
-        elif self._birth_date is not None:
-            spans += self._births(folded, self._birth_date)
+        spans = list(self._to_remove(normal, descriptor))
+        for plain, places in unescaped(normal):
+            for start, end in self._to_remove(plain, descriptor):
+                spans.append((places[start][0], places[end - 1][1]))
+        for plain in unmixed(normal):
+            spans += self._to_remove(plain, descriptor)
         if not spans:
             return text
         cleaned = _without(normal, spans)
         return "\\".join(_SPACES.sub(" ", part).strip(" ,;:-_^=|") for part in cleaned.split("\\"))
+
+    def _to_remove(self, text: str, descriptor: bool) -> Iterator[tuple[int, int]]:
+        folded = fold(text)
+        yield from self._spans(folded, self._own)
+        if descriptor:
+            yield from self._spans(folded, self._of_descriptors)
+            for match in _PATTERNS.finditer(folded.text):
+                yield folded.span(*match.span())
+            for span in dates_in(folded.text):
+                yield folded.span(*span)
+            for match in _TITLES.finditer(text):
+                yield match.span()
+        elif self._birth_date is not None:
+            yield from self._births(folded, self._birth_date)
+        alone = len(text.strip(" \0")) <= _LENGTH_OF_A_YEAR  # a number of something, or a code
+        if self._birth_year is not None and (descriptor or not alone):
+            for match in self._birth_year.finditer(folded.text):
+                yield folded.span(*match.span())
 
     def _births(self, folded: Folded, day: date) -> Iterator[tuple[int, int]]:
         if not any(year in folded.text for year in self._birth_years):
@@ -253,6 +281,8 @@ def _accepted(text: str, where: list[int], kind: _Kind) -> tuple[int, int] | Non
         start -= 1
     gaps = [after - before - 1 for before, after in zip(where, where[1:], strict=False)]
     apart = sum(gap > 0 for gap in gaps)
+    if kind is _Kind.TOKEN and apart:
+        return None
     if kind is _Kind.ANYWHERE:
         return (start, end) if max(gaps, default=0) <= 1 else None
     if apart and max(gaps) > _LONGEST_GAP:

@@ -23,11 +23,12 @@ from .codec import (
     pad,
     vr_of_tag,
 )
+from .coding_schemes import CODING_SCHEME_DESIGNATOR, is_published
 from .own_actions import KEEP, REMOVE
 from .patient import SPECIFIC_CHARACTER_SET, PatientContext
 from .private_rules import NOT_ON_THE_LIST, PrivateLevel, PrivateRules
 from .profile import Profile
-from .rules import UNKNOWN, decide
+from .rules import UNKNOWN, decide, rules_of_published_codes
 from .structured_content import (
     CONTENT_SEQUENCES,
     RULES_OF_THE_SUBJECT,
@@ -45,8 +46,14 @@ Insertion = tuple[int, bytes]
 class Trace(Protocol):
     """Told of each element as the engine meets it; the preview is one."""
 
-    def begin(self, buffer: bytes, insertions: Sequence[Insertion], encoding: Encoding) -> None:
-        """The source's header, and what will be written into it."""
+    def begin(
+        self,
+        buffer: bytes,
+        insertions: Sequence[Insertion],
+        encoding: Encoding,
+        charset: Charset,
+    ) -> None:
+        """The source's header, and what will be written into it, in which character set."""
         ...
 
     def enter(self, element: Element, rule: Rule, why: str, charset: Charset) -> None:
@@ -92,6 +99,14 @@ class RuleBook:
         book.words.update(dict.fromkeys(RULES_OF_THE_SUBJECT, WORDS))
         return book
 
+    @cached_property
+    def of_published_codes(self) -> RuleBook:
+        """The rules inside of codes whose meaning nobody has written freely."""
+        book = RuleBook(self.profile, self.sop_class_uid)
+        for tag, (rule, words) in rules_of_published_codes(self.profile).items():
+            book.known[tag], book.words[tag] = rule, words
+        return book
+
     def find(self, tag: int) -> Rule:
         rule, self.words[tag] = decide(self.profile, tag, self.sop_class_uid)
         number = tag & 0xFFFF
@@ -116,7 +131,7 @@ class Rewriter:
         self.unknown: Counter[tuple[int, bytes]] = Counter()
         self._trace = trace
         self._buffer = buffer
-        self._rules = rules
+        self._rules = self._rules_of_all = rules
         self._context = context
         self._source = context.source_charset
         self._memo = context.memo.setdefault(self._source.declared, {})
@@ -257,7 +272,7 @@ class Rewriter:
         items = element.items
         assert items is not None
         if rule.items is not None:
-            body = b"".join(rule.items(encoding))
+            body = b"".join(rule.items(encoding, items, self._buffer))
             if self._trace is not None:
                 self._trace.dummy_items(bool(body))
             return element_header(encoding, element.tag, b"SQ", len(body)) + body
@@ -291,6 +306,18 @@ class Rewriter:
         return element_header(encoding, element.tag, element.vr, len(body)) + body
 
     def _item(self, item: Item, encoding: Encoding) -> list[bytes] | None:
+        outer, of_all = self._rules, self._rules_of_all
+        if outer is of_all or outer is of_all.of_published_codes:  # else stricter ones stand
+            self._rules = of_all
+            for tag, _, _, start, end, _ in item.elements[:3]:  # value, scheme and its version
+                if tag == CODING_SCHEME_DESIGNATOR and is_published(self._buffer[start:end]):
+                    self._rules = of_all.of_published_codes
+        try:
+            return self._item_in_its_charset(item, encoding)
+        finally:
+            self._rules = outer
+
+    def _item_in_its_charset(self, item: Item, encoding: Encoding) -> list[bytes] | None:
         for element in item.elements[:2]:
             if element.tag == SPECIFIC_CHARACTER_SET and element.items is None:
                 return self._in_charset(element, item, encoding)

@@ -18,6 +18,10 @@ class TruncatedDataset(MalformedDataset):
     """The bytes end in the middle of an element."""
 
 
+class InflatesTooFar(DeidentificationError):
+    """A few deflated bytes become so many that memory and disk would not hold them."""
+
+
 class ExcludedModality(DeidentificationError):
     """The profile does not let objects of this modality pass."""
 

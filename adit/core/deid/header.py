@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from anyascii import anyascii
+
 from .actions import code_items
 from .burned_in import BURNED_IN_ANNOTATION
+from .charset import Charset
 from .codec import Encoding, encode_element, encode_sequence
 from .dates import shift_date, valid_time
 from .engine import Insertion
@@ -78,7 +81,7 @@ def _insertions(
         (PATIENT_NAME, b"PN", pseudonym),
         (PATIENT_ID, b"LO", pseudonym),
         (_PATIENT_IDENTITY_REMOVED, b"CS", b"YES"),
-        (_DEIDENTIFICATION_METHOD, b"LO", _method(profile)),
+        (_DEIDENTIFICATION_METHOD, b"LO", _method(profile, context.charset)),
         (_LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED, b"CS", _temporal(profile)),
     ]
     if context.transcoded:
@@ -121,9 +124,12 @@ def _rest_of_trial_module(
     return [leaf for leaf in leaves if leaf[0] not in values]
 
 
-def _method(profile: Profile) -> bytes:
-    name = profile.name.replace("\\", "/").encode("ascii", "replace").decode()
-    return f"ADIT: {name}"[:55].encode() + f" v{profile.version}".encode()
+def _method(profile: Profile, by: Charset) -> bytes:
+    """Name and version of the profile; in Latin letters where the object has no others."""
+    name = "".join(c if c.isprintable() and c != "\\" else "/" for c in profile.name)
+    if not by.can_encode(name):
+        name = anyascii(name)
+    return by.encode(f"ADIT: {name}"[:55] + f" v{profile.version}")
 
 
 def _temporal(profile: Profile) -> bytes:

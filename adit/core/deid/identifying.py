@@ -15,6 +15,8 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 
 from .charset import Charset, charset
 from .codec import Element
+from .escapes import unescaped
+from .lookalikes import unmixed
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -168,7 +170,7 @@ def _ids(text: str) -> list[str]:
 
 
 def readings(raw: bytes, by: Charset) -> list[str]:
-    """Texts that bytes may mean: in the declared character set, and in UTF-16 or UTF-8."""
+    """Texts that bytes may mean: in the declared set, UTF-16 or UTF-8, and without escapes."""
     text = by.decode(raw).strip(" \0")
     found = [text] if text else []
     inner = raw.strip(b" \0")
@@ -181,4 +183,6 @@ def readings(raw: bytes, by: Charset) -> list[str]:
             found.append(inner.decode("utf-8"))
         except UnicodeDecodeError:
             found.append(inner.decode("latin-1"))
+    found += [plain for text in found for plain, _ in unescaped(text)]
+    found += [plain for text in found for plain in unmixed(text)]
     return list(dict.fromkeys(found))

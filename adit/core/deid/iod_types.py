@@ -61,9 +61,33 @@ _TYPE_1_BUT_CLASSIC = _tags("AcquisitionDateTime DeviceSerialNumber")
 _TYPE_2C_IN_CLASSIC = _tags("ContentDate ContentTime")
 _TYPE_2 = _tags("ContrastBolusAgent ContentCreatorName")
 
+_PRESENTATION_STATES = (_STORAGE + "11.", _STORAGE + "9.100.")
+_REPORTS = _STORAGE + "88."  # key object selections among them
+_OF_PRESENTATION_STATES = _tags("PresentationCreationDate PresentationCreationTime")
+_OF_REQUESTS = _tags("RequestedProcedureID ReferencedStudySequence")
+
+
+def required_where(tag: int, sop_class_uid: str) -> PlainAction | None:
+    """What stands in place of removal in objects that would not be valid without the attribute.
+
+    PresentationCreationDate and -Time are Type 1 in presentation states (PS3.3 C.11.10), the
+    attributes of ReferencedRequestSequence Type 2 in reports (PS3.3 C.17.2, C.17.6.2). The row of
+    the table does not provide for it; a constant or nothing tells as little as no attribute.
+    """
+    if tag in _OF_PRESENTATION_STATES and sop_class_uid.startswith(_PRESENTATION_STATES):
+        return PlainAction.DUMMY
+    if tag in _OF_REQUESTS and sop_class_uid.startswith(_REPORTS):
+        return PlainAction.ZERO
+    return None
+
+
+REQUIRED_SOMEWHERE = _OF_PRESENTATION_STATES | _OF_REQUESTS
+
 
 def resolve(action: BasicAction, tag: int, sop_class_uid: str) -> PlainAction:
     """The strictest code of the action that the object's IOD allows, as far as it is known."""
+    if required := required_where(tag, sop_class_uid):
+        return required
     match action:
         case BasicAction.REMOVE | BasicAction.ZERO | BasicAction.DUMMY | BasicAction.UID:
             return PlainAction(action.value)

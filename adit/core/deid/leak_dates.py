@@ -40,6 +40,9 @@ _WHOLE_NAMES = (
 )
 """In English and German: these count with a year of two digits, too."""
 
+_ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
+"""Of central Europe: `23. VII. 1961`."""
+
 _ORDINALS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 _ERAS = (("明治", "m", 1868), ("大正", "t", 1912), ("昭和", "s", 1926), ("平成", "h", 1989))
 _BUDDHIST = 543
@@ -129,6 +132,8 @@ def date_pattern(day: date) -> str:
         rf"{month}{loose}(?:the )?{d}{ordinal}[\W_]{{1,3}}{of}{year}",
         rf"(?:{whole_names}){loose}{d}{ordinal}[\W_]{{1,3}}{short}",
         rf"{year}{loose}{month}{loose}{d}{ordinal}",
+        rf"{d}{any_gap}{_ROMAN[day.month - 1]}{any_gap}{year}",
+        rf"{year}{any_gap}{_ROMAN[day.month - 1]}{any_gap}{d}",
         rf"{year} ?[年년] ?{m} ?[月월] ?{d} ?[日일]?",
     ]
     for name, letter, count in _years_of_eras(day):

@@ -3,8 +3,8 @@
 Every element is walked, and judged where it may break a rule or hold an old UID. What the elements
 say is weighed once: the objects of a series share most values, so an element that was clean before
 is passed over. Of what is new, a search of the bytes, squeezed to small letters without separators,
-decides almost all at once: nothing of the patient is in there in any encoding. Otherwise the new
-elements are weighed one by one.
+decides almost all at once: nothing of the patient is in there in any encoding. Otherwise, and where
+there are escapes as in URLs and HTML, the new elements are weighed one by one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from hashlib import blake2b
 
 from pydicom.datadict import keyword_for_tag
 
+from .leak_escapes import has_escapes
 from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
-from .leak_numbers import Numbers
+from .leak_numbers import UID_BY_FORM, Numbers
 from .leak_rules import OutgoingRules
 from .leak_sources import ORDERS, PERSONS, RawIdentifiers, raw_identifiers
 from .leak_uids import OldUids, is_uid_of_a_definition, may_hold_uid
@@ -155,10 +156,18 @@ class LeakGate:
             elif value.translate(None, _PLAIN):  # not ASCII, or with escape sequences
                 doubtful.append(item)
             elif vr == b"UI" and not value.translate(None, _OF_UIDS):
+                if not UID_BY_FORM.match(value):
+                    texts.append(item)
+                    continue
                 components = value.rstrip(b" \0").split(b".")
+                if b".0" in value:
+                    components = [component.lstrip(b"0") for component in components]
                 (clean if in_uids.keys().isdisjoint(components) else doubtful).append(item)
             else:
                 texts.append(item)
+        if has_escapes(_joined(texts)):
+            doubtful += [item for item in texts if has_escapes(item[2])]
+            texts = [item for item in texts if not has_escapes(item[2])]
         needles = wanted.needles_in_text
         if has_any(squeezed_text(_joined(texts)), needles):
             for item in texts:

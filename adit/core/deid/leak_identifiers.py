@@ -29,6 +29,7 @@ Policy, a balance of leaks against false alarms:
   count where institutions tell their address. Phone numbers count by their last nine digits.
 - In bytes, words that could stand there by chance, of three letters and of four and five in long
   values, count as part of eight readable characters only; ids from six characters on.
+- What is escaped as in URLs, HTML, JSON or mail counts as what it says, too.
 - What is a mere number also counts in numbers, see `leak_numbers`.
 """
 
@@ -40,6 +41,7 @@ from functools import cached_property
 
 from .leak_dates import compact_forms, date_needles, date_of, date_pattern
 from .leak_encodings import likely_encodings
+from .leak_escapes import has_escapes, plain_bytes, written_part
 from .leak_ids import (
     core_of,
     id_pattern,
@@ -99,6 +101,12 @@ class Identifiers:
 
     def may_be_said_in(self, data: bytes) -> bool:
         """Whether bytes may hold something of the patient as text."""
+        if self._may_say(data):
+            return True
+        written = written_part(data)
+        return has_escapes(written) and any(map(self._may_say, plain_bytes(written)))
+
+    def _may_say(self, data: bytes) -> bool:
         return has_any(squeezed_text(data), self.needles_in_text) or (
             bool(self.needles_in_bytes) and has_any(squeezed_bytes(data), self.needles_in_bytes)
         )

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from typing import Literal
 
 from .leak_dates import compact_forms
 from .leak_ids import core_of
@@ -49,7 +50,12 @@ COUNTED = frozenset({b"DS", b"IS", b"DA", b"TM", b"DT", b"AS", b"UI"})
 
 _STRONG, _WEAK = 6, 4
 _LONGEST = 18
+_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 _INSTANCE_NUMBER = 0x00200013
+_UID = r"[0-2](?:\.\d+){3,}|2\.25\.\d{12,}"
+UID_BY_FORM = re.compile(_UID.encode())
+"""Begins as a UID that somebody made does; `2.7.1961` is a date."""
+
 _LEGAL = {
     b"DS": re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"),
     b"IS": re.compile(r"[-+]?\d+"),
@@ -57,7 +63,7 @@ _LEGAL = {
     b"TM": re.compile(r"[\d:.-]+"),
     b"DT": re.compile(r"[\d.+:-]+"),
     b"AS": re.compile(r"\d{3}[dwmy]"),
-    b"UI": re.compile(r"[\d.]+"),
+    b"UI": re.compile(_UID),
 }
 _TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d+)?)?)?")
 
@@ -139,6 +145,10 @@ class Numbers:
                 return True
             joined = b"".join(values)
             held = set(struct.unpack(f"{'>' if big else '<'}{len(joined) // size}{code}", joined))
+            if code in "Hh":
+                held |= {
+                    int.from_bytes(v, order) for v in values if len(v) == 4 for order in _ORDERS
+                }
             if not held.isdisjoint(self._all) or (code == "f" and not held.isdisjoint(self.floats)):
                 return True
         elif vr == b"AT":
@@ -162,6 +172,10 @@ class Numbers:
             for number, kind in (self.floats if code == "f" else self.strong).items():
                 if number in values:
                     yield kind
+            if code in "Hh" and count == 2:  # one number in two halves
+                for order in _ORDERS:
+                    if kind := self.strong.get(int.from_bytes(value[:4], order)):
+                        yield kind
             if count == 1 and values[0] in self.weak and tag != _INSTANCE_NUMBER:
                 yield self.weak[values[0]]
         elif vr == b"AT":
@@ -181,7 +195,7 @@ class Numbers:
         for part in parts:
             if vr == b"UI":
                 for component in part.split("."):
-                    if kind := self.in_uids.get(component.encode()):
+                    if kind := self.in_uids.get(component.lstrip("0").encode()):
                         yield kind
                 continue
             if vr == b"AS" or (vr in (b"TM", b"DT") and _TIME.fullmatch(part)):

@@ -8,6 +8,8 @@ import re
 from pydicom import charset as pydicom_charset
 
 from .leak_encodings import unscrambled
+from .leak_escapes import has_escapes, plain_readings
+from .leak_lookalikes import in_one_script
 from .leak_spelling import words_of
 
 ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
@@ -43,8 +45,15 @@ def meant_by(value: bytes, encodings: list[str]) -> set[str]:
     """What an identifier may say.
 
     As declared, and in UTF-8 although something else is declared; without control characters, and
-    with blanks in their place; in UTF-16 where there are NULLs inside.
+    with blanks in their place; in UTF-16 where there are NULLs inside; and without escapes.
     """
+    texts = _meant_as_written(value, encodings)
+    if has_escapes(value):
+        texts |= plain_readings(texts, encodings)
+    return texts if value.isascii() else texts | in_one_script(texts)
+
+
+def _meant_as_written(value: bytes, encodings: list[str]) -> set[str]:
     if b"\x1b" in value:
         texts = {
             value.decode(encoding, "replace") for encoding in encodings if "iso2022" in encoding
@@ -95,7 +104,14 @@ def _is_mixed(word: str) -> bool:
 
 
 def readings(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
-    """All that a value may say: in each of the encodings, and as text hidden in bytes."""
+    """All that a value may say: in each of the encodings, as text hidden in bytes, unescaped."""
+    texts = _as_written(value, encodings, of_bytes)
+    if has_escapes(value):
+        texts |= plain_readings(texts, encodings)
+    return texts if value.isascii() else texts | in_one_script(texts)
+
+
+def _as_written(value: bytes, encodings: list[str], of_bytes: bool) -> set[str]:
     if not of_bytes and not value.translate(None, _PLAIN):
         return {value.decode("ascii")}
     texts: set[str] = set()

@@ -55,6 +55,7 @@ def foldings(text: str) -> tuple[str, str]:
 def _without_accents(text: str) -> str:
     if text.isascii():
         return text
+    text = "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in text)
     letters = [c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)]
     return unicodedata.normalize("NFC", "".join(letters)).translate(_LETTERS).translate(_HIRAGANA)
 

@@ -20,6 +20,9 @@ from .report import FindingKind
 
 TEXT = frozenset(b"AE CS LO LT PN SH ST UC UR UT".split())
 _DATES = frozenset({b"DA", b"DT"})
+_DATES_OF_CONTENT = frozenset({0x0040A120, 0x0040A121})
+"""DateTime and Date of structured content, which may be about birth."""
+
 _SHORTEST_CONTEXT = 8
 _LETTERS, _RARE, _SURELY_NO_CHANCE = 128, 1e-6, 6
 """A word is expected less often than this by chance in bytes, of which two in 256 are one letter:
@@ -50,7 +53,7 @@ def verdict(
     if of_bytes and wanted.numbers.strong | wanted.numbers.weak:
         kinds.update(wanted.numbers.in_binary(tag, vr, value, big_endian))
     keyword = _keyword(tag)
-    if vr in _DATES and ("Birth" in keyword or not keyword):
+    if vr in _DATES and ("Birth" in keyword or not keyword or tag in _DATES_OF_CONTENT):
         digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))
         if any(part.strip()[:8] in wanted.compact_birth_dates for part in digits.split("\\")):
             kinds.add(FindingKind.BIRTH_DATE)

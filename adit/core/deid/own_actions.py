@@ -27,7 +27,7 @@ def rule_of(own: OwnRule, vr: bytes) -> Rule:
         case RuleAction.REMOVE:
             return REMOVE
         case RuleAction.EMPTY:
-            return Rule(Action.EMPTY, actions.empty, items=lambda encoding: [])
+            return Rule(Action.EMPTY, actions.empty, items=actions.no_items)
         case RuleAction.REPLACE:
             return Rule(Action.DUMMY, _replace(vr, own.value))
         case RuleAction.HASH:

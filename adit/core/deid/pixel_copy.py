@@ -8,9 +8,15 @@ from io import BytesIO
 from typing import Protocol
 
 from .codec import ITEM, LONG_VRS, SEQUENCE_END, SHORT_VRS, UNDEFINED, Encoding
-from .errors import MalformedDataset, TruncatedDataset
+from .errors import InflatesTooFar, MalformedDataset, TruncatedDataset
 
 CHUNK = 1 << 18
+LARGEST_INFLATED = 1 << 30
+"""Bytes that a deflated data set may become; pixels of one value deflate to a thousandth."""
+
+SMALL_HEADER, RATIO_OF_HEADERS = 1 << 24, 50
+"""A header of bytes may become larger than the first only if it was at least a fiftieth of it: text
+and numbers deflate to a tenth or so."""
 
 
 class Readable(Protocol):
@@ -31,6 +37,15 @@ class Source:
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._ahead = b""
+
+    def may_be_header(self, length: int) -> None:
+        """Called while a header, which is held in memory, grows.
+
+        Raises:
+            InflatesTooFar: It was deflated, and more than a header can be.
+        """
+        if isinstance(self._stream, InflatingSource):
+            self._stream.may_be_header(length)
 
     def push_back(self, data: bytes) -> None:
         """Bytes to be read again, before those of the stream."""
@@ -83,16 +98,35 @@ class InflatingSource:
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._taken = self._inflated = 0
+
+    def may_be_header(self, length: int) -> None:
+        """Raises `InflatesTooFar` where a header of this length cannot be one."""
+        if length > max(SMALL_HEADER, RATIO_OF_HEADERS * self._taken):
+            raise InflatesTooFar(
+                f"The deflated header grows beyond {length >> 20} MiB from {self._taken >> 10} "
+                "KiB, which no header does. Have the object sent in a transfer syntax that is not "
+                "deflated."
+            )
 
     def read(self, size: int = CHUNK, /) -> bytes:
         while not self._inflate.eof:
-            data = self._inflate.unconsumed_tail or self._stream.read(CHUNK)
+            data = self._inflate.unconsumed_tail
+            if not data:
+                data = self._stream.read(CHUNK)
+                self._taken += len(data)
             if not data:
                 raise TruncatedDataset("The deflated data set ends too early.")
             try:
                 inflated = self._inflate.decompress(data, size)
             except zlib.error:
                 raise MalformedDataset("The data set is not deflated.") from None
+            self._inflated += len(inflated)
+            if self._inflated > LARGEST_INFLATED:
+                raise InflatesTooFar(
+                    f"The deflated data set grows beyond {LARGEST_INFLATED >> 20} MiB. Have the "
+                    "object sent in a transfer syntax that is not deflated."
+                )
             if inflated:
                 return inflated
         return b""

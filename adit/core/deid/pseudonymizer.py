@@ -28,6 +28,7 @@ from .codec import (
 )
 from .engine import Rewriter, RuleBook, Trace
 from .errors import DeidentificationError, ExcludedModality, TruncatedDataset, unexpected
+from .excluded import excluded_as
 from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .identifying import Learnt, learnt_inside
 from .leak_gate import LeakGate
@@ -132,6 +133,7 @@ class Pseudonymizer:
         Raises:
             MalformedDataset: The source is not a data set in this transfer syntax.
             TruncatedDataset: The source ends in the middle of an element.
+            InflatesTooFar: A deflated source is much larger than it seems.
             ExcludedModality: The profile excludes the modality.
             DeidentificationError: The engine met something that it does not know.
         """
@@ -152,7 +154,7 @@ class Pseudonymizer:
     ) -> DeidResult:
         counting = CountingTarget(target)
         deflating = DeflatingTarget(counting) if transfer_syntax_uid in _DEFLATED else None
-        reader = Source(InflatingSource(source) if deflating else source)
+        reader = Source(InflatingSource(source)) if deflating else Source(source)
         output = deflating or counting
         first_element = reader.read(8)
         reader.push_back(first_element)
@@ -164,9 +166,10 @@ class Pseudonymizer:
             for element in elements
             if element.tag in _WANTED
         }
-        modality = values.get(_MODALITY, b"").decode("ascii", "replace").strip(" \0")
-        if modality in self.profile.excluded_modalities:
-            raise ExcludedModality(modality)
+        modality = values.get(_MODALITY, b"").decode("ascii", "replace")
+        sop_class_uid = _uid(values, _SOP_CLASS_UID)
+        if excluded := excluded_as(self.profile.excluded_modalities, modality, sop_class_uid):
+            raise ExcludedModality(excluded)
         result = self._result(values, transfer_syntax_uid)
         pixels = clean_pixels(
             self.profile, buffer, elements, encoding, reader, values, transfer_syntax_uid
@@ -178,7 +181,6 @@ class Pseudonymizer:
             result.excluded = doubt[1]
             return result
         context = self._context(values, buffer, elements)
-        sop_class_uid = result.sop_class_uid
         rules = self._rule_books.get(sop_class_uid)
         if rules is None:
             rules = self._rule_books[sop_class_uid] = RuleBook(self.profile, sop_class_uid)
@@ -187,7 +189,7 @@ class Pseudonymizer:
             insertions = tuple(sorted((*insertions, *pixels.insertions)))
         replaced = REPLACED_ALWAYS.union(tag for tag, _ in insertions) | pixels.dropped
         if trace is not None:
-            trace.begin(buffer, insertions, encoding)
+            trace.begin(buffer, insertions, encoding, context.charset)
         rewriter = Rewriter(buffer, rules, context, trace)
         header = b"".join(rewriter.rewrite(elements, encoding, insertions, replaced) or ())
         counts = rewriter.counts
@@ -300,6 +302,7 @@ def _read_elements(reader: Source, encoding: Encoding) -> tuple[bytes, list[Elem
             if position < len(buffer) or at_end:
                 reader.push_back(buffer[position:])
                 return buffer[:position], elements
+        reader.may_be_header(len(buffer))
         more = reader.read(max(len(buffer), _FIRST_READ))
         at_end = len(more) < max(len(buffer), _FIRST_READ)
         buffer += more

@@ -42,6 +42,8 @@ _IDENTIFIER = re.compile(r"^(AccessionNumber|StudyID|(Placer|Filler)OrderNumber\
 _UID_OF_A_DEFINITION = re.compile(
     r"Class|TransferSyntax|CodingScheme|Context|MappingResource|Creator|Implementation|Template"
 )
+_SOP_CLASS_UID = 0x00080016
+"""Told to receivers as it came: the gate looks at it."""
 _LENGTH_TO_END = 0x00080001
 _TRIAL_SUBJECT_ID = 0x00120040
 _PIXEL_GROUP = 0x7FE0
@@ -146,7 +148,7 @@ def _basic(tag: int, vr: bytes, plain: PlainAction) -> Rule:
         case PlainAction.ZERO:
             if _IDENTIFIER.search(keyword_for_tag(tag)):
                 return Rule(Action.REPLACE_ID, actions.keyed_identifier(16 if vr == b"LO" else 12))
-            return Rule(Action.EMPTY, actions.empty, items=lambda encoding: [])
+            return Rule(Action.EMPTY, actions.empty, items=actions.no_items)
     if vr == b"SQ":
         keyword = keyword_for_tag(tag)
         return Rule(Action.DUMMY, items=actions.dummy_items(keyword))
@@ -174,6 +176,16 @@ _NEVER_EMPTY = {
 }
 """Type 1 and 1C in codes (PS3.3 8.8): a code may hold a word that is a patient's name."""
 
+CODE_MEANING = 0x00080104
+_OF_CODES = re.compile(r"^(CodeValue|LongCodeValue|URNCodeValue|CodingScheme\w+)$")
+"""Numbers of codes and dates of schemes look like ids and dates of somebody, and are none."""
+_OF_EQUIPMENT = re.compile(
+    r"Manufacturer|Model(Name|Number|Version)|Software|Version(s|Number)?$|PrivateCreator"
+    r"|TransducerData|Processing(Code|Function)$|PostprocessingFunction|PartNumber|MIMEType|FontName"
+)
+"""Makers, models and versions of equipment look like institutions, dates and numbers, too."""
+_FREE_CODE_STRINGS = frozenset({"ContentLabel"})
+
 _BEYOND_THE_TABLE = "Not in the table of PS3.15"
 
 
@@ -188,9 +200,11 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
     if tag >> 16 == 0x0002 and vr in (b"OB", b"AE"):
         return REMOVE, f"{_BEYOND_THE_TABLE}: private information of a file or address of a system"
     if vr == b"UI":
-        retained = Option.RETAIN_UIDS in profile.options or _UID_OF_A_DEFINITION.search(keyword)
-        if retained:
-            return KEEP, f"{_BEYOND_THE_TABLE}: UID of a definition, or UIDs are retained"
+        words = f"{_BEYOND_THE_TABLE}: UID of a definition, or UIDs are retained"
+        if tag == _SOP_CLASS_UID or Option.RETAIN_UIDS in profile.options:
+            return KEEP, words
+        if _UID_OF_A_DEFINITION.search(keyword):
+            return Rule(Action.KEEP, actions.keep_uid), words
         return Rule(Action.REPLACE_UID, actions.replace_uid), f"{_BEYOND_THE_TABLE}: UID"
     if vr == b"PN":
         return Rule(Action.EMPTY, actions.empty), f"{_BEYOND_THE_TABLE}: name of a person"
@@ -201,13 +215,36 @@ def _unlisted(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
         if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options:
             return Rule(Action.SHIFT, actions.shift(vr, b"")), words
         return Rule(Action.DUMMY, actions.dummy(vr)), words
-    if vr in _TEXT:
-        cleaning = actions.clean(descriptor=False)
-        if keyword in _NEVER_EMPTY:
-            cleaning = _never_empty(cleaning, _NEVER_EMPTY[keyword])
-        rule = Rule(Action.CLEAN, cleaning)
-        return rule, f"{_BEYOND_THE_TABLE}: text without the patient's identifiers"
+    if vr == b"UR" and not _OF_CODES.search(keyword):
+        return REMOVE, f"{_BEYOND_THE_TABLE}: may name a system of the source"
+    if vr in _TEXT or keyword in _FREE_CODE_STRINGS:
+        technical = _OF_CODES.search(keyword) or _OF_EQUIPMENT.search(keyword)
+        if technical or not _cleans_dates(profile):
+            cleaning = actions.clean(descriptor=False)
+            if keyword in _NEVER_EMPTY:
+                cleaning = _never_empty(cleaning, _NEVER_EMPTY[keyword])
+            words = f"{_BEYOND_THE_TABLE}: text without the patient's identifiers"
+        else:
+            cleaning = _never_empty(actions.clean(descriptor=True), actions.dummy(vr))
+            words = f"{_BEYOND_THE_TABLE}: text without identifiers, as descriptors"
+        return Rule(Action.CLEAN, cleaning), words
     return KEEP, f"{_BEYOND_THE_TABLE}: technical"
+
+
+def _cleans_dates(profile: Profile) -> bool:
+    """Whether dates do not stay where they are, so that text may not tell them either."""
+    options = profile.options
+    retained = Option.RETAIN_LONGITUDINAL_FULL_DATES in options
+    return not retained or Option.CLEAN_DESCRIPTORS in options
+
+
+def rules_of_published_codes(profile: Profile) -> dict[int, tuple[Rule, str]]:
+    """Rules in codes of published terminologies, whose meanings nobody writes freely."""
+    if own_rule(profile, CODE_MEANING) or not _cleans_dates(profile):
+        return {}
+    cleaning = _never_empty(actions.clean(descriptor=False), actions.dummy_text)
+    words = f"{_BEYOND_THE_TABLE}: meaning of a published code, without the patient's identifiers"
+    return {CODE_MEANING: (Rule(Action.CLEAN, cleaning), words)}
 
 
 def _supplemented(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:

@@ -50,7 +50,7 @@ _CHARACTERISTICS = frozenset(
 )
 RULES_OF_THE_SUBJECT: dict[int, Rule] = {
     keyword_dict["MeasuredValueSequence"]: Rule(
-        Action.EMPTY, actions.empty, items=lambda encoding: []
+        Action.EMPTY, actions.empty, items=actions.no_items
     ),
     keyword_dict["ConceptCodeSequence"]: Rule(
         Action.DUMMY, items=actions.dummy_items("ConceptCodeSequence")

@@ -39,6 +39,7 @@ _BIRTH = "Birth or death date in another calendar, beside PatientBirthDate (Z)"
 _PERSON = "Identifies a person, as other identification sequences (X)"
 _ISSUER = "Tells who issued an id, as IssuerOfPatientID (X)"
 _ORDER = "Number of an order, as its successor of the same name (Z)"
+_STUDY = "Number of the study, as StudyID (Z)"
 _FREE = "Written freely, as other comments and reasons (X)"
 _TEXT = "Written freely, as UnformattedTextValue (X/D); required where the item is of text"
 _CHARACTERISTIC = "Derived from or told with size and weight of the patient (X)"
@@ -98,6 +99,8 @@ _CHOSEN: tuple[tuple[PlainAction, str, Option | None, str], ...] = (
         "PlacerOrderNumberImagingServiceRequestRetired "
         "FillerOrderNumberImagingServiceRequestRetired",
     ),
+    (_X, _STUDY, None, "OtherStudyNumbers"),
+    (_X, _SYSTEM, None, "RetrieveURL RetrieveURI"),
     (
         _X,
         _FREE,

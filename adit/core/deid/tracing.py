@@ -94,18 +94,25 @@ class PreviewTrace:
         self._inserted: dict[int, tuple[bytes, str]] = {}
         self._sequence: list[Element] = []
 
-    def begin(self, buffer: bytes, insertions: Sequence[Insertion], encoding: Encoding) -> None:
-        """The source's header, and what will be written into it."""
+    def begin(
+        self,
+        buffer: bytes,
+        insertions: Sequence[Insertion],
+        encoding: Encoding,
+        charset: Charset,
+    ) -> None:
+        """The source's header, and what will be written into it, in which character set."""
         self._buffer = buffer
         self._encoding = [encoding]
-        utf_8 = Charset(b"ISO_IR 192")
         for tag, encoded in insertions:
             elements: list[Element] = []
             parse_elements(encoded, 0, len(encoded), encoding, elements)
             (element,) = elements
             items = element.items
             value = encoded[element.value : element.end]
-            text = _count(len(items.items)) if items else shown(element.vr, value, utf_8, encoding)
+            text = (
+                _count(len(items.items)) if items else shown(element.vr, value, charset, encoding)
+            )
             self._inserted[tag] = (element.vr if not items else b"SQ", text)
 
     def enter(self, element: Element, rule: Rule, why: str, charset: Charset) -> None:

@@ -38,6 +38,14 @@ _MONTHS = (
 _NUMBER_OF_MONTH = {
     fold(name).text: number for number, names in enumerate(_MONTHS, 1) for name in names.split()
 }
+_ROMAN = {
+    name: number
+    for number, name in enumerate(
+        ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"], 1
+    )
+}
+"""Months in central Europe."""
+
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _ERA_LETTERS = dict(zip("mtshr", _ERAS.values(), strict=True))
 _BUDDHIST_YEARS = 543
@@ -68,6 +76,8 @@ _NUMBERS = re.compile(
     | (?<![^\W_])[mtshr]\d{{1,2}}([./-])\d{{1,2}}\1\d{{1,2}}(?![\d.])
     | {_DAY_}{_OTHER}{_DAY_}{_OTHER}{_YEAR}(?!\d)
     | (?<!\d){_YEAR}{_OTHER}{_DAY_}{_OTHER}{_DAY_}
+    | {_DAY_}{_OTHER}(?:{"|".join(_ROMAN)}){_OTHER}{_YEAR}(?!\d)
+    | (?<!\d){_YEAR}{_OTHER}(?:{"|".join(_ROMAN)}){_OTHER}{_DAY_}
     | (?<!\d){_DD}{_OTHER}{_MM}{_OTHER}\d\d(?!\d)
     | (?<!\d){_MM}{_OTHER}{_DD}{_OTHER}\d\d(?!\d)
     | (?<!\d)\d\d{_OTHER}{_MM}{_OTHER}{_DD}(?!\d)
@@ -109,6 +119,7 @@ def reads_as(written: str, day: date) -> bool:
     parts = _PARTS.findall(written)
     numbers = [int(part) for part in parts if part.isdigit()]
     months = [_NUMBER_OF_MONTH[part] for part in parts if part in _NUMBER_OF_MONTH]
+    months += [_ROMAN[part] for part in parts if part in _ROMAN]
     years = {day.year, day.year % 100, day.year + _BUDDHIST_YEARS}
     for era, start in (*_ERAS.items(), *_ERA_LETTERS.items()):
         if written.startswith(era):

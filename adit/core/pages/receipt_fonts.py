@@ -1,4 +1,4 @@
-"""Fonts of printed receipts.
+"""Fonts of printed receipts and reports.
 
 Latin text is set in Bitstream Vera, which is embedded. For what Vera lacks the fonts are named but
 not embedded, as PDF provides for Chinese, Japanese and Korean: a viewer shows them with the fonts

@@ -16,9 +16,11 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from adit.core.pages.deid_report.build import DeidReport
+from adit.core.pages.receipt_fonts import PLAIN, register_fonts, runs
 
+register_fonts()
 _STYLES = getSampleStyleSheet()
-_TEXT = ParagraphStyle("text", parent=_STYLES["BodyText"], fontSize=9, leading=12)
+_TEXT = ParagraphStyle("text", parent=_STYLES["BodyText"], fontName=PLAIN, fontSize=9, leading=12)
 _TITLE = ParagraphStyle("title", parent=_STYLES["Heading1"], fontSize=16, leading=20)
 _HEAD = ParagraphStyle("head", parent=_STYLES["Heading2"], fontSize=11, spaceBefore=10)
 _WIDTHS = (120 * mm, 50 * mm)
@@ -108,7 +110,8 @@ def _table(rows: Iterable[tuple[str, object]], widths: tuple[float, float] = _WI
 
 
 def _line(text: str) -> Paragraph:
-    return Paragraph(escape(text), _TEXT)
+    pieces = [f'<font name="{font}">{escape(piece)}</font>' for font, piece in runs(text, PLAIN)]
+    return Paragraph("".join(pieces), _TEXT)
 
 
 def _time(moment: Any) -> str:
@@ -116,6 +119,10 @@ def _time(moment: Any) -> str:
 
 
 def _foot(canvas: Any, document: Any) -> None:
-    canvas.setFont("Helvetica", 8)
-    canvas.drawString(20 * mm, 10 * mm, f"{settings.SITE_NAME}: for research use only")
+    line = canvas.beginText(20 * mm, 10 * mm)
+    for font, piece in runs(f"{settings.SITE_NAME}: for research use only", PLAIN):
+        line.setFont(font, 8)
+        line.textOut(piece)
+    canvas.drawText(line)
+    canvas.setFont(PLAIN, 8)
     canvas.drawRightString(190 * mm, 10 * mm, f"Page {document.page}")

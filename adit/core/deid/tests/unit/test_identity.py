@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian
 
-from adit.core.deid import Assignment, ExcludedModality, Option, standard_research_profile
+from adit.core.deid import Assignment, ExcludedModality, Option, preview, standard_research_profile
 from adit.core.deid.tests.objects import (
     SECRET,
     ct_header,
@@ -125,6 +128,48 @@ def test_the_method_is_documented_with_the_codes_of_the_options():
     assert after.DeidentificationMethod == "ADIT: Standard research v3"
     codes = [item.CodeValue for item in after.DeidentificationMethodCodeSequence]
     assert codes == ["113100", "113105", "113107", "113108"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "name", "written"),
+    [
+        ("ISO_IR 192", "研究 Größe", "研究 Größe"),
+        ("ISO_IR 100", "Größe", "Größe"),
+        ("ISO_IR 144", "Исследование", "Исследование"),
+        ("ISO_IR 100", "Исследование", "Issledovanie"),
+        (None, "Größe", "Grosse"),
+        ("ISO_IR 100", "研究", "YanJiu"),
+        ("ISO_IR 100", "Ost\\West", "Ost/West"),
+        (None, "", ""),
+    ],
+)
+def test_the_method_is_written_in_the_characters_of_the_object(
+    declared: str | None, name: str, written: str
+):
+    dataset = ct_header()
+    if declared:
+        dataset.SpecificCharacterSet = declared
+
+    data, _ = process(encode(dataset), under=profile(name=name, version=2))
+
+    after = decode(data)
+    assert after.DeidentificationMethod == f"ADIT: {written} v2"
+    assert after.get("SpecificCharacterSet") == declared
+
+
+def test_a_preview_shows_what_is_written_in_the_characters_of_the_object():
+    dataset = ct_header(SpecificCharacterSet="ISO_IR 100")
+
+    shown = preview(
+        profile(name="Größe"),
+        Assignment(pseudonym="Süd-7"),
+        io.BytesIO(encode(dataset)),
+        ExplicitVRLittleEndian,
+    )
+
+    after = {row.keyword: row.after for row in shown.rows}
+    assert after["DeidentificationMethod"] == "ADIT: Größe v1"
+    assert after["PatientID"] == "Süd-7"
 
 
 @pytest.mark.parametrize("declared", [None, "ISO_IR 100", "ISO_IR 144"])

@@ -51,7 +51,7 @@ def errors(path: Path) -> set[str]:
     output = subprocess.run([program, str(path)], capture_output=True, check=False)
     lines = (output.stderr + output.stdout).decode("latin-1").splitlines()
     found = [line for line in lines if line.startswith("Error")]
-    named = [re.sub(r"(?<!Element=)(?<!Module=)<[^>]*>|= .*", "", line) for line in found]
+    named = [re.sub(r"(?<!Element=)(?<!Module=)<[^>]*>|= .*| [\d.]+$", "", line) for line in found]
     return {re.sub(r"\[\d+\]", "", line) for line in named}
 
 

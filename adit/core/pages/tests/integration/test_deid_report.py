@@ -5,9 +5,13 @@ import zlib
 
 import pytest
 from django.test import Client
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.ttfonts import TTFont
 
 from adit.core.factories import DeidProfileFactory
 from adit.core.models import SeriesTransfer
+from adit.core.pages.deid_report.pdf import _line
 from adit.core.transfer.records import InstanceRecord, InstanceState, encode_records
 from adit.selective_transfer.models import SelectiveTransferJob
 
@@ -58,7 +62,7 @@ def get(user, url):
 
 def text_of_pdf(content: bytes) -> str:
     """What reportlab shows in its streams, which it deflates and writes in Base 85."""
-    streams = re.findall(rb"stream\s*(.*?)~>\s*endstream", content, re.S)
+    streams = re.findall(rb">>\s*stream\s((?:(?!endstream).)*?)~>\s*endstream", content, re.S)
     pages = [zlib.decompress(base64.a85decode(stream)).decode("latin-1") for stream in streams]
     return " ".join(re.findall(r"\((.*?)\) Tj", " ".join(pages))).replace("\\", "")
 
@@ -111,4 +115,18 @@ def test_the_report_is_for_the_owner_and_staff(page, owner, staff, stranger, job
 def test_a_profile_may_have_a_name_in_any_script(owner, job):
     profile = DeidProfileFactory(name="Łódź 研究 <b>&amp;")
     SelectiveTransferJob.objects.filter(pk=job.pk).update(profile=profile)
-    assert get(owner, f"/jobs/{job.pk}/report.pdf").content.startswith(b"%PDF")
+    answer = get(owner, f"/jobs/{job.pk}/report.pdf")
+    assert answer.content.startswith(b"%PDF")
+    assert b"/HeiseiKakuGo-W5" in answer.content and b"Vera" in answer.content
+
+
+@pytest.mark.parametrize("name", ["Łódź 研究 <b>&amp;", "Исследование", "연구 α", "מחקר", "Größe"])
+def test_every_character_of_the_pdf_has_a_font_that_draws_it(name):
+    line = _line(name)
+    shown = "".join(frag.text for frag in line.frags)
+    assert shown == name or "[U+" in shown
+    for frag in line.frags:
+        font = pdfmetrics.getFont(frag.fontName)
+        drawn = font.face.charToGlyph if isinstance(font, TTFont) else None
+        one_of_asia = isinstance(font, UnicodeCIDFont)
+        assert one_of_asia or (drawn and all(ord(char) in drawn for char in frag.text))
