@@ -2,7 +2,7 @@
 
 A file gathers as `*.part`, gets its final name by a rename, and is fsynced; only then comes its
 row, so that a row always means a complete and durable file. Files are Part 10 files (PS3.10 7.1):
-what lies in quarantine can be looked at with any DICOM tool.
+what lies in quarantine can be looked at with any DICOM tool, and a lost row can be made anew.
 """
 
 import contextlib
@@ -22,10 +22,11 @@ from adit.core.dicom import DicomInstance, FileSlice
 from adit.core.dicom.file_meta import encode_head
 from adit.core.dicom.header import read_identifiers
 
+START_BYTES = 32 * 1024
+"""Study and series stand before the pixel data; few headers are longer."""
+
 _NAME = re.compile(r"[0-9a-f]{32}\.dcm")
 _SPACE_CHECK_SECONDS = 0.5
-# Study and series stand before the pixel data; few headers are longer.
-_START = 32 * 1024
 # The space on the disk is looked at once for a small instance and again and again for a large one.
 _CHECKED_ON_THE_WAY = 4 * 1024 * 1024
 _MOST_PIECES = 512  # IOV_MAX is 1024 on Linux
@@ -112,7 +113,11 @@ class Spool:
         return shutil.disk_usage(self.folder).free
 
     def writer(
-        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+        self,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        calling_ae_title: str,
     ) -> "SpoolWriter":
         """Begin a file.
 
@@ -122,7 +127,7 @@ class Spool:
         """
         if not self.has_space():
             raise SpoolFull("The disk is below the reserve.")
-        head = encode_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        head = encode_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid, calling_ae_title)
         return SpoolWriter(self, head)
 
     def path(self, name: str) -> Path:
@@ -214,8 +219,8 @@ class SpoolWriter:
         for piece in pieces:
             self._digest.update(piece)
             size += len(piece)
-            if len(self._start) < _START:
-                self._start += piece[: _START - len(self._start)]
+            if len(self._start) < START_BYTES:
+                self._start += piece[: START_BYTES - len(self._start)]
         self._size += size
         if self._size > _CHECKED_ON_THE_WAY and not self._spool.has_space():
             raise SpoolFull("The disk is below the reserve.")

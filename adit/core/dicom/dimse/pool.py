@@ -134,9 +134,7 @@ class AssociationPool:
                     return association
         return None
 
-    def _open(
-        self, contexts: tuple[Context, ...], wait: bool, cancel: CancelToken
-    ) -> Association:
+    def _open(self, contexts: tuple[Context, ...], wait: bool, cancel: CancelToken) -> Association:
         local = self._local
         if not wait:
             least, most = _PATIENCE_FOR_ONE_MORE

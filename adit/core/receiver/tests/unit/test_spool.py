@@ -18,7 +18,7 @@ def spool(tmp_path: Path) -> Spool:
 
 
 def test_a_finished_file_is_a_dicom_file_with_the_very_bytes(spool: Spool):
-    writer = spool.writer(CT, UID, SYNTAX)
+    writer = spool.writer(CT, UID, SYNTAX, "PACS")
     for start in range(0, len(DATA), 999):
         writer.write([DATA[start : start + 999]])
     file = writer.finish()
@@ -30,7 +30,7 @@ def test_a_finished_file_is_a_dicom_file_with_the_very_bytes(spool: Spool):
 
 
 def test_an_unfinished_file_has_no_name_and_is_swept(spool: Spool):
-    spool.writer(CT, UID, SYNTAX).write([DATA])
+    spool.writer(CT, UID, SYNTAX, "PACS").write([DATA])
     assert list(spool.names()) == []
     assert spool.sweep_partial_files() == 1
     assert list(spool.folder.iterdir()) == []
@@ -39,7 +39,7 @@ def test_an_unfinished_file_has_no_name_and_is_swept(spool: Spool):
 def test_nothing_is_taken_below_the_reserve(tmp_path: Path):
     spool = Spool(tmp_path, reserve_bytes=1 << 60)
     with pytest.raises(SpoolFull):
-        spool.writer(CT, UID, SYNTAX)
+        spool.writer(CT, UID, SYNTAX, "PACS")
 
 
 @pytest.mark.parametrize("name", ["", "../secret", "/etc/passwd", "owner.lock", "a.dcm", "0" * 36])
