@@ -48,8 +48,8 @@ _RECORD = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in _COLU
 
 # One statement whatever the number of rows: it is prepared once, and is a transaction by itself. It
 # may come twice, when the connection broke before the answer: the second one then changes nothing.
-# It does not wait for the disk, as the file has done that: a row that PostgreSQL loses in a crash is
-# entered again from its file.
+# It does not wait for the disk, as the file has done that: a row that PostgreSQL loses in a crash
+# is entered again from its file.
 _INSERT = f"""
 WITH entered AS (
     INSERT INTO {ReceivedInstance._meta.db_table}
