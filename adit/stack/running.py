@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -94,8 +95,10 @@ class RunningSystem:
 
     def processes(self, command: str) -> list[psutil.Process]:
         """The system's processes that run `manage.py <command>`."""
-        return [
-            process
-            for process in psutil.Process(self._process.pid).children(recursive=True)
-            if process.is_running() and process.cmdline()[1:3] == ["manage.py", command]
-        ]
+        found = []
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            # One that has ended meanwhile has no command line any more.
+            with contextlib.suppress(psutil.Error):
+                if process.cmdline()[1:3] == ["manage.py", command]:
+                    found.append(process)
+        return found

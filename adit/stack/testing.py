@@ -17,7 +17,8 @@ from adit.stack.processes import bytecode_cache
 LANES = (
     "not acceptance and not processes and not interop",
     "interop and not acceptance and not processes",
-    "processes and not acceptance",
+    "processes and not patience and not acceptance",
+    "patience and not acceptance",
     "acceptance",
 )
 """What runs beside each other when everything runs: expressions for pytest's `-m`."""

@@ -14,10 +14,17 @@ _MEDIA_STORAGE_SOP_INSTANCE_UID = 0x0003
 _TRANSFER_SYNTAX_UID = 0x0010
 _IMPLEMENTATION_CLASS_UID = 0x0012
 _IMPLEMENTATION_VERSION_NAME = 0x0013
+_SOURCE_AE_TITLE = 0x0016
 
 
-def encode_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+def encode_head(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae_title: str = ""
+) -> bytes:
     """Returns what stands before the data set in a DICOM file; always explicit little endian."""
+    source = b""
+    if source_ae_title:
+        title = source_ae_title.encode("ascii", "replace").decode("ascii")
+        source = _short(_SOURCE_AE_TITLE, b"AE", title, b" ")
     elements = b"".join(
         (
             struct.pack("<HH2sxxL", 0x0002, _VERSION, b"OB", 2) + b"\x00\x01",
@@ -26,6 +33,7 @@ def encode_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: 
             _short(_TRANSFER_SYNTAX_UID, b"UI", transfer_syntax_uid, b"\0"),
             _short(_IMPLEMENTATION_CLASS_UID, b"UI", IMPLEMENTATION_CLASS_UID, b"\0"),
             _short(_IMPLEMENTATION_VERSION_NAME, b"SH", IMPLEMENTATION_VERSION_NAME, b" "),
+            source,
         )
     )
     group_length = struct.pack("<HH2sHL", 0x0002, 0x0000, b"UL", 4, len(elements))

@@ -138,7 +138,7 @@ class _Walker:
         self.view.release()
 
     def collect(self, tags: frozenset[int], last: int) -> dict[int, bytes]:
-        """The values of `tags`; ends before the first element behind `last`.
+        """The first values of `tags`; ends before the first element behind `last`.
 
         Dozens of short elements stand before the wanted ones in each instance, so they are read in
         one step each.
@@ -162,7 +162,7 @@ class _Walker:
             if position > end:
                 raise MalformedDataSet("An element is longer than the data set.")
             if tag in tags:
-                values[tag] = bytes(view[start:position])
+                values.setdefault(tag, bytes(view[start:position]))
         return values
 
     def values(self) -> Iterator[tuple[int, bytes, bytes]]:

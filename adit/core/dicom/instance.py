@@ -138,7 +138,11 @@ class DicomInstance:
             MalformedDataSet: If it is no data set in its transfer syntax.
         """
         with self._mapped() as view:
-            return read_identifiers(view, self.transfer_syntax_uid)
+            found = read_identifiers(view, self.transfer_syntax_uid)
+            if found.series_instance_uid:
+                return found
+            # Elements out of their order (PS3.5 7.1) hide others from a reading that ends early.
+            return survey(view, self.transfer_syntax_uid).identifiers
 
     def survey(self) -> Survey:
         """What the data set says that it is, and whether it is all there.

@@ -6,6 +6,7 @@ import adit.core.models.nodes
 import adit.core.models.profiles
 import django.core.validators
 import django.db.models.deletion
+import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -255,7 +256,7 @@ class Migration(migrations.Migration):
                 ('move_originator_message_id', models.PositiveIntegerField(blank=True, null=True)),
                 ('size', models.BigIntegerField()),
                 ('sha256', models.CharField(max_length=64)),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
+                ('received_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('claimed_by', models.UUIDField(blank=True, null=True)),
                 ('claimed_at', models.DateTimeField(blank=True, null=True)),
                 ('quarantined_at', models.DateTimeField(blank=True, null=True)),

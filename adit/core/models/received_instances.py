@@ -1,6 +1,7 @@
 """What receivers hold for workers."""
 
 from django.db import models
+from django.utils import timezone
 
 
 class ReceivedInstance(models.Model):
@@ -19,7 +20,7 @@ class ReceivedInstance(models.Model):
     move_originator_message_id = models.PositiveIntegerField(null=True, blank=True)
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
-    received_at = models.DateTimeField(auto_now_add=True)
+    received_at = models.DateTimeField(default=timezone.now)
     claimed_by = models.UUIDField(null=True, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)

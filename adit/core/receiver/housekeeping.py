@@ -1,10 +1,10 @@
 """Keeping spool and database in step, and quarantine of what nobody asked for.
 
-What was answered with success has a file and a row, both durable. After a crash there may be
+What was answered with success has a durable file, and a row. After a crash there may be
 
-- files without row: the receiver died before it answered success, or a worker took the instance
-  over and died before the file was deleted. Nobody was promised anything about them: they are
-  deleted. A sender without an answer sends again.
+- files without row: the receiver died before it answered success, or PostgreSQL lost the row in a
+  crash of its own. They are entered again. Where the sender got no answer it sends again, and the
+  copy is given up by the task that gets it, or goes to quarantine.
 - rows without file: a worker deleted the file and PostgreSQL lost the deletion of the row in a
   crash of its own. They are deleted.
 """
@@ -19,6 +19,7 @@ from adit.core.models import ReceivedInstance, ReceivedReport, Receiver, Refused
 
 from .addresses import ALIVE_SECONDS
 from .claims import OWNER_LOCK
+from .reentry import enter_again
 from .spool import Spool
 
 CLAIM_LIFETIME = timedelta(hours=1)
@@ -46,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 def sweep(receiver: str, spool: Spool, *, settled_seconds: float = SETTLED_SECONDS) -> None:
-    """Delete files without row and rows without file.
+    """Enter files without row again, and delete rows without file.
 
     Args:
         settled_seconds: Files younger than this are left alone, because their row may be about to
@@ -55,16 +56,15 @@ def sweep(receiver: str, spool: Spool, *, settled_seconds: float = SETTLED_SECON
     names = set(spool.names(older_than=settled_seconds))
     rows = ReceivedInstance.objects.filter(receiver=receiver)
     orphans = names - set(rows.values_list("path", flat=True).iterator())
-    for name in orphans:
-        spool.remove(name)
+    entered = enter_again(receiver, spool, orphans)
     lost = []
     for pk, path in rows.values_list("pk", "path").iterator():
         if path not in names and not spool.path(path).exists():
             lost.append(pk)
     for start in range(0, len(lost), _BATCH):
         rows.filter(pk__in=lost[start : start + _BATCH]).delete()
-    if orphans or lost:
-        logger.warning("Swept %s files without row, %s rows without file.", len(orphans), len(lost))
+    if entered or lost:
+        logger.warning("Entered %s files again, swept %s rows without file.", entered, len(lost))
 
 
 def release_lapsed_claims() -> int:

@@ -29,3 +29,11 @@ def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
         move_originator_ae_title__in=["", settings.CALLING_AE_TITLE],
     )
     return leftovers.filter(discarded=False).update(discarded=True)
+
+
+def is_delivered(series_instance_uid: str) -> bool:
+    """Whether a task has delivered the series whole, and none is at work on it or will be."""
+    tasks = SeriesTransfer.objects.filter(series_instance_uid=series_instance_uid)
+    still = (DicomTask.State.PENDING, DicomTask.State.IN_PROGRESS)
+    delivered = tasks.filter(state=SeriesTransfer.State.SUCCESS).exists()
+    return delivered and not tasks.filter(task__state__in=still).exists()

@@ -21,7 +21,7 @@ _OPTIONS = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    # Whatever the server's default is: success is answered for what survives a crash.
+    # Whatever the server's default is: what is reported here has to survive a crash.
     "options": "-c synchronous_commit=on",
 }
 

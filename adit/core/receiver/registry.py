@@ -48,6 +48,8 @@ _RECORD = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in _COLU
 
 # One statement whatever the number of rows: it is prepared once, and is a transaction by itself. It
 # may come twice, when the connection broke before the answer: the second one then changes nothing.
+# It does not wait for the disk, as the file has done that: a row that PostgreSQL loses in a crash
+# is entered again from its file.
 _INSERT = f"""
 WITH entered AS (
     INSERT INTO {ReceivedInstance._meta.db_table}
@@ -56,7 +58,8 @@ WITH entered AS (
     ON CONFLICT (receiver, path) DO NOTHING
     RETURNING study_instance_uid, series_instance_uid
 )
-SELECT pg_notify('{CHANNEL}', study_instance_uid || ' ' || series_instance_uid)
+SELECT pg_notify('{CHANNEL}', study_instance_uid || ' ' || series_instance_uid),
+       set_config('synchronous_commit', 'off', true)
 FROM (SELECT DISTINCT study_instance_uid, series_instance_uid FROM entered) AS series
 """.encode()
 
@@ -75,9 +78,9 @@ class _Waiting:
 class Registry:
     """Enters rows from many threads through one connection, in batches.
 
-    A transaction must wait for the disk. What comes in meanwhile shares the next one, so that many
-    senders do not wait in line for one disk: who gets the connection enters all that wait. No
-    thread of its own is needed for that, and no change of threads for a sender that is alone.
+    What comes in while a transaction runs shares the next one, so that many senders do not wait in
+    line: who gets the connection enters all that wait. No thread of its own is needed for that, and
+    no change of threads for a sender that is alone.
     """
 
     def __init__(self, spool: Spool, refusals: Refusals | None = None) -> None:
@@ -91,7 +94,7 @@ class Registry:
             threading.Thread(target=self._count, name="refusals", daemon=True).start()
 
     def enter(self, entry: Entry) -> None:
-        """Return when the row is committed and the workers are told.
+        """Return when the row is committed, its file has a durable name, and the workers are told.
 
         Raises:
             Exception: The database or the disk did not take it.

@@ -251,7 +251,7 @@ class Session:
         if command.field == C_ECHO_RQ and not command.has_data_set:
             self._writer.write_message(context_id, echo_response(command))
         elif command.field == C_STORE_RQ and command.has_data_set:
-            self._store = Store(context_id, command, self._spool, syntax)
+            self._store = Store(context_id, command, self._spool, syntax, self._calling)
         elif command.field == N_EVENT_REPORT_RQ and command.has_data_set:
             self._report = EventReport(context_id, command, syntax)
         elif command.field != C_CANCEL_RQ:

@@ -2,7 +2,7 @@
 
 A file gathers as `*.part`, gets its final name by a rename, and is fsynced; only then comes its
 row, so that a row always means a complete and durable file. Files are Part 10 files (PS3.10 7.1):
-what lies in quarantine can be looked at with any DICOM tool.
+what lies in quarantine can be looked at with any DICOM tool, and a lost row can be made anew.
 """
 
 import contextlib
@@ -22,10 +22,15 @@ from adit.core.dicom import DicomInstance, FileSlice
 from adit.core.dicom.file_meta import encode_head
 from adit.core.dicom.header import read_identifiers
 
+START_BYTES = 32 * 1024
+"""Study and series stand before the pixel data; few headers are longer."""
+
 _NAME = re.compile(r"[0-9a-f]{32}\.dcm")
+# File systems in which a rename changes the file's own inode in the same transaction as the folder:
+# the sync of the file commits both. Elsewhere the folder needs a sync of its own, as slow as the
+# file's.
+_NAMES_WITH_FILES = frozenset({"ext4", "xfs"})
 _SPACE_CHECK_SECONDS = 0.5
-# Study and series stand before the pixel data; few headers are longer.
-_START = 32 * 1024
 # The space on the disk is looked at once for a small instance and again and again for a large one.
 _CHECKED_ON_THE_WAY = 4 * 1024 * 1024
 _MOST_PIECES = 512  # IOV_MAX is 1024 on Linux
@@ -69,6 +74,7 @@ class Spool:
         self._lock: BinaryIO | None = None
         self._descriptor = -1
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._names_with_files = file_system(folder) in _NAMES_WITH_FILES
 
     def lock(self, patience: float = 0) -> None:
         """Make this process and its children the spool's only owners, for as long as they live.
@@ -112,7 +118,11 @@ class Spool:
         return shutil.disk_usage(self.folder).free
 
     def writer(
-        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+        self,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        calling_ae_title: str,
     ) -> "SpoolWriter":
         """Begin a file.
 
@@ -122,7 +132,7 @@ class Spool:
         """
         if not self.has_space():
             raise SpoolFull("The disk is below the reserve.")
-        head = encode_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        head = encode_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid, calling_ae_title)
         return SpoolWriter(self, head)
 
     def path(self, name: str) -> Path:
@@ -176,10 +186,25 @@ class Spool:
         return count
 
     def sync(self) -> None:
-        """Make renames durable."""
+        """Make renames durable, where the files' own syncs have not done so."""
+        if self._names_with_files:
+            return
         if self._descriptor < 0:
             self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fsync(self._descriptor)
+
+
+def file_system(folder: Path) -> str:
+    """The kind of file system that a folder lies in; "" where that cannot be told."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with contextlib.suppress(OSError):
+        # proc(5): the third field is the device, and the kind follows a hyphen.
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            fields = line.split()
+            if fields[2] == number:
+                return fields[fields.index("-") + 1]
+    return ""
 
 
 def _fitting(uid: str) -> str:
@@ -214,8 +239,8 @@ class SpoolWriter:
         for piece in pieces:
             self._digest.update(piece)
             size += len(piece)
-            if len(self._start) < _START:
-                self._start += piece[: _START - len(self._start)]
+            if len(self._start) < START_BYTES:
+                self._start += piece[: START_BYTES - len(self._start)]
         self._size += size
         if self._size > _CHECKED_ON_THE_WAY and not self._spool.has_space():
             raise SpoolFull("The disk is below the reserve.")
@@ -232,7 +257,7 @@ class SpoolWriter:
         if self._head is not None:
             self._write(())
         # Renamed first, so that the file's own sync takes the name to the disk as well where the
-        # file system can; what a crash leaves of it has no row, and is swept.
+        # file system can; what a crash leaves of it has no row.
         os.rename(self._part, self._path)  # noqa: PTH104
         self._part = self._path
         os.fsync(self._file)

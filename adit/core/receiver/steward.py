@@ -23,6 +23,8 @@ HEARTBEAT_SECONDS = 5.0
 _ALLOW_LIST_SECONDS = 2.0
 _HOUSE_SECONDS = 10.0
 _SWEEP_SECONDS = 120.0
+# Of the files that are younger the row may just be on its way.
+_UNDER_WAY_SECONDS = 2.0
 _START_PAUSE = 1.0
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -92,7 +94,7 @@ class Steward:
                     if child.wait(_START_PAUSE):
                         return False
                     continue
-                settled = 0 if self._first else housekeeping.SETTLED_SECONDS
+                settled = 0 if self._first else _UNDER_WAY_SECONDS
                 housekeeping.sweep(self._config.name, self._spool, settled_seconds=settled)
                 self._make_list(AllowListMaker(self._config.further_senders))
                 self._beat()
@@ -105,9 +107,16 @@ class Steward:
 
     def _keep(self, child: Child) -> None:
         house = swept = time.monotonic()
+        lost_database = False
         while not child.wait(HEARTBEAT_SECONDS):
             try:
                 self._beat()
+                if lost_database:
+                    # PostgreSQL may have lost the last rows, and tasks wait for them.
+                    housekeeping.sweep(
+                        self._config.name, self._spool, settled_seconds=_UNDER_WAY_SECONDS
+                    )
+                    lost_database = False
                 if time.monotonic() - house >= _HOUSE_SECONDS:
                     house = time.monotonic()
                     self._keep_house()
@@ -117,6 +126,7 @@ class Steward:
             except _ERRORS as error:
                 logger.warning("The database was not reached: %s", type(error).__name__)
                 connection.close()
+                lost_database = True
             except OSError as error:
                 logger.warning("The spool could not be put in order: %s", type(error).__name__)
 

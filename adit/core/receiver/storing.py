@@ -22,7 +22,12 @@ class Store:
     """
 
     def __init__(
-        self, context_id: int, command: Command, spool: Spool, transfer_syntax_uid: str
+        self,
+        context_id: int,
+        command: Command,
+        spool: Spool,
+        transfer_syntax_uid: str,
+        calling_ae_title: str,
     ) -> None:
         self.context_id = context_id
         self.command = command
@@ -34,7 +39,10 @@ class Store:
             return
         try:
             self._writer = spool.writer(
-                command.sop_class_uid, command.sop_instance_uid, transfer_syntax_uid
+                command.sop_class_uid,
+                command.sop_instance_uid,
+                transfer_syntax_uid,
+                calling_ae_title,
             )
         except (SpoolFull, OSError) as error:
             self._fail(error)

@@ -40,6 +40,7 @@ class AssociationPool:
         self._idle: list[tuple[tuple[Context, ...], Association]] = []
         self._lent: set[Association] = set()
         self._took = _PATIENCE_FOR_ONE_MORE[1]
+        self._stops = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def lend(self, contexts: Sequence[Context]) -> Iterator[Association]:
@@ -57,10 +58,19 @@ class AssociationPool:
             raise
         self.give_back(contexts, association)
 
-    def take(self, contexts: Sequence[Context], *, wait: bool = True) -> Association:
+    def take(
+        self, contexts: Sequence[Context], *, wait: bool = True, stop: CancelToken | None = None
+    ) -> Association:
         """Takes an association; the caller gives it back, releases or drops it.
 
-        Without `wait` there is one attempt to open it, and no wait for a place at the gate.
+        Args:
+            contexts: What it must have been opened with.
+            wait: Without it there is one attempt to open it, and no wait for a place at the gate.
+            stop: Ends the opening, and later kills the association, besides the pool's own token.
+
+        Raises:
+            DicomError: If none can be opened.
+            Canceled: If a token is set.
         """
         self._cancel.check()
         wanted = tuple(contexts)
@@ -69,7 +79,10 @@ class AssociationPool:
                 return association
             self.drop(association)
         self.release_idle()
-        association = self._open(wanted, wait and self._wait)
+        if stop is not None:
+            with self._lock:
+                self._stops.enter_context(self._cancel.on_cancel(stop.cancel))
+        association = self._open(wanted, wait and self._wait, stop or self._cancel)
         with self._lock:
             self._lent.add(association)
         return association
@@ -110,6 +123,7 @@ class AssociationPool:
             lent, self._lent = self._lent, set()
         for association in lent:
             association.abort()
+        self._stops.close()
 
     def _take_idle(self, contexts: tuple[Context, ...]) -> Association | None:
         with self._lock:
@@ -120,7 +134,7 @@ class AssociationPool:
                     return association
         return None
 
-    def _open(self, contexts: tuple[Context, ...], wait: bool) -> Association:
+    def _open(self, contexts: tuple[Context, ...], wait: bool, cancel: CancelToken) -> Association:
         local = self._local
         if not wait:
             least, most = _PATIENCE_FOR_ONE_MORE
@@ -133,15 +147,13 @@ class AssociationPool:
         for pause in (*(_PAUSES if wait else ()), None):
             started = time.monotonic()
             try:
-                association = Association.open(
-                    self._server, local, contexts, self._cancel, wait=wait
-                )
+                association = Association.open(self._server, local, contexts, cancel, wait=wait)
                 self._took = time.monotonic() - started
                 return association
             except DicomError as error:
                 if pause is None or not _worth_waiting(error):
                     raise
-                self._cancel.wait(pause)
+                cancel.wait(pause)
         raise AssertionError("The last attempt returns or raises.")
 
 

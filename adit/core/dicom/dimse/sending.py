@@ -13,6 +13,7 @@ from ..instance import DicomInstance
 from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded, unwritable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .association import Association
+from .one_more import OneMore
 from .pool import AssociationPool
 from .store import receive_status, send_store
 
@@ -63,7 +64,8 @@ class Sender:
 
     An association carries one instance at a time, so that with one association the latency counts
     once for each instance. When answers are slower than instances come, more are opened, as many
-    as the server permits; one thread serves all: it sends on one while the others are answered.
+    as the server permits, while those at hand go on; one thread serves all: it sends on one while
+    the others are answered.
 
     An association has a context for each pair of SOP class and transfer syntax seen so far; a new
     pair opens a new one. Where it breaks, the instance on its way is sent again once over a fresh
@@ -76,6 +78,7 @@ class Sender:
         self._server = server
         self._most = max(1, most)
         self._lanes: list[_Lane] = []
+        self._one_more: tuple[OneMore, tuple[_Pair, ...]] | None = None
         self._jobs: deque[_Job] = deque()
         self._count = 0
         self._state = _State()
@@ -207,6 +210,7 @@ class Sender:
     def _lane_for(self, pair: _Pair, *, fresh: bool) -> _Lane:
         """A lane that is free and was opened with `pair`."""
         while True:
+            self._take_one_more()
             busy = {job.lane for job in self._jobs if job.lane is not None}
             free = [lane for lane in self._lanes if lane not in busy]
             for lane in free:
@@ -216,25 +220,44 @@ class Sender:
                 if free:
                     self._give_back(free[0])
                 return self._open(pair, wait=not busy)
-            if len(self._lanes) < self._allowed() and pair in self._state.pairs:
-                try:
-                    return self._open(pair, wait=False)
-                except DicomError:
-                    # The server (or the gate) has no room for more: those at hand must do.
-                    self._most = len(self._lanes)
+            pairs = tuple(self._state.pairs)
+            if self._one_more is None and len(self._lanes) < self._allowed() and pair in pairs:
+                self._one_more = OneMore(self._pool, storage_contexts(pairs)), pairs
             self._finish(next(job for job in self._jobs if job.lane is not None))
+
+    def _take_one_more(self) -> None:
+        """Uses the association that was opened meanwhile, if there is one."""
+        if self._one_more is None or not self._one_more[0].decided:
+            return
+        (one_more, pairs), self._one_more = self._one_more, None
+        try:
+            self._add(one_more.take(), pairs)
+        except DicomError:
+            # The server (or the gate) has no room for more: those at hand must do.
+            self._most = max(1, len(self._lanes))
+
+    def _abandon_one_more(self) -> None:
+        if self._one_more is not None:
+            self._one_more[0].abandon()
+            self._one_more = None
+
+    def _add(self, association: Association, pairs: tuple[_Pair, ...]) -> _Lane:
+        lane = _Lane(association, pairs)
+        self._lanes.append(lane)
+        for context, reason in association.agreement.rejected.items():
+            self._state.rejected[context.abstract_syntax, context.transfer_syntaxes[0]] = reason
+        return lane
 
     def _open(self, pair: _Pair, *, wait: bool) -> _Lane:
         state = self._state
+        # A server that serves one at a time would serve this one first.
+        self._abandon_one_more()
         state.pairs[pair] = None
         while len(state.pairs) > MAXIMUM_CONTEXTS:
             del state.pairs[next(iter(state.pairs))]
         pairs = tuple(state.pairs)
         association = self._pool.take(storage_contexts(pairs), wait=wait)
-        lane = _Lane(association, pairs)
-        self._lanes.append(lane)
-        for context, reason in association.agreement.rejected.items():
-            state.rejected[context.abstract_syntax, context.transfer_syntaxes[0]] = reason
+        lane = self._add(association, pairs)
         if pair not in association.agreement.by_pair and pair not in state.rejected:
             # Accepted with a syntax that was not proposed: not to be trusted.
             state.rejected[pair] = 4
@@ -250,6 +273,7 @@ class Sender:
 
     def _put_back(self) -> None:
         """Keeps one association for the next time; what is under way is aborted."""
+        self._abandon_one_more()
         busy = {job.lane for job in self._jobs if job.lane is not None}
         for lane in list(self._lanes):
             if lane in busy:

@@ -20,7 +20,7 @@ from adit.stack.processes import MARK
 from adit.stack.supervisor import mark_of
 from adit.stack.workspace import Workspace
 
-pytestmark = [pytest.mark.integration, pytest.mark.processes]
+pytestmark = [pytest.mark.integration, pytest.mark.processes, pytest.mark.patience]
 
 ROOT = Path(__file__).resolve().parents[4]
 _PROGRAM = """

@@ -16,7 +16,7 @@ import pytest
 from adit.stack.ports import wait_until
 from adit.stack.supervisor import Running, Service, ServiceFailed, State, Supervisor
 
-pytestmark = [pytest.mark.integration, pytest.mark.processes]
+pytestmark = [pytest.mark.integration, pytest.mark.processes, pytest.mark.patience]
 
 _SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 _STUBBORN = [

@@ -190,6 +190,8 @@ def test_answers_to_a_query(changes):
 @given(mutations())
 # A SOP Class UID with a byte beyond ASCII, which the response to the C-STORE repeats.
 @example([("replace", 0.03125, b"\x80")])
+# Elements out of their order.
+@example([("replace", 0.375, b"\x00\x00\x00\x00\x00\x00 ")])
 def test_instances_of_a_retrieval(changes):
     got = []
     with (

@@ -20,6 +20,7 @@ from adit.test_pacs.double import PacsDouble
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.processes,
+    pytest.mark.patience,
     pytest.mark.django_db(transaction=True),
 ]
 

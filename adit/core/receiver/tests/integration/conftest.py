@@ -103,8 +103,9 @@ def _running_receiver(
 @pytest.fixture
 def receiver(
     transactional_db: None, settings, _running_receiver: ReceiverUnderTest
-) -> ReceiverUnderTest:
-    """A receiver that runs for the whole session; its spool and tables are empty."""
+) -> Iterator[ReceiverUnderTest]:
+    """A receiver that runs for the whole session; its spool and tables are empty, and its spool is
+    so again afterwards: it would enter files without row anew."""
     settings.FILE_TRANSMIT_KEY = KEY
     receiver = _running_receiver
     spool = Spool(receiver.spool)
@@ -118,7 +119,9 @@ def receiver(
         ae_title=AE_TITLE,
         token=(receiver.spool / TOKEN_FILE).read_text(),
     )
-    return receiver
+    yield receiver
+    for name in list(spool.names()):
+        spool.remove(name)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from .conftest import part10, server_node
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.processes,
+    pytest.mark.patience,
     pytest.mark.django_db(transaction=True),
 ]
 
