@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS
 from adit.core.models import DicomJob, DicomTask
-from adit.core.pages.receipts import may_see_source
+from adit.core.pages.source_view import as_seen, may_see_source
 
 
 class ProgressSerializer(serializers.Serializer):
@@ -109,6 +109,13 @@ class TaskSerializer(serializers.ModelSerializer):
             "url",
         )
         read_only_fields = fields
+
+    def to_representation(self, instance: Any) -> Any:
+        """A task as the user may see it: its message is without the source, too."""
+        user = self.context["request"].user
+        return super().to_representation(
+            as_seen(instance, may_see_source(user, self.get_pseudonym(instance)))
+        )
 
     def get_destination(self, task: Any) -> str | None:
         destination = getattr(task, "destination", None)

@@ -96,7 +96,7 @@ def act_on_chosen(
         PermissionDenied: the user may not do this on tasks of this job.
     """
     if data.get("every") == "1":
-        ids: Iterable[int] = chosen_tasks(job, choices).values_list("pk", flat=True)
+        ids: Iterable[int] = chosen_tasks(user, job, choices).values_list("pk", flat=True)
     else:
         # Of other jobs nothing is touched, whatever the form says.
         wanted = {pk for text in data.getlist("task") for pk in id_list(text)}

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from adit.core.jobs.registry import all_kinds
 from adit.core.models import DicomJob, TransferJob, TransferTask
+from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 
 PAGE_SIZE = 25
 SORTS = {
@@ -148,7 +149,7 @@ def _chosen_jobs(user: Any, choices: JobChoices) -> QuerySet[Any]:
     if choices.until and choices.until < date.max:
         jobs = jobs.filter(created__lt=_midnight(choices.until + timedelta(days=1)))
     if choices.search:
-        jobs = jobs.filter(_matches(choices.search))
+        jobs = jobs.filter(_matches(user, choices.search))
     return jobs.order_by(*SORTS[choices.sort])
 
 
@@ -156,8 +157,9 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
 
 
-def _matches(text: str) -> Q:
-    """Job number, message, trial; patient ID and pseudonym only as a whole, which is indexed."""
+def _matches(user: Any, text: str) -> Q:
+    """Job number, message, trial; patient ID and pseudonym only as a whole, which is indexed. A
+    patient ID behind a pseudonym finds only what the user may see."""
     matches = Q(message__icontains=text)
     if text.isascii() and text.isdecimal() and len(text) < 19:
         matches |= Q(pk=int(text))
@@ -168,6 +170,9 @@ def _matches(text: str) -> Q:
             matches |= Q(pk__in=jobs.objects.filter(trial).values("pk"))
         if issubclass(kind.task_model, TransferTask):
             tasks: Any = kind.task_model
-            whom = Q(patient_id=text) | Q(pseudonym=text)
-            matches |= Q(pk__in=tasks.objects.filter(whom).values("job_id"))
+            named = tasks.objects.filter(Q(pseudonym=text) | Q(patient_id=text, pseudonym=""))
+            behind = Q(pk__in=tasks.objects.filter(patient_id=text).values("job_id"))
+            if not user.has_perm(IDENTIFIERS_PERMISSION):
+                behind &= Q(owner=user)
+            matches |= Q(pk__in=named.values("job_id")) | behind
     return matches
