@@ -19,6 +19,7 @@ from adit.core.jobs.notify import JOB_CHANNEL, notify_job
 from adit.core.jobs.servers import rules_of
 from adit.core.jobs.states import derive_job_state, lock_job_state
 from adit.core.models import DicomJob, DicomTask, TaskEvent
+from adit.core.transfer.ledger_store import mark_canceled_series, mark_unfinished_series
 
 State = DicomTask.State
 
@@ -259,6 +260,11 @@ def _release(lease: Lease, message: str, level: str, log: str, **changes: object
             pk=lease.task_id, state=State.PENDING
         ).update(state=State.CANCELED, end=Now(), not_before=None, message="Canceled."):
             message, level = "Canceled.", TaskEvent.Level.INFO
+            changes["state"] = State.CANCELED
+        if changes["state"] == State.CANCELED:
+            mark_canceled_series([lease.task_id])
+        elif changes["state"] in (State.WARNING, State.FAILURE):
+            mark_unfinished_series([lease.task_id])
         add_event(lease.task_id, message, level)
         derive_job_state(lease.job_id)
     return True

@@ -294,7 +294,7 @@ class Migration(migrations.Migration):
                 ('series_number', models.IntegerField(blank=True, null=True)),
                 ('modality', models.CharField(blank=True, max_length=16)),
                 ('description', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('IN_PROGRESS', 'In progress'), ('SUCCESS', 'Success'), ('WARNING', 'Warning'), ('FAILURE', 'Failure'), ('EXCLUDED', 'Excluded')], default='PENDING', max_length=16)),
+                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('IN_PROGRESS', 'In progress'), ('SUCCESS', 'Success'), ('WARNING', 'Warning'), ('FAILURE', 'Failure'), ('EXCLUDED', 'Excluded'), ('CANCELED', 'Canceled')], default='PENDING', max_length=16)),
                 ('reason', models.CharField(blank=True, max_length=255)),
                 ('instances_named', models.BooleanField(default=True)),
                 ('expected', models.PositiveIntegerField(default=0)),

@@ -6,7 +6,8 @@ from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
 from adit.core.jobs.archive_states import cancel_archive
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
-from adit.core.models import DicomJob, DicomTask
+from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.transfer.ledger_store import mark_canceled_series
 
 _FITS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
 
@@ -14,6 +15,8 @@ _FITS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
 def _cancel(job: DicomJob) -> str:
     tasks = DicomTask.objects.filter(job=job)
     withdraw(tasks.filter(state=DicomTask.State.PENDING, queued__isnull=False))
+    begun = SeriesTransfer.objects.filter(task__job=job, task__state=DicomTask.State.PENDING)
+    mark_canceled_series(begun.values_list("task_id", flat=True).distinct())
     waiting = tasks.filter(state=DicomTask.State.PENDING).update(
         state=DicomTask.State.CANCELED, queued=None, queue_job_id=None, not_before=None, end=Now()
     )

@@ -11,11 +11,17 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from adit.core.jobs.actions.base import Conflict, action_done
+from adit.core.jobs.actions.rerun import wait_again
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_event
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
-from adit.core.transfer.ledger_store import fill_row, load_series
+from adit.core.transfer.ledger_store import (
+    fill_row,
+    load_series,
+    mark_canceled_series,
+    mark_unfinished_series,
+)
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 
@@ -101,8 +107,12 @@ class HeldAction:
             outcome = _in_words(len(records), self.done)
             add_event(task_id, f"{outcome} by staff.")
             if self.effect is _release or not _still_held(task_id):
-                _run_again(task)
+                wait_again(DicomTask.objects.filter(pk=task_id))
                 derive_job_state(job_id)
+            elif task.state == DicomTask.State.CANCELED:
+                mark_canceled_series([task_id])
+            else:
+                mark_unfinished_series([task_id])
             action_done.send(
                 HeldAction, user=user, action=f"held.{self.name}", object=task, outcome=outcome
             )
@@ -144,21 +154,6 @@ def _in_words(number: int, done: str) -> str:
 
 def _still_held(task_id: int) -> bool:
     return SeriesTransfer.objects.filter(task_id=task_id, held__gt=0).exists()
-
-
-def _run_again(task: DicomTask) -> None:
-    """Let the task wait for a run, with all its attempts before it."""
-    DicomTask.objects.filter(pk=task.pk).update(
-        state=DicomTask.State.PENDING,
-        attempts=0,
-        crashes=0,
-        not_before=None,
-        queued=None,
-        queue_job_id=None,
-        cancel_requested=False,
-        end=None,
-        message="",
-    )
 
 
 release_held = HeldAction(name="release", label="Release", done="released", effect=_release)

@@ -7,12 +7,14 @@ from django.db.models import QuerySet
 from adit.core.jobs.actions.base import Conflict, JobAction, is_owner_or_staff, is_staff
 from adit.core.jobs.archive_states import KeysGone, open_again
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.transfer.ledger_store import reopen_canceled_series
 
 JobState, TaskState = DicomJob.State, DicomTask.State
 
 
 def wait_again(tasks: QuerySet[DicomTask]) -> int:
     """Put ended tasks back to waiting, with all their attempts before them."""
+    reopen_canceled_series(tasks.filter(state=TaskState.CANCELED))
     return tasks.filter(state__in=DicomTask.ENDED).update(
         state=TaskState.PENDING,
         attempts=0,

@@ -14,6 +14,7 @@ from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
 from adit.core.jobs.registry import get_kind
 from adit.core.models import DicomJob, DicomTask, TaskEvent
+from adit.core.transfer.ledger_store import mark_canceled_series, mark_unfinished_series
 
 State = DicomTask.State
 
@@ -68,6 +69,7 @@ def _kill(job: DicomJob, task_ids: Collection[int]) -> set[int]:
         TaskEvent(task_id=pk, job=job, level=TaskEvent.Level.ERROR, text="Killed by staff.")
         for pk in sorted(ids)
     )
+    (mark_canceled_series if canceling else mark_unfinished_series)(ids)
     for task_id in ids:
         notify_revoked(task_id)
     return ids
