@@ -148,12 +148,12 @@ def test_a_transfer_that_is_canceled_and_resumed_ends_with_a_whole_ledger(make_u
         job = transfer_job(user, source, destination, 1)
         (task,) = tasks_of(job)
         workers.start()
-        wait_for(lambda: SeriesTransfer.objects.filter(task=task, confirmed__gt=0).exists())
+        wait_for(lambda: SeriesTransfer.objects.filter(task=task, sent__gt=0).exists())
         cancel_job(user, job.pk)
         wait_for(lambda: job_state(job) == "CANCELED")
         series = SeriesTransfer.objects.get(task=task)
         assert series.state == "CANCELED"
-        assert 0 < series.confirmed < number
+        assert 0 < series.sent < number
         type(source).objects.filter(pk=source.pk).update(max_instances_per_second=None)
         resume_job(user, job.pk)
         dispatch()
