@@ -133,7 +133,8 @@ class TaskSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_actions(self, task: Any) -> list[str]:
         user = self.context["request"].user
-        return [name for name, action in TASK_ACTIONS.items() if action.available(user, task)]
+        allowed = (name for name, act in TASK_ACTIONS.items() if act.allowed(user, task.job))
+        return [name for name in allowed if name in task.fitting]
 
     def _of_source(self, task: Any, name: str) -> str | None:
         user = self.context["request"].user

@@ -11,7 +11,7 @@ from django.db import connection
 
 from adit.core.jobs.policy import Slots
 from adit.core.jobs.registry import all_kinds
-from adit.core.jobs.servers import ServerRules, last_starts
+from adit.core.jobs.servers import ServerRules
 from adit.core.models import DicomTask
 
 # So far turns are played through; who comes later is told about where he stands.
@@ -126,7 +126,9 @@ _LINES = """
 SELECT source_id, urgent, priority, owner_id, count(*),
     array_agg(id ORDER BY id) FILTER (WHERE turn <= %(first)s),
     array_agg(id ORDER BY id) FILTER (WHERE id = ANY(%(tasks)s)),
-    array_agg(turn ORDER BY id) FILTER (WHERE id = ANY(%(tasks)s))
+    array_agg(turn ORDER BY id) FILTER (WHERE id = ANY(%(tasks)s)),
+    (SELECT last_start FROM core_serverturn
+     WHERE server_id = waiting.source_id AND owner_id = waiting.owner_id)
 FROM (
     SELECT task.id, task.source_id, job.urgent, weight.priority, job.owner_id, row_number() OVER (
         PARTITION BY task.source_id, job.urgent, weight.priority, job.owner_id
@@ -158,28 +160,25 @@ def places_of(
         rules, running, suspended: of all servers and kinds, as the dispatcher sees them.
     """
     found = _read_lines(tasks, rules, suspended)
-    turns: Mapping[int, Mapping[int, datetime]] = {}
-    if any(len({line.owner_id for line, _ in rows}) > 1 for rows in found.values()):
-        turns = last_starts()
     places: dict[int, Place] = {}
     for source_id, rows in found.items():
         server = rules.get(source_id)
         limit = server.limit if server else 1
-        slots = Slots(
-            limit, running.get(source_id, {}), last_starts=turns.get(source_id, {})
-        )
+        turns = {line.owner_id: last for line, _, last in rows if last is not None}
+        slots = Slots(limit, running.get(source_id, {}), last_starts=turns)
         wanted = {
-            (i, turn): pk for i, (_, numbers) in enumerate(rows) for pk, turn in numbers.items()
+            (i, turn): pk for i, (_, numbers, _) in enumerate(rows) for pk, turn in numbers.items()
         }
-        numbers = find_places([line for line, _ in rows], slots, wanted)
+        numbers = find_places([line for line, *_ in rows], slots, wanted)
         places |= {pk: numbers[key] for key, pk in wanted.items()}
     return places
 
 
 def _read_lines(
     tasks: Collection[DicomTask], rules: Mapping[int, ServerRules], suspended: Collection[str]
-) -> dict[int, list[tuple[Line, dict[int, int]]]]:
-    """All lines at the sources of the tasks, each with the numbers of those tasks in it by id."""
+) -> dict[int, list[tuple[Line, dict[int, int], datetime | None]]]:
+    """All lines at the sources of the tasks, each with the numbers of those tasks in it by id, and
+    when its owner last had a turn."""
     kinds = [kind for kind in all_kinds() if kind.key not in suspended]
     sources = list({task.source_id for task in tasks})
     values = {
@@ -192,11 +191,10 @@ def _read_lines(
         "closed": [pk for pk, rule in rules.items() if not rule.lets_start(urgent=False)],
         "closed_for_urgent": [pk for pk, rule in rules.items() if not rule.lets_start(urgent=True)],
     }
-    found: dict[int, list[tuple[Line, dict[int, int]]]] = {}
+    found: dict[int, list[tuple[Line, dict[int, int], datetime | None]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_LINES, values)
-        for source_id, urgent, priority, owner_id, length, first, ids, turns in cursor.fetchall():
-            line = Line(urgent, priority, owner_id, length, first)
+        for source_id, *columns, ids, turns, last_start in cursor.fetchall():
             numbers = dict(zip(ids or (), turns or (), strict=True))
-            found.setdefault(source_id, []).append((line, numbers))
+            found.setdefault(source_id, []).append((Line(*columns), numbers, last_start))
     return found

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from adit.core.jobs.places import Place, places_of
 from adit.core.jobs.registry import get_kind
-from adit.core.jobs.servers import ServerRules, rules_of, running_tasks, suspended_kinds
+from adit.core.jobs.servers import ServerRules, rules_of, running_and_suspended
 from adit.core.models import DicomJob, DicomTask
 
 _OPEN_JOBS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
@@ -143,8 +143,7 @@ def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
     if not tasks:
         return {}
     rules = rules_of()
-    running = running_tasks()
-    suspended = suspended_kinds()
+    running, suspended = running_and_suspended()
     places = places_of(tasks, rules, running, suspended)
     facts = {}
     for task in tasks:

@@ -17,7 +17,7 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS
+from adit.core.jobs.actions import JOB_ACTIONS
 from adit.core.jobs.registry import all_kinds, get_kind
 from adit.core.jobs.waiting import next_tasks, reasons_for_waiting
 from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer, TaskEvent
@@ -31,6 +31,7 @@ from adit.core.pages.source_view import (
     event_as_seen,
     events_as_seen,
     hides_source,
+    link_to_kind,
     sees_sources,
     series_as_seen,
 )
@@ -154,11 +155,16 @@ def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
         job=job,
         waiting=reasons_for_waiting(job) if unverified else [reasons[t.pk] for t in following],
         running=_running_tasks(job),
-        events=list(events.select_related("task").defer("task__log")[:EVENTS_SHOWN]),
+        events=list(events.select_related(*_event_parts(job)).defer("task__log")[:EVENTS_SHOWN]),
         fitting=frozenset(name for name, action in JOB_ACTIONS.items() if action.fits(job)),
         rows=rows,
         archive=getattr(job, "archive", None),
     )
+
+
+def _event_parts(job: Any) -> list[str]:
+    link = link_to_kind(job)
+    return ["task", f"task__{link}"] if link else ["task"]
 
 
 def _running_tasks(job: Any) -> list[Any]:
@@ -230,7 +236,7 @@ def read_task(task_id: int, kind: str) -> TaskReading | None:
         task=task,
         series=list(task.series.defer("instances")),
         events=list(task.events.order_by("-id")[:TASK_EVENTS_SHOWN]),
-        fitting=frozenset(name for name, action in TASK_ACTIONS.items() if action.fits(task)),
+        fitting=frozenset(task.fitting),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import F, Q
 
 from adit.core.jobs.registry import get_kind
-from adit.core.models import DicomJob, TaskEvent, TransferTask
+from adit.core.models import DicomJob, DicomTask, TaskEvent, TransferTask
 
 IDENTIFIERS_PERMISSION = "core.view_identifiers_in_receipts"
 HIDDEN = "[hidden]"
@@ -89,14 +89,20 @@ def event_as_seen(event: TaskEvent, task: Any, sees: bool) -> TaskEvent:
 
 
 def events_as_seen(job: DicomJob, events: Iterable[TaskEvent], sees: bool) -> list[TaskEvent]:
-    """The history of a job; one query where the reader may not see all."""
-    events = list(events)
+    """The history of a job; the events come with `link_to_kind`."""
+    link = link_to_kind(job)
+    return [
+        event_as_seen(event, link and getattr(event.task, link, None), sees) for event in events
+    ]
+
+
+def link_to_kind(job: DicomJob) -> str:
+    """The name by which a task of the job leads to the columns of its app, if those are a
+    transfer's."""
     model: Any = get_kind(job.kind).task_model
-    if sees or not issubclass(model, TransferTask):
-        return events
-    ids = {event.task_id for event in events}  # type: ignore[attr-defined]
-    tasks = model.objects.only("patient_id", "pseudonym").in_bulk(ids - {None})
-    return [event_as_seen(e, tasks.get(e.task_id), sees) for e in events]  # type: ignore[attr-defined]
+    if not issubclass(model, TransferTask):
+        return ""
+    return model._meta.get_ancestor_link(DicomTask).remote_field.get_accessor_name()
 
 
 def found_in_source(sees: bool, matches: Q) -> Q:

@@ -12,6 +12,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from adit.core.jobs.actions import fitting_actions
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomJob, DicomTask, TransferTask
@@ -136,7 +137,8 @@ def tasks_by_id(job: DicomJob, task_ids: Collection[int]) -> list[Any]:
 
 
 def add_notes(job: DicomJob, tasks: Iterable[Any], also: Iterable[Any] = ()) -> dict[int, str]:
-    """Give each task of the job a `note`: its message, or why it waits.
+    """Give each task of the job a `note` (its message, or why it waits) and the names of the
+    actions that could be done on it now, `fitting`.
 
     Returns:
         Why those of `tasks` and `also` wait that do, by id.
@@ -145,7 +147,9 @@ def add_notes(job: DicomJob, tasks: Iterable[Any], also: Iterable[Any] = ()) -> 
     for task in tasks:
         task.job = job
     reasons = reasons_for_tasks([*tasks, *also])
+    fitting = fitting_actions(job, tasks)
     for task in tasks:
+        task.fitting = fitting[task.pk]
         reason = reasons.get(task.pk, "")
         task.note = ": ".join(part for part in (reason, task.message) if part)
     return reasons

@@ -2,7 +2,7 @@
 
 from django.db.models.functions import Now
 
-from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.actions.base import JobAction, is_owner_or_staff, tasks_in_words
 from adit.core.jobs.archive_states import cancel_archive
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
@@ -27,13 +27,20 @@ def _cancel(job: DicomJob) -> str:
         notify_revoked(task_id)
     cancel_archive(job)
     DicomJob.objects.filter(pk=job.pk, state__in=_FITS).update(state=DicomJob.State.CANCELING)
-    return f"Canceled {waiting} waiting tasks; {len(stopping)} running tasks are stopping."
+    number = len(stopping)
+    text = f"{tasks_in_words(waiting, 'waiting')} {'was' if waiting == 1 else 'were'} canceled"
+    if not number:
+        return f"{text}."
+    return f"{text}; {tasks_in_words(number, 'running')} {'is' if number == 1 else 'are'} stopping."
 
 
 cancel_job = JobAction(
     name="cancel",
     label="Cancel",
     icon="x-octagon",
+    phrase="cancel {}",
+    past="Canceled",
+    counts=True,
     confirm="Running transfers stop; what was delivered stays delivered.",
     danger=True,
     allowed=is_owner_or_staff,

@@ -1,6 +1,6 @@
 """Delete: a job of which nothing was ever started goes, with its tasks."""
 
-from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.actions.base import JobAction, is_owner_or_staff, tasks_in_words
 from adit.core.jobs.deletion import delete_with_tasks
 from adit.core.jobs.notify import notify_job
 from adit.core.jobs.queue import withdraw
@@ -31,13 +31,15 @@ def _delete(job: DicomJob) -> str:
     number = delete_with_tasks(job)
     # Its state is not derived any more, which would tell the pages.
     notify_job(job.pk)
-    return f"Job {job.pk} and its {number} tasks are deleted."
+    return f"Job {job.pk} is deleted with {tasks_in_words(number)}."
 
 
 delete_job = JobAction(
     name="delete",
     label="Delete",
     icon="trash",
+    phrase="delete {}",
+    past="",
     confirm="The job and its tasks are deleted for good.",
     danger=True,
     allowed=is_owner_or_staff,

@@ -105,7 +105,7 @@ class HeldAction:
             fill_row(row, series)
             row.save()
             outcome = _in_words(len(records), self.done)
-            add_event(task_id, f"{outcome} by staff.")
+            add_event(task_id, f"{outcome} by {user.get_username()}.")
             if self.effect is _release or not _still_held(task_id):
                 wait_again(DicomTask.objects.filter(pk=task_id))
                 derive_job_state(job_id)

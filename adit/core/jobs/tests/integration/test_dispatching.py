@@ -261,9 +261,7 @@ def told_order(number):
 
 @pytest.mark.parametrize("slots", [1, 2, 3])
 @pytest.mark.parametrize("ran_before", [0, 1, 5])
-def test_the_places_told_are_the_order_in_which_tasks_start(
-    slots, ran_before, make_user, scripted
-):
+def test_the_places_told_are_the_order_in_which_tasks_start(slots, ran_before, make_user, scripted):
     DicomServer.objects.update(max_tasks=slots)
     many, few, hasty = make_user(), make_user(), make_user()
     scripted(many, *[""] * 9)

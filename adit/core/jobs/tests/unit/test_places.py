@@ -61,9 +61,7 @@ def test_the_places_are_those_of_the_dispatcher(waiting, limit, running, had_tur
     ]
     running = running[:limit]
     turns = {owner: T0 + timedelta(minutes=i) for i, owner in enumerate(had_turns)}
-    turns |= {
-        owner: T0 + timedelta(hours=1 + i) for i, owner in enumerate(dict.fromkeys(running))
-    }
+    turns |= {owner: T0 + timedelta(hours=1 + i) for i, owner in enumerate(dict.fromkeys(running))}
     slots = Slots(limit, Counter(running), last_starts=turns)
     order = started_in_order(candidates, slots)
     lines, where = lines_of(candidates)

@@ -14,7 +14,10 @@ NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
         ({"place": Place(12)}, "queued (position 12)"),
         ({"place": Place(700, exact=False)}, "queued (about position 700)"),
         ({"place": Place(1), "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use"),
-        ({"place": Place(3), "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use, position 3"),
+        (
+            {"place": Place(3), "in_use": 2, "limit": 2},
+            "waits for PACS1: 2 of 2 in use, position 3",
+        ),
         ({"not_before": NOW + timedelta(minutes=5)}, "retry at 14:05"),
         ({"not_before": NOW + timedelta(days=1)}, "retry at 2024-05-07 14:00"),
         ({"not_before": NOW - timedelta(seconds=1)}, "queued (position 1)"),

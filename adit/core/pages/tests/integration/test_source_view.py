@@ -151,9 +151,7 @@ def test_the_list_of_jobs_finds_by_patient_id_for_who_may_see_it(owner, staff, s
 
 def test_a_search_for_other_words_of_a_message_still_finds_it(staff, job):
     job.tasks.update(message="The source timed out")
-    response = logged_in(staff).post(
-        job.get_absolute_url(), {"search": "timed out"}, headers=TABLE
-    )
+    response = logged_in(staff).post(job.get_absolute_url(), {"search": "timed out"}, headers=TABLE)
     assert len(response.context["page"]) == 1
 
 
