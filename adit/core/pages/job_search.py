@@ -66,6 +66,27 @@ class JobFilterForm(forms.Form):
             del self.fields["owner"]
 
 
+# What the address of the list may hold; `all` forgets the search.
+_KNOWN = ("kind", "state", "owner", "since", "until", "sort", "page", "own", "all")
+
+
+def left_out(user: Any, query: QueryDict) -> list[str]:
+    """What stands in the address of the list and makes no sense, in words; it is not filtered by.
+
+    The fields of the form tell by themselves what is wrong with theirs.
+    """
+    found = [f"“{name[:32]}” is no filter" for name in query if name not in _KNOWN]
+    if query.get("sort", "") not in SORTS:
+        found.append("the list has no such order")
+    if "own" in query and query["own"] not in ("", "1"):
+        found.append("“own” is 1 or not there")
+    if not user.is_staff and query.get("owner"):
+        found.append("only staff filters by owner")
+    if query.get("page") and not (query["page"].isascii() and query["page"].isdecimal()):
+        found.append("the page is no number")
+    return found
+
+
 @dataclass(frozen=True)
 class JobChoices:
     """What the user chose to see. `own`: only his jobs. All but `search` stands in the address."""

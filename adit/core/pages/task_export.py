@@ -21,6 +21,7 @@ from adit.core.models import DicomJob
 from adit.core.pages.job_detail import visible_job
 from adit.core.pages.source_view import as_seen, may_see_source
 from adit.core.pages.task_table import TaskChoices, chosen_tasks
+from adit.core.words import counted
 
 COLUMNS = (
     "row",
@@ -136,6 +137,6 @@ def _announced(
     """The rows, once the audit log knows of the export."""
     tasks = chosen_tasks(user, job, choices)
     with transaction.atomic():
-        outcome = f"{tasks.count()} tasks as {form}"
+        outcome = f"{counted(tasks.count(), 'task')} as {form}"
         action_done.send(task_export, user=user, action="job.export", object=job, outcome=outcome)
     return rows_of(user, tasks.iterator(chunk_size=1000))

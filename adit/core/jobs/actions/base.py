@@ -112,9 +112,3 @@ class JobAction:
             )
         dispatch()
         return outcome
-
-
-def tasks_in_words(number: int, what: str = "") -> str:
-    """`1 canceled task`, `3 canceled tasks`."""
-    noun = f"{what} task" if what else "task"
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

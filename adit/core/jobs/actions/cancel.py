@@ -2,12 +2,13 @@
 
 from django.db.models.functions import Now
 
-from adit.core.jobs.actions.base import JobAction, is_owner_or_staff, tasks_in_words
+from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
 from adit.core.jobs.archive_states import cancel_archive
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
 from adit.core.transfer.ledger_store import mark_canceled_series
+from adit.core.words import counted
 
 _FITS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
 
@@ -28,10 +29,10 @@ def _cancel(job: DicomJob) -> str:
     cancel_archive(job)
     DicomJob.objects.filter(pk=job.pk, state__in=_FITS).update(state=DicomJob.State.CANCELING)
     number = len(stopping)
-    text = f"{tasks_in_words(waiting, 'waiting')} {'was' if waiting == 1 else 'were'} canceled"
+    text = f"{counted(waiting, 'waiting task')} {'was' if waiting == 1 else 'were'} canceled"
     if not number:
         return f"{text}."
-    return f"{text}; {tasks_in_words(number, 'running')} {'is' if number == 1 else 'are'} stopping."
+    return f"{text}; {counted(number, 'running task')} {'is' if number == 1 else 'are'} stopping."
 
 
 cancel_job = JobAction(

@@ -1,10 +1,11 @@
 """Delete: a job of which nothing was ever started goes, with its tasks."""
 
-from adit.core.jobs.actions.base import JobAction, is_owner_or_staff, tasks_in_words
+from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
 from adit.core.jobs.deletion import delete_with_tasks
 from adit.core.jobs.notify import notify_job
 from adit.core.jobs.queue import withdraw
 from adit.core.models import DicomJob, DicomTask
+from adit.core.words import counted
 
 
 def _untouched(job: DicomJob) -> bool:
@@ -31,7 +32,7 @@ def _delete(job: DicomJob) -> str:
     number = delete_with_tasks(job)
     # Its state is not derived any more, which would tell the pages.
     notify_job(job.pk)
-    return f"Job {job.pk} is deleted with {tasks_in_words(number)}."
+    return f"Job {job.pk} is deleted with {counted(number, 'task')}."
 
 
 delete_job = JobAction(

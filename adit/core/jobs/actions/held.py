@@ -24,6 +24,7 @@ from adit.core.transfer.ledger_store import (
 )
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
+from adit.core.words import counted
 
 if TYPE_CHECKING:
     from adit.accounts.models import User
@@ -140,7 +141,7 @@ def _records(
     held = [record for record in records if record.state is InstanceState.HELD]
     if len(held) < len(wanted):
         raise Conflict(
-            f"{len(wanted) - len(held)} of the {len(wanted)} instances are not held any more: "
+            f"{len(wanted) - len(held)} of {counted(len(wanted), 'instance')} not held any more: "
             "somebody has decided about them, or the task was restarted."
         )
     if any(set(record.findings) != set(findings) for record in held):
@@ -149,7 +150,7 @@ def _records(
 
 
 def _in_words(number: int, done: str) -> str:
-    return f"{number} held instance{'' if number == 1 else 's'} {done}"
+    return f"{counted(number, 'held instance')} {done}"
 
 
 def _still_held(task_id: int) -> bool:

@@ -9,11 +9,11 @@ from adit.core.jobs.actions.base import (
     JobAction,
     is_owner_or_staff,
     is_staff,
-    tasks_in_words,
 )
 from adit.core.jobs.archive_states import KeysGone, open_again
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
 from adit.core.transfer.ledger_store import reopen_canceled_series
+from adit.core.words import counted
 
 JobState, TaskState = DicomJob.State, DicomTask.State
 
@@ -93,7 +93,7 @@ def _words(number: int, what: str, one: str, many: str) -> str:
     """What becomes of so many tasks. None: then only the archive of the job has work left."""
     if not number:
         return "No task of it has anything left to do."
-    return f"{tasks_in_words(number, what)} {one if number == 1 else many}"
+    return f"{counted(number, f'{what} task'.strip())} {one if number == 1 else many}"
 
 
 def _has_warned_tasks(job: DicomJob) -> bool:

@@ -15,12 +15,12 @@ from adit.core.jobs.actions.base import (
     NoSuchJob,
     actions_done,
     is_owner_or_staff,
-    tasks_in_words,
 )
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_events, add_job_event
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob, DicomTask, TaskEvent
+from adit.core.words import counted
 
 if TYPE_CHECKING:
     from adit.accounts.models import User
@@ -202,7 +202,7 @@ def _tell(action: TaskAction, user: User, job_id: int, tasks: Sequence[DicomTask
     who = f"by {user.get_username()}."
     if action.gone:
         lines = ", ".join(str(task.line) for task in tasks[:20]) + (", …" if tasks[20:] else "")
-        text = f"Deleted {tasks_in_words(len(tasks))} ({lines}) {who}"
+        text = f"Deleted {counted(len(tasks), 'task')} ({lines}) {who}"
         add_job_event(job_id, text)
         return
     add_events(
