@@ -195,6 +195,6 @@ def _read_lines(
     with connection.cursor() as cursor:
         cursor.execute(_LINES, values)
         for source_id, *columns, ids, turns, last_start in cursor.fetchall():
-            numbers = dict(zip(ids or (), turns or (), strict=True))
+            numbers: dict[int, int] = dict(zip(ids or (), turns or (), strict=True))
             found.setdefault(source_id, []).append((Line(*columns), numbers, last_start))
     return found

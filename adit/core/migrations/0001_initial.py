@@ -330,7 +330,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
-                'indexes': [models.Index(fields=['job', '-time', '-id'], name='event_of_job')],
+                'indexes': [models.Index(fields=['job', '-time', '-id'], name='event_of_job'), models.Index(condition=models.Q(('task__isnull', True)), fields=['job'], name='event_of_job_itself')],
             },
         ),
         migrations.CreateModel(

@@ -41,7 +41,13 @@ class TaskEvent(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["job", "-time", "-id"], name="event_of_job")]
+        indexes = [
+            models.Index(fields=["job", "-time", "-id"], name="event_of_job"),
+            # What is about a job itself is shown with each of its tasks.
+            models.Index(
+                fields=["job"], name="event_of_job_itself", condition=models.Q(task__isnull=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -133,7 +133,9 @@ class JobReading:
             "job-times": "core/jobs/_times.html",
             "retry-choice": "core/jobs/_retry_choice.html",
         }
-        parts = {key: render_to_string(template, context) for key, template in templates.items()}
+        parts: Fragments = {
+            key: render_to_string(template, context) for key, template in templates.items()
+        }
         rows = {}
         for task in self.rows:
             row = {"task": as_seen(task, sees), "job": self.job, "oob": True}
@@ -235,9 +237,17 @@ def read_task(task_id: int, kind: str) -> TaskReading | None:
     return TaskReading(
         task=task,
         series=list(task.series.defer("instances")),
-        events=list(task.events.order_by("-id")[:TASK_EVENTS_SHOWN]),
+        events=_task_events(task),
         fitting=frozenset(task.fitting),
     )
+
+
+def _task_events(task: Any) -> list[TaskEvent]:
+    """The last events of the task and of its job as a whole, the newest first."""
+    own = TaskEvent.objects.filter(task_id=task.pk).order_by("-id")
+    of_job = TaskEvent.objects.filter(job_id=task.job_id, task=None).order_by("-id")
+    events = [*own[:TASK_EVENTS_SHOWN], *of_job[:TASK_EVENTS_SHOWN]]
+    return sorted(events, key=lambda event: event.pk, reverse=True)[:TASK_EVENTS_SHOWN]
 
 
 def list_context(user: Any, choices: JobChoices) -> dict[str, Any]:

@@ -102,7 +102,8 @@ def link_to_kind(job: DicomJob) -> str:
     model: Any = get_kind(job.kind).task_model
     if not issubclass(model, TransferTask):
         return ""
-    return model._meta.get_ancestor_link(DicomTask).remote_field.get_accessor_name()
+    link: Any = model._meta.get_ancestor_link(DicomTask)
+    return link.remote_field.get_accessor_name()
 
 
 def found_in_source(sees: bool, matches: Q) -> Q:

@@ -41,7 +41,10 @@ def lines_of(candidates):
     groups = {}
     for c in sorted(candidates, key=lambda c: c.task_id):
         groups.setdefault((c.urgent, c.priority, c.owner_id), []).append(c.task_id)
-    lines = [Line(*key, len(ids), ids[:8]) for key, ids in groups.items()]
+    lines = [
+        Line(urgent, priority, owner_id, len(ids), ids[:8])
+        for (urgent, priority, owner_id), ids in groups.items()
+    ]
     where = {
         pk: (i, turn) for i, ids in enumerate(groups.values()) for turn, pk in enumerate(ids, 1)
     }

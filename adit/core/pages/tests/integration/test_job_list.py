@@ -58,13 +58,13 @@ def test_a_filter_that_makes_no_sense_harms_nothing(staff, owner, make_job, quer
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("?state=DONE", ["see the marked fields", "DONE is not one of the available choices"]),
-        ("?kind=x", ["see the marked fields"]),
-        ("?since=yesterday", ["see the marked fields", "Enter a valid date"]),
+        ("?state=DONE", ["State: Select a valid choice. DONE is not one of the available choices"]),
+        ("?kind=x", ["Kind: Select a valid choice"]),
+        ("?since=yesterday", ["Created from: Enter a valid date"]),
         ("?status=FAILURE", ["“status” is no filter"]),
-        ("?sort=password", ["the list has no such order"]),
-        ("?page=99", ["the list has no such page"]),
-        ("?page=two", ["the page is no number"]),
+        ("?sort=password", ["The list has no such order"]),
+        ("?page=99", ["The list has no such page"]),
+        ("?page=two", ["The page is no number"]),
         ("?own=yes", ["“own” is 1 or not there"]),
     ],
 )

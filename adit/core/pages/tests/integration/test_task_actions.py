@@ -159,3 +159,13 @@ def test_retry_asks_whether_warned_tasks_are_meant_too(owner, make_job):
     job = make_job(owner, "FAILURE", ["FAILURE", "WARNING"])
     client.post(reverse("core:job_action", args=[job.pk, "retry"]))
     assert set(job.tasks.values_list("state", flat=True)) == {"PENDING", "WARNING"}
+
+
+def test_the_page_of_a_task_tells_what_was_done_to_its_job(owner, make_job):
+    job = make_job(owner, "FAILURE", ["FAILURE", "FAILURE"])
+    first, second = job.tasks.order_by("line")
+    assert act(owner, first, "reset", HTMX).status_code == 200
+    client_of(owner).post(reverse("core:job_action", args=[job.pk, "cancel"]), headers=HTMX)
+    pages = [client_of(owner).get(t.get_absolute_url()).content.decode() for t in (first, second)]
+    assert all(f"Canceled by {owner.username}." in text for text in pages)
+    assert [f"Reset by {owner.username}." in text for text in pages] == [True, False]
