@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS
 from adit.core.models import DicomJob, DicomTask
-from adit.core.pages.receipts import may_see_source
+from adit.core.pages.source_view import as_seen, may_see_source
 
 
 class ProgressSerializer(serializers.Serializer):
@@ -110,6 +110,13 @@ class TaskSerializer(serializers.ModelSerializer):
         )
         read_only_fields = fields
 
+    def to_representation(self, instance: Any) -> Any:
+        """A task as the user may see it: its message is without the source, too."""
+        user = self.context["request"].user
+        return super().to_representation(
+            as_seen(instance, may_see_source(user, self.get_pseudonym(instance)))
+        )
+
     def get_destination(self, task: Any) -> str | None:
         destination = getattr(task, "destination", None)
         return destination.name if destination else None
@@ -126,7 +133,8 @@ class TaskSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_actions(self, task: Any) -> list[str]:
         user = self.context["request"].user
-        return [name for name, action in TASK_ACTIONS.items() if action.available(user, task)]
+        allowed = (name for name, act in TASK_ACTIONS.items() if act.allowed(user, task.job))
+        return [name for name in allowed if name in task.fitting]
 
     def _of_source(self, task: Any, name: str) -> str | None:
         user = self.context["request"].user

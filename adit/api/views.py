@@ -28,7 +28,13 @@ from adit.api.serializers import (
     TaskPageSerializer,
     TaskSerializer,
 )
-from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS, Conflict, act_on_tasks
+from adit.core.jobs.actions import (
+    JOB_ACTIONS,
+    TASK_ACTIONS,
+    Conflict,
+    act_on_tasks,
+    fitting_actions,
+)
 from adit.core.jobs.registry import all_kinds
 from adit.core.jobs.waiting import reasons_for_tasks, reasons_for_waiting
 from adit.core.models import DicomJob, DicomTask
@@ -62,8 +68,10 @@ def _with_waiting(job: DicomJob, tasks: list[Any]) -> list[Any]:
     for task in tasks:
         task.job = job
     reasons = reasons_for_tasks(tasks)
+    fitting = fitting_actions(job, tasks)
     for task in tasks:
         task.waiting = reasons.get(task.pk, "")
+        task.fitting = fitting[task.pk]
     return tasks
 
 

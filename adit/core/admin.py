@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -27,6 +27,7 @@ from adit.core.models import (
     TaskEvent,
 )
 from adit.core.models.limits import WEEKDAYS
+from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 
 admin.site.site_header = "ADIT administration"
 admin.site.site_title = "ADIT"
@@ -191,7 +192,24 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class UndeletableAdmin(ReadOnlyAdmin):
+class SourceHidingAdmin(ReadOnlyAdmin):
+    """Shows what leads back to a patient, and finds by it, with the permission to see it only."""
+
+    source_fields: ClassVar[list[str]] = []
+    source_search_fields: ClassVar[list[str]] = []
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        excluded = list(super().get_exclude(request, obj) or [])
+        sees = request.user.has_perm(IDENTIFIERS_PERMISSION)  # type: ignore[union-attr]
+        return excluded if sees else [*excluded, *self.source_fields]
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        known = list(super().get_search_fields(request))
+        sees = request.user.has_perm(IDENTIFIERS_PERMISSION)  # type: ignore[union-attr]
+        return [*known, *self.source_search_fields] if sees else known
+
+
+class UndeletableAdmin(SourceHidingAdmin):
     """What goes only by an action, with its audit entry."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -221,16 +239,20 @@ class DicomJobAdmin(UndeletableAdmin):
 class DicomTaskAdmin(UndeletableAdmin):
     list_display = ["id", "job", "source", "state", "attempts", "worker", "message"]
     list_filter = ["state", "source"]
-    search_fields = ["id", "job__id", "message"]
+    search_fields = ["id", "job__id"]
     list_select_related = ["job", "source"]
+    source_fields = ["log"]
+    source_search_fields = ["message"]
 
 
 @admin.register(SeriesTransfer)
 class SeriesTransferAdmin(UndeletableAdmin):
     list_display = ["id", "task", "modality", "expected", "received", "sent", "confirmed", "state"]
     list_filter = ["state", "modality"]
-    search_fields = ["=task__id", "=series_instance_uid", "=new_series_instance_uid"]
+    search_fields = ["=task__id", "=new_series_instance_uid"]
     exclude = ["instances"]
+    source_fields = ["series_instance_uid", "description", "reason"]
+    source_search_fields = ["=series_instance_uid"]
 
 
 @admin.register(JobArchive)
@@ -242,7 +264,8 @@ class JobArchiveAdmin(UndeletableAdmin):
 
 
 @admin.register(TaskEvent)
-class TaskEventAdmin(ReadOnlyAdmin):
+class TaskEventAdmin(SourceHidingAdmin):
     list_display = ["time", "task", "level", "text"]
     list_filter = ["level", "time"]
-    search_fields = ["=task__id", "text"]
+    search_fields = ["=task__id"]
+    source_search_fields = ["text"]

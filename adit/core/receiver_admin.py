@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from adit.core.models import ReceivedInstance, ReceivedReport, Receiver, RefusedSender
 from adit.core.quarantine import discard_instances, hand_over_instances
+from adit.core.words import counted
 
 
 class SystemAdmin(admin.ModelAdmin):
@@ -106,13 +107,16 @@ class ReceivedInstanceAdmin(SystemAdmin):
     @admin.action(description="Delete selected instances", permissions=["discard"])
     def discard(self, request: HttpRequest, queryset: Any) -> None:
         number = discard_instances(_user(request), list(queryset.values_list("pk", flat=True)))
-        self.message_user(request, f"The receivers delete {number} instances.", messages.SUCCESS)
+        self.message_user(
+            request, f"The receivers delete {counted(number, 'instance')}.", messages.SUCCESS
+        )
 
     @admin.action(description="Hand selected instances to a task again", permissions=["hand_over"])
     def hand_over(self, request: HttpRequest, queryset: Any) -> None:
         ids = list(queryset.values_list("pk", flat=True))
         number, jobs = hand_over_instances(_user(request), ids)
-        text = f"{number} instances are offered to tasks again; {jobs} jobs try again."
+        again = counted(jobs, "job")
+        text = f"Offered to tasks again: {counted(number, 'instance')}; {again} to try again."
         self.message_user(request, text, messages.SUCCESS)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -127,7 +131,7 @@ class ReceivedInstanceAdmin(SystemAdmin):
             )
             for row in rows:
                 text = (
-                    f"{row['number']} instances ({row['bytes'] / 1e6:.1f} MB) from "
+                    f"{counted(row['number'], 'instance')} ({row['bytes'] / 1e6:.1f} MB) from "
                     f"{row['calling_ae_title']} lie in quarantine at {row['receiver']}."
                 )
                 self.message_user(request, text, messages.WARNING)

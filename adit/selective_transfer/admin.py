@@ -17,4 +17,12 @@ class SelectiveTransferTaskAdmin(UndeletableAdmin):
     list_display = ["id", "job", "source", "destination", "pseudonym", "state", "message"]
     list_filter = ["state"]
     list_select_related = ["job", "source", "destination"]
+    source_fields = [
+        "patient_id",
+        "study_instance_uid",
+        "series_instance_uids",
+        "study_date",
+        "study_description",
+        "log",
+    ]
     search_fields = ["=id", "=job__id", "pseudonym"]

@@ -28,6 +28,7 @@ from adit.core.transfer.archive.parts import DamagedPart
 from adit.core.transfer.archive.places import archive_path, parts_key, parts_root
 from adit.core.transfer.quota import FolderSpace, folder_size
 from adit.core.transfer.sink import in_words
+from adit.core.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def _finish(lease: ArchiveLease, target: Path, final: Path, made: Assembled) -> 
         archives.release(
             lease,
             State.DONE,
-            f"{made.files} files, whole and tested",
+            f"{counted(made.files, 'file')}, whole and tested",
             files=made.files,
             files_done=made.files,
             size=made.size,

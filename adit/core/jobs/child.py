@@ -48,7 +48,7 @@ class Outcome:
 
 
 # After so many tasks, or so much more memory, a child gives way to a fresh one.
-_MOST_TASKS = 100
+_MOST_TASKS = 200
 _MOST_GROWTH = 64 * 1024 * 1024
 # The main thread, and the one that listens to the worker.
 _THREADS = 2

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q
 
 from adit.core.models import DicomTask, TaskEvent
 
@@ -18,6 +19,23 @@ def add_event(task_id: int, text: str, level: str = TaskEvent.Level.INFO) -> Non
         cursor.execute(_ADD, [str(level), text[:500], task_id])
 
 
+_ADD_TO_MANY = """
+INSERT INTO core_taskevent (task_id, job_id, time, level, text)
+SELECT id, job_id, statement_timestamp(), %s, %s FROM core_dicomtask WHERE id = ANY(%s) ORDER BY id
+"""
+
+
+def add_events(task_ids: Collection[int], text: str, level: str = TaskEvent.Level.INFO) -> None:
+    """Add the same line to the histories of many tasks, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_TO_MANY, [str(level), text[:500], list(task_ids)])
+
+
+def add_job_event(job_id: int, text: str, level: str = TaskEvent.Level.INFO) -> None:
+    """Add a line to the history of a job that is about no single task of it."""
+    TaskEvent.objects.create(job_id=job_id, level=level, text=text[:500])
+
+
 # How the history of a task tells of each start (`leases.claim`). Unlike `DicomTask.start` it stays
 # when a reset lets the task begin anew.
 STARTED = "Started on "
@@ -25,6 +43,6 @@ STARTED = "Started on "
 
 def ever_started(task_ids: Collection[int]) -> set[int]:
     """Those of the tasks that were ever begun with, whatever was reset since."""
-    told = TaskEvent.objects.filter(task_id__in=task_ids, text__startswith=STARTED)
-    ran = DicomTask.objects.filter(pk__in=task_ids, start__isnull=False)
-    return {*told.values_list("task_id", flat=True), *ran.values_list("pk", flat=True)}
+    told = TaskEvent.objects.filter(task_id=OuterRef("pk"), text__startswith=STARTED)
+    ran = DicomTask.objects.filter(Q(start__isnull=False) | Exists(told), pk__in=task_ids)
+    return set(ran.values_list("pk", flat=True))

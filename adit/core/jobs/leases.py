@@ -14,11 +14,12 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from adit.core.jobs.events import add_event
+from adit.core.jobs.events import STARTED
 from adit.core.jobs.notify import JOB_CHANNEL, notify_job
 from adit.core.jobs.servers import rules_of
-from adit.core.jobs.states import derive_job_state, lock_job_state
+from adit.core.jobs.states import derive_after_end, derive_job_state, lock_job_state
 from adit.core.models import DicomJob, DicomTask, TaskEvent
+from adit.core.transfer.ledger_store import mark_canceled_series, mark_unfinished_series
 
 State = DicomTask.State
 
@@ -65,7 +66,8 @@ WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
 RETURNING id, attempts), told AS (
     INSERT INTO core_taskevent (task_id, job_id, time, level, text)
     SELECT id, %(job)s, statement_timestamp(), 'info',
-        left(format('Started on %%s, attempt %%s.', %(worker)s::text, attempts), 500) FROM claimed),
+        left(format('%%s%%s, attempt %%s.', %(started)s::text, %(worker)s::text, attempts), 500)
+    FROM claimed),
 turn AS (
     INSERT INTO core_serverturn (server_id, owner_id, last_start)
     SELECT %(source)s, %(owner)s, statement_timestamp() FROM claimed
@@ -101,6 +103,7 @@ def claim(task_id: int, worker: str) -> Lease | None:
             "job": job_id,
             "owner": owner_id,
             "source": source_id,
+            "started": STARTED,
             "channel": JOB_CHANNEL,
         }
         cursor.execute(_CLAIM, values)
@@ -193,34 +196,36 @@ def finish(lease: Lease, state: str, message: str, log: str = "") -> bool:
         State.CANCELED: TaskEvent.Level.INFO,
         State.WARNING: TaskEvent.Level.WARNING,
     }.get(State(state), TaskEvent.Level.ERROR)
-    return _release(lease, message or State(state).label, level, log, state=state, end=Now())
+    return _release(lease, state, message or State(state).label, level, log)
 
 
 def wait_and_retry(lease: Lease, not_before: datetime, message: str, log: str = "") -> bool:
     """Give the task back so that it runs again from `not_before` on."""
-    return _release(
-        lease, message, TaskEvent.Level.WARNING, log, state=State.PENDING, not_before=not_before
-    )
+    level = TaskEvent.Level.WARNING
+    return _release(lease, State.PENDING, message, level, log, not_before=not_before)
 
 
 def hand_back(
     lease: Lease,
     why: str = "Handed back because the worker stopped.",
     log: str = "",
-    **changes: object,
+    *,
+    not_before: datetime | None = None,
+    waits_for: str = "",
 ) -> bool:
     """Give the task back unchanged, through no fault of its own; the attempt does not count.
 
-    With `not_before` and `waits_for` among the changes it waits for that.
+    It waits until `not_before`, if that is given, for what `waits_for` says.
     """
     return _release(
         lease,
+        State.PENDING,
         why,
         TaskEvent.Level.INFO,
         log,
-        state=State.PENDING,
-        attempts=F("attempts") - 1,
-        **changes,
+        back=1,
+        not_before=not_before,
+        waits_for=waits_for,
     )
 
 
@@ -234,33 +239,66 @@ def count_crash(lease: Lease) -> int | None:
     return held.values_list("crashes", flat=True).get()
 
 
-def _release(lease: Lease, message: str, level: str, log: str, **changes: object) -> bool:
-    message = message[:500]
-    if log:
-        changes["log"] = log
-    with transaction.atomic():
-        job_state = lock_job_state(lease.job_id)
-        released = DicomTask.objects.filter(
-            pk=lease.task_id, lease=lease.token, state=State.IN_PROGRESS
-        ).update(
-            lease=None,
-            lease_until=None,
-            queued=None,
-            queue_job_id=None,
-            worker="",
-            phase="",
-            message=message,
-            **changes,
-        )
-        if not released or job_state is None:
+# One statement writes the end, tells of it in the history, and looks whether others are open.
+_RELEASE = """
+WITH released AS (UPDATE core_dicomtask SET state = %(state)s, message = %(message)s,
+    log = CASE WHEN %(log)s = '' THEN log ELSE %(log)s END,
+    "end" = CASE WHEN %(ended)s THEN statement_timestamp() ELSE "end" END,
+    attempts = attempts - %(back)s, not_before = %(not_before)s, waits_for = %(waits_for)s,
+    lease = NULL, lease_until = NULL, queued = NULL, queue_job_id = NULL, worker = '', phase = ''
+WHERE id = %(task)s AND lease = %(token)s AND state = 'IN_PROGRESS'
+RETURNING id, job_id), told AS (
+    INSERT INTO core_taskevent (task_id, job_id, time, level, text)
+    SELECT id, job_id, statement_timestamp(), %(level)s, %(message)s FROM released)
+SELECT EXISTS (SELECT 1 FROM core_dicomtask AS other WHERE other.job_id = released.job_id
+        AND other.state IN ('PENDING', 'IN_PROGRESS') AND other.id <> released.id),
+    pg_notify(%(channel)s, job_id::text)
+FROM released
+"""
+
+
+def _release(
+    lease: Lease,
+    state: str,
+    message: str,
+    level: str,
+    log: str = "",
+    *,
+    back: int = 0,
+    not_before: datetime | None = None,
+    waits_for: str = "",
+) -> bool:
+    """End the run, which leaves the task in `state`; `back` attempts do not count."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        job = lock_job_state(lease.job_id)
+        if job is None:
             return False
         # A task that wants to run again does not do so once its job is being canceled.
-        if job_state == DicomJob.State.CANCELING and DicomTask.objects.filter(
-            pk=lease.task_id, state=State.PENDING
-        ).update(state=State.CANCELED, end=Now(), not_before=None, message="Canceled."):
-            message, level = "Canceled.", TaskEvent.Level.INFO
-        add_event(lease.task_id, message, level)
-        derive_job_state(lease.job_id)
+        if job.state == DicomJob.State.CANCELING and state == State.PENDING:
+            state, message, level = State.CANCELED, "Canceled.", TaskEvent.Level.INFO
+            not_before, waits_for = None, ""
+        values = {
+            "task": lease.task_id,
+            "token": lease.token,
+            "state": str(state),
+            "message": message[:500],
+            "level": str(level),
+            "log": log,
+            "ended": state in DicomTask.ENDED,
+            "back": back,
+            "not_before": not_before,
+            "waits_for": waits_for[:128],
+            "channel": JOB_CHANNEL,
+        }
+        cursor.execute(_RELEASE, values)
+        row = cursor.fetchone()
+        if row is None:
+            return False
+        if state == State.CANCELED:
+            mark_canceled_series([lease.task_id])
+        elif state in (State.WARNING, State.FAILURE):
+            mark_unfinished_series([lease.task_id])
+        derive_after_end(lease.job_id, job, state, row[0] or state == State.PENDING)
     return True
 
 

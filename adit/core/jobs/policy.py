@@ -139,7 +139,7 @@ def overdue(
 ) -> str:
     """Why a run that takes so many seconds is to be ended, in words; empty where it may go on."""
     if since_progress > limits.without_progress:
-        return f"No progress for {since_progress / 60:.0f} minutes."
+        return f"No progress for {since_progress / 60:.0f} min."
     if running > limits.total(instances, size):
-        return f"Not done after {running / 3600:.1f} hours."
+        return f"Not done after {running / 3600:.1f} h."
     return ""

@@ -147,7 +147,7 @@ class _Dispatching:
     Where ends follow each other fast, it lets some come together.
     """
 
-    PAUSE_SECONDS = 0.05
+    PAUSE_SECONDS = 0.1
 
     def __init__(self) -> None:
         self._requested = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
@@ -90,6 +91,28 @@ def running_tasks() -> dict[int, dict[int, int]]:
     for source_id, owner_id, number in rows:
         running.setdefault(source_id, {})[owner_id] = number
     return running
+
+
+_IN_USE = """
+SELECT task.source_id, job.owner_id, count(*), NULL
+FROM core_dicomtask AS task JOIN core_dicomjob AS job ON job.id = task.job_id
+WHERE task.lease IS NOT NULL GROUP BY task.source_id, job.owner_id
+UNION ALL SELECT NULL, NULL, NULL, kind FROM core_jobkindsettings WHERE is_suspended
+"""
+
+
+def running_and_suspended() -> tuple[dict[int, dict[int, int]], set[str]]:
+    """`running_tasks` and `suspended_kinds` in one statement."""
+    running: dict[int, dict[int, int]] = {}
+    suspended = set()
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_USE)
+        for source_id, owner_id, number, kind in cursor.fetchall():
+            if kind is None:
+                running.setdefault(source_id, {})[owner_id] = number
+            else:
+                suspended.add(kind)
+    return running, suspended
 
 
 def last_starts() -> dict[int, dict[int, datetime]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import connection, transaction
 
 from adit.core.jobs.archive_states import follow_tasks
 from adit.core.jobs.notify import JOB_CHANNEL
 from adit.core.jobs.queue import Mail, defer_mail
-from adit.core.models import DicomJob
+from adit.core.models import DicomJob, DicomTask
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,26 @@ def lock_job(job_id: int) -> DicomJob | None:
     return DicomJob.objects.select_for_update().filter(pk=job_id).first()
 
 
-def lock_job_state(job_id: int) -> str | None:
-    """Lock the row of a job likewise and return its state; None where it is gone."""
+@dataclass(frozen=True)
+class LockedJob:
+    """What the end of a run has to know of its job."""
+
+    state: str
+    has_archive: bool
+
+
+_LOCK = """
+SELECT state, EXISTS (SELECT 1 FROM core_jobarchive WHERE job_id = job.id)
+FROM core_dicomjob AS job WHERE id = %s FOR UPDATE OF job
+"""
+
+
+def lock_job_state(job_id: int) -> LockedJob | None:
+    """Lock the row of a job likewise, in one look; None where it is gone."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT state FROM core_dicomjob WHERE id = %s FOR UPDATE", [job_id])
+        cursor.execute(_LOCK, [job_id])
         row = cursor.fetchone()
-    return row[0] if row else None
+    return LockedJob(*row) if row else None
 
 
 # An unverified job stays so until it is verified; canceling wins over everything but the end. A job
@@ -88,28 +103,75 @@ UPDATE core_dicomjob AS job SET
                            WHEN 'CANCELED' THEN 'the archive was canceled'
                            WHEN 'FAILED' THEN 'the archive failed' END) END
 FROM derived WHERE job.id = %(job_id)s
-RETURNING new_state, old_state, mail_end, first_failure, pg_notify(%(channel)s, job.id::text)
+RETURNING new_state, old_state, mail_end, first_failure, total,
+    pg_notify(%(channel)s, job.id::text)
 """
 
 
 _HAS_ARCHIVE = "SELECT 1 FROM core_jobarchive WHERE job_id = %s"
 
 
-def derive_job_state(job_id: int) -> Derived | None:
+# What was derived in this process of jobs with many tasks: when, and whether an end came since.
+_MANY_TASKS = 200
+_PAUSE_SECONDS = 1.0
+_MOST_JOBS = 1000
+_derived: dict[int, float] = {}
+_stale: set[int] = set()
+
+
+def derive_after_end(job_id: int, job: LockedJob, task_state: str, others_open: bool) -> None:
+    """Likewise after the run of one task has ended; the caller holds the lock.
+
+    To count all tasks of a large job after each of them costs more than a small task itself. Where
+    the end of one changes no more than the numbers in the message, they follow within a second, or
+    with the next sweep (`derive_stale`). The last end, and each failure, counts at once.
+    """
+    if (
+        job.state == DicomJob.State.IN_PROGRESS
+        and others_open
+        and task_state != DicomTask.State.FAILURE
+        and time.monotonic() - _derived.get(job_id, -_PAUSE_SECONDS) < _PAUSE_SECONDS
+    ):
+        _stale.add(job_id)
+        return
+    derive_job_state(job_id, job.has_archive)
+
+
+def derive_stale() -> None:
+    """Bring the messages of jobs up to date of which tasks have ended since they were derived."""
+    for job_id in list(_stale):
+        with transaction.atomic():
+            if job := lock_job_state(job_id):
+                derive_job_state(job_id, job.has_archive)
+        _stale.discard(job_id)
+
+
+def _remember(job_id: int, total: int) -> None:
+    _stale.discard(job_id)
+    if len(_derived) > _MOST_JOBS:
+        _derived.clear()
+    if total >= _MANY_TASKS:
+        _derived[job_id] = time.monotonic()
+
+
+def derive_job_state(job_id: int, has_archive: bool | None = None) -> Derived | None:
     """Bring the job's state, message, start and end in line with its tasks, tell the pages, and
     queue the mails that follow: on the end if asked, and on the first failure.
 
     The caller holds the lock of the job (`lock_job`). Returns None where the job is gone.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_HAS_ARCHIVE, [job_id])
-        if cursor.fetchone():
+        if has_archive is None:
+            cursor.execute(_HAS_ARCHIVE, [job_id])
+            has_archive = cursor.fetchone() is not None
+        if has_archive:
             follow_tasks(job_id)
         cursor.execute(_DERIVE, {"job_id": job_id, "channel": JOB_CHANNEL})
         row = cursor.fetchone()
     if row is None:
         return None
-    new_state, old_state, mail_end, first_failure, _ = row
+    new_state, old_state, mail_end, first_failure, total, _ = row
+    _remember(job_id, total)
     ended_now = new_state in DicomJob.ENDED and old_state not in DicomJob.ENDED
     if ended_now and mail_end:
         defer_mail(Mail.FINISHED, job_id)

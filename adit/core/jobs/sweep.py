@@ -17,7 +17,7 @@ from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.leases import Lease
 from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.retention import keep_house
-from adit.core.jobs.states import lock_job_state
+from adit.core.jobs.states import derive_stale, lock_job_state
 from adit.core.jobs.work_folder import sweep_work_folders
 from adit.core.models import DicomTask
 
@@ -54,6 +54,7 @@ WHERE id IN (
 def sweep() -> None:
     """Take back tasks whose lease has lapsed, orphans of the queue, and dispatch what is due."""
     take_lapsed()
+    derive_stale()
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_STALLED_ROWS, [DICOM_QUEUE])
         cursor.execute(_REQUEUE_ORPHANS)

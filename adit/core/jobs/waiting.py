@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from adit.core.jobs.registry import all_kinds, get_kind
-from adit.core.jobs.servers import ServerRules, rules_of, running_tasks, suspended_kinds
+from adit.core.jobs.places import Place, places_of
+from adit.core.jobs.registry import get_kind
+from adit.core.jobs.servers import ServerRules, rules_of, running_and_suspended
 from adit.core.models import DicomJob, DicomTask
 
 _OPEN_JOBS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
@@ -30,7 +30,7 @@ class WaitingFacts:
         suspended_kind: the label of the task's kind where that is suspended.
         outside_hours: whether its hours keep the task from starting; `opens_at` says until when.
         in_use, limit: how many tasks the source has now, and how many it takes.
-        position: the place in the queue of the source, from 1.
+        place: that in the queue of the source, in the order in which the dispatcher takes tasks.
         not_before: when it may start at the earliest; None for at once.
         waits_for: what it waits for until then, where that is not its next attempt.
     """
@@ -43,7 +43,7 @@ class WaitingFacts:
     opens_at: datetime | None = None
     in_use: int = 0
     limit: int = 1
-    position: int = 1
+    place: Place = Place(1)
     not_before: datetime | None = None
     waits_for: str = ""
 
@@ -59,9 +59,13 @@ def waiting_reason(facts: WaitingFacts, now: datetime) -> str:
     if facts.outside_hours:
         return f"{facts.closed or facts.source} is outside its hours{_from(facts.opens_at, now)}"
     if facts.in_use >= facts.limit:
-        place = f", position {facts.position}" if facts.position > 1 else ""
+        place = f", {_position(facts.place)}" if facts.place.number > 1 else ""
         return f"waits for {facts.source}: {facts.in_use} of {facts.limit} in use{place}"
-    return f"queued (position {facts.position})"
+    return f"queued ({_position(facts.place)})"
+
+
+def _position(place: Place) -> str:
+    return f"{'' if place.exact else 'about '}position {place.number}"
 
 
 def _from(opens_at: datetime | None, now: datetime) -> str:
@@ -138,11 +142,9 @@ def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
     tasks = list(tasks)
     if not tasks:
         return {}
-    nodes = {task.source_id for task in tasks} | {task.delivers_to_id for task in tasks}
-    rules = rules_of([pk for pk in nodes if pk is not None])
-    running = running_tasks()
-    suspended = suspended_kinds()
-    positions = _positions(tasks)
+    rules = rules_of()
+    running, suspended = running_and_suspended()
+    places = places_of(tasks, rules, running, suspended)
     facts = {}
     for task in tasks:
         server = rules.get(task.source_id) or _FOLDER
@@ -160,7 +162,7 @@ def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
             opens_at=closed.opens_at,
             in_use=sum(running.get(task.source_id, {}).values()),
             limit=server.limit,
-            position=positions.get(task.pk, 1),
+            place=places.get(task.pk, Place(1)),
             not_before=task.not_before,
             waits_for=task.waits_for,
         )
@@ -176,37 +178,3 @@ _FOLDER = ServerRules(
     opens_at=None,
     urgent_ignores_hours=False,
 )
-
-# The order of the dispatcher but for fairness, which depends on what runs when the turn comes.
-_POSITIONS = """
-SELECT id, place FROM (
-    SELECT task.id, row_number() OVER (
-        PARTITION BY task.source_id
-        ORDER BY job.urgent DESC, weight.priority DESC, task.id) AS place
-    FROM core_dicomtask AS task
-    JOIN core_dicomjob AS job ON job.id = task.job_id
-    JOIN (SELECT unnest(%(kinds)s::text[]) AS kind, unnest(%(urgent)s::boolean[]) AS urgent,
-                 unnest(%(priorities)s::int[]) AS priority) AS weight
-      ON weight.kind = job.kind AND weight.urgent = job.urgent
-    WHERE task.state = 'PENDING' AND task.source_id = ANY(%(sources)s)
-      AND job.state IN ('PENDING', 'IN_PROGRESS')
-      AND (task.not_before IS NULL OR task.not_before <= statement_timestamp())
-) AS placed WHERE id = ANY(%(tasks)s)
-"""
-
-
-def _positions(tasks: Collection[DicomTask]) -> dict[int, int]:
-    """The place of each task in the order of urgency, priority and age at its source."""
-    kinds = all_kinds()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _POSITIONS,
-            {
-                "kinds": [kind.key for kind in kinds] * 2,
-                "urgent": [False] * len(kinds) + [True] * len(kinds),
-                "priorities": [k.priority for k in kinds] + [k.urgent_priority for k in kinds],
-                "sources": list({task.source_id for task in tasks}),
-                "tasks": [task.pk for task in tasks],
-            },
-        )
-        return dict(cursor.fetchall())

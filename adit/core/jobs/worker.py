@@ -9,6 +9,7 @@ import signal
 
 from django.conf import settings
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.db_cleanup import close_db_connections
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import ConnectorException
 
@@ -74,6 +75,8 @@ async def _work_until_told_to_stop(queue: str, concurrency: int) -> None:
                     shutdown_graceful_timeout=settings.WORKER_GRACE_SECONDS,
                     delete_jobs="successful",
                     install_signal_handlers=False,
+                    # What runs here as a coroutine speaks with the database in threads of its own.
+                    task_middleware=[close_db_connections],
                 )
             logger.warning("The queue's worker has ended and starts again")
         except ConnectorException:

@@ -295,7 +295,7 @@ class Migration(migrations.Migration):
                 ('series_number', models.IntegerField(blank=True, null=True)),
                 ('modality', models.CharField(blank=True, max_length=16)),
                 ('description', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('IN_PROGRESS', 'In progress'), ('SUCCESS', 'Success'), ('WARNING', 'Warning'), ('FAILURE', 'Failure'), ('EXCLUDED', 'Excluded')], default='PENDING', max_length=16)),
+                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('IN_PROGRESS', 'In progress'), ('SUCCESS', 'Success'), ('WARNING', 'Warning'), ('FAILURE', 'Failure'), ('EXCLUDED', 'Excluded'), ('CANCELED', 'Canceled')], default='PENDING', max_length=16)),
                 ('reason', models.CharField(blank=True, max_length=255)),
                 ('instances_named', models.BooleanField(default=True)),
                 ('expected', models.PositiveIntegerField(default=0)),
@@ -327,11 +327,11 @@ class Migration(migrations.Migration):
                 ('level', models.CharField(choices=[('info', 'Info'), ('warning', 'Warning'), ('error', 'Error')], default='info', max_length=8)),
                 ('text', models.CharField(max_length=500)),
                 ('job', models.ForeignKey(db_constraint=False, db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.dicomjob')),
-                ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='core.dicomtask')),
+                ('task', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='core.dicomtask')),
             ],
             options={
                 'ordering': ['id'],
-                'indexes': [models.Index(fields=['job', '-time', '-id'], name='event_of_job')],
+                'indexes': [models.Index(fields=['job', '-time', '-id'], name='event_of_job'), models.Index(condition=models.Q(('task__isnull', True)), fields=['job'], name='event_of_job_itself')],
             },
         ),
         migrations.CreateModel(

@@ -1,4 +1,4 @@
-"""What happened to a task, for its owner to read."""
+"""What happened to a task or to a job, for its owner to read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from adit.core.models.tasks import DicomTask
 
 
 class TaskEvent(models.Model):
-    """One line of a task's history, free of identifying values."""
+    """One line of the history of a task, or without one of its job, free of identifying values."""
 
     class Level(models.TextChoices):
         INFO = "info", "Info"
         WARNING = "warning", "Warning"
         ERROR = "error", "Error"
 
-    task = models.ForeignKey(DicomTask, on_delete=models.CASCADE, related_name="events")
+    task = models.ForeignKey(
+        DicomTask, null=True, blank=True, on_delete=models.CASCADE, related_name="events"
+    )
     # The job of the task once more: its last events are found among millions by one index. Nothing
     # checks it on insert, for that would wait for whoever has the job locked.
     job = models.ForeignKey(
@@ -35,14 +37,22 @@ class TaskEvent(models.Model):
 
     if TYPE_CHECKING:
         job_id: int
+        task_id: int | None
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["job", "-time", "-id"], name="event_of_job")]
+        indexes = [
+            models.Index(fields=["job", "-time", "-id"], name="event_of_job"),
+            # What is about a job itself is shown with each of its tasks.
+            models.Index(
+                fields=["job"], name="event_of_job_itself", condition=models.Q(task__isnull=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.text
 
     def save(self, **options: Any) -> None:
-        self.job_id = self.task.job_id
+        if self.task is not None:
+            self.job_id = self.task.job_id
         super().save(**options)

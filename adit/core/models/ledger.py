@@ -16,6 +16,7 @@ class SeriesTransfer(models.Model):
         WARNING = "WARNING", "Warning"
         FAILURE = "FAILURE", "Failure"
         EXCLUDED = "EXCLUDED", "Excluded"
+        CANCELED = "CANCELED", "Canceled"
 
     task = models.ForeignKey(DicomTask, on_delete=models.CASCADE, related_name="series")
     series_instance_uid = models.CharField(max_length=64)

@@ -75,7 +75,3 @@ def refusals_in_words(refused: Iterable[tuple[int, str]]) -> list[str]:
     """The different reasons, each with how many tasks it holds for."""
     numbers = Counter(reason_of(text) for _, text in refused)
     return [f"{number} × {reason}" for reason, number in numbers.most_common()]
-
-
-def tasks_in_words(number: int) -> str:
-    return f"{number} task" if number == 1 else f"{number} tasks"

@@ -53,7 +53,7 @@ def job_buttons(
 
 def task_buttons(user: Any, task: DicomTask, fitting: Collection[str]) -> list[ActionButton]:
     """The actions on one task that the user may do at one time or another."""
-    return _task_buttons(user, task.job, fitting) if user is not None else []
+    return _task_buttons(user, task.job, fitting)
 
 
 def bulk_buttons(user: Any, job: DicomJob) -> list[ActionButton]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -18,7 +17,7 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS
+from adit.core.jobs.actions import JOB_ACTIONS
 from adit.core.jobs.registry import all_kinds, get_kind
 from adit.core.jobs.waiting import next_tasks, reasons_for_waiting
 from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer, TaskEvent
@@ -27,6 +26,15 @@ from adit.core.pages.feeds import Fragments
 from adit.core.pages.held.found import held_count
 from adit.core.pages.job_search import JobChoices, find_jobs
 from adit.core.pages.progress import JobProgress, elapsed, progress_of
+from adit.core.pages.source_view import (
+    as_seen,
+    event_as_seen,
+    events_as_seen,
+    hides_source,
+    link_to_kind,
+    sees_sources,
+    series_as_seen,
+)
 from adit.core.pages.task_table import add_notes, tasks_of_kind
 
 RUNNING_SHOWN = 8
@@ -75,26 +83,35 @@ class JobReading:
     fitting: frozenset[str]
     rows: list[Any] = field(default_factory=list)
     archive: JobArchive | None = None
+    # Rendered once for all who see the sources behind pseudonyms, and once for all others.
+    _rendered: dict[bool, tuple[Fragments, dict[int, str]]] = field(default_factory=dict)
+    _seen_events: dict[bool, list[TaskEvent]] = field(default_factory=dict)
 
     @property
     def progress(self) -> JobProgress:
         return self.job.progress
 
     def context(self, user: Any) -> dict[str, Any]:
-        return {**self._shared, "actions": job_buttons(user, self.job, self.fitting)}
+        shared = self._shared(sees_sources(user, self.job))
+        return {**shared, "actions": job_buttons(user, self.job, self.fitting)}
 
     def fragments(self, user: Any, rows: Collection[int] = ()) -> Fragments:
         """The live parts as this user sees them, and those rows of the table that he looks at."""
+        sees = sees_sources(user, self.job)
         actions = job_buttons(user, self.job, self.fitting, only_fitting=True)
-        context = {**self._shared, "actions": actions, "oob": True}
+        context = {**self._shared(sees), "actions": actions, "oob": True}
+        if sees not in self._rendered:
+            self._rendered[sees] = self._render(sees)
+        parts, row_parts = self._rendered[sees]
         return {
             "job-actions": render_to_string("core/jobs/_actions.html", context),
-            **self._parts,
-            **{f"task-{pk}": html for pk, html in self._row_parts.items() if pk in rows},
+            **parts,
+            **{f"task-{pk}": html for pk, html in row_parts.items() if pk in rows},
         }
 
-    @cached_property
-    def _shared(self) -> dict[str, Any]:
+    def _shared(self, sees: bool) -> dict[str, Any]:
+        if sees not in self._seen_events:
+            self._seen_events[sees] = events_as_seen(self.job, self.events, sees)
         running_count = self.progress.counts.get(DicomTask.State.IN_PROGRESS, 0)
         return {
             "job": self.job,
@@ -103,29 +120,27 @@ class JobReading:
             "archive": self.archive,
             "running": self.running,
             "running_more": max(0, running_count - len(self.running)),
-            "events": self.events,
+            "events": self._seen_events[sees],
             "may_retry_warned": "retry_warned" in self.fitting,
         }
 
-    @cached_property
-    def _parts(self) -> Fragments:
-        context = {**self._shared, "oob": True}
+    def _render(self, sees: bool) -> tuple[Fragments, dict[int, str]]:
+        """What those see who may, or may not, see the sources behind pseudonyms."""
+        context = {**self._shared(sees), "oob": True}
         templates = {
             "job-live": "core/jobs/_live.html",
             "job-events": "core/jobs/_events.html",
             "job-times": "core/jobs/_times.html",
             "retry-choice": "core/jobs/_retry_choice.html",
         }
-        return {key: render_to_string(template, context) for key, template in templates.items()}
-
-    @cached_property
-    def _row_parts(self) -> dict[int, str]:
-        return {
-            task.pk: render_to_string(
-                "core/jobs/_task_row.html", {"task": task, "job": self.job, "oob": True}
-            ).strip()
-            for task in self.rows
+        parts: Fragments = {
+            key: render_to_string(template, context) for key, template in templates.items()
         }
+        rows = {}
+        for task in self.rows:
+            row = {"task": as_seen(task, sees), "job": self.job, "oob": True}
+            rows[task.pk] = render_to_string("core/jobs/_task_row.html", row).strip()
+        return parts, rows
 
 
 def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
@@ -142,11 +157,16 @@ def read_job(job: Any, rows: Iterable[Any] = ()) -> JobReading:
         job=job,
         waiting=reasons_for_waiting(job) if unverified else [reasons[t.pk] for t in following],
         running=_running_tasks(job),
-        events=list(events.select_related("task").defer("task__log")[:EVENTS_SHOWN]),
+        events=list(events.select_related(*_event_parts(job)).defer("task__log")[:EVENTS_SHOWN]),
         fitting=frozenset(name for name, action in JOB_ACTIONS.items() if action.fits(job)),
         rows=rows,
         archive=getattr(job, "archive", None),
     )
+
+
+def _event_parts(job: Any) -> list[str]:
+    link = link_to_kind(job)
+    return ["task", f"task__{link}"] if link else ["task"]
 
 
 def _running_tasks(job: Any) -> list[Any]:
@@ -176,28 +196,35 @@ class TaskReading:
     series: list[SeriesTransfer]
     events: list[TaskEvent]
     fitting: frozenset[str]
+    # Likewise.
+    _rendered: dict[bool, str] = field(default_factory=dict)
 
     def context(self, user: Any) -> dict[str, Any]:
-        return {
-            "task": self.task,
-            "job": self.task.job,
-            "elapsed": elapsed(self.task),
-            "series": self.series,
-            "events": self.events,
-            "actions": task_buttons(user, self.task, self.fitting),
-        }
+        """What the page shows this user."""
+        shared = self._shared(sees_sources(user, self.task.job))
+        return {**shared, "actions": task_buttons(user, self.task, self.fitting)}
 
     def fragments(self, user: Any) -> Fragments:
-        context = {**self.context(user), "oob": True}
+        """The live parts as this user sees them."""
+        sees = sees_sources(user, self.task.job)
+        if sees not in self._rendered:
+            context = {**self._shared(sees), "oob": True}
+            self._rendered[sees] = render_to_string("core/tasks/_live.html", context)
+        actions = {**self.context(user), "oob": True}
         return {
-            "task-actions": render_to_string("core/tasks/_actions.html", context),
-            "task-live": self._live,
+            "task-actions": render_to_string("core/tasks/_actions.html", actions),
+            "task-live": self._rendered[sees],
         }
 
-    @cached_property
-    def _live(self) -> str:
-        context = {**self.context(None), "oob": True}
-        return render_to_string("core/tasks/_live.html", context)
+    def _shared(self, sees: bool) -> dict[str, Any]:
+        return {
+            "task": as_seen(self.task, sees),
+            "job": self.task.job,
+            "elapsed": elapsed(self.task),
+            "series": [series_as_seen(row, self.task, sees) for row in self.series],
+            "events": [event_as_seen(event, self.task, sees) for event in self.events],
+            "sees_source": not hides_source(self.task, sees),
+        }
 
 
 def read_task(task_id: int, kind: str) -> TaskReading | None:
@@ -210,9 +237,17 @@ def read_task(task_id: int, kind: str) -> TaskReading | None:
     return TaskReading(
         task=task,
         series=list(task.series.defer("instances")),
-        events=list(task.events.order_by("-id")[:TASK_EVENTS_SHOWN]),
-        fitting=frozenset(name for name, action in TASK_ACTIONS.items() if action.fits(task)),
+        events=_task_events(task),
+        fitting=frozenset(task.fitting),
     )
+
+
+def _task_events(task: Any) -> list[TaskEvent]:
+    """The last events of the task and of its job as a whole, the newest first."""
+    own = TaskEvent.objects.filter(task_id=task.pk).order_by("-id")
+    of_job = TaskEvent.objects.filter(job_id=task.job_id, task=None).order_by("-id")
+    events = [*own[:TASK_EVENTS_SHOWN], *of_job[:TASK_EVENTS_SHOWN]]
+    return sorted(events, key=lambda event: event.pk, reverse=True)[:TASK_EVENTS_SHOWN]
 
 
 def list_context(user: Any, choices: JobChoices) -> dict[str, Any]:

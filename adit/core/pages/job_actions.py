@@ -21,13 +21,13 @@ from adit.core.models import DicomJob
 from adit.core.pages.action_answers import (
     answer_action,
     refusals_in_words,
-    tasks_in_words,
 )
 from adit.core.pages.action_buttons import RETRY, RETRY_WARNED
 from adit.core.pages.fragments import as_response, read_job
 from adit.core.pages.identifiers import id_list
 from adit.core.pages.job_detail import tasks_response, visible_job
 from adit.core.pages.task_table import TaskChoices, chosen_tasks, tasks_by_id
+from adit.core.words import counted
 
 
 @login_required
@@ -96,7 +96,7 @@ def act_on_chosen(
         PermissionDenied: the user may not do this on tasks of this job.
     """
     if data.get("every") == "1":
-        ids: Iterable[int] = chosen_tasks(job, choices).values_list("pk", flat=True)
+        ids: Iterable[int] = chosen_tasks(user, job, choices).values_list("pk", flat=True)
     else:
         # Of other jobs nothing is touched, whatever the form says.
         wanted = {pk for text in data.getlist("task") for pk in id_list(text)}
@@ -117,11 +117,11 @@ def bulk_in_words(name: str, outcome: BulkOutcome) -> str:
     refused = refusals_in_words(outcome.refused)
     because = f": {'; '.join(refused[:4])}" + ("; …" if len(refused) > 4 else "") + "."
     if not outcome.done:
-        number = tasks_in_words(len(outcome.refused))
+        number = counted(len(outcome.refused), "task")
         raise Conflict(f"Cannot {action.verb} {number}{because}")
     done = len(outcome.done)
     past = action.past.partition(";")[0]
-    text = f"{tasks_in_words(done)} {'is' if done == 1 else 'are'} {past}."
+    text = f"{counted(done, 'task')} {'is' if done == 1 else 'are'} {past}."
     if refused:
-        text += f" Not {tasks_in_words(len(outcome.refused))}{because}"
+        text += f" Not {counted(len(outcome.refused), 'task')}{because}"
     return text

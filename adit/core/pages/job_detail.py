@@ -15,6 +15,7 @@ from adit.core.models import DicomJob, DicomTask, TransferJob
 from adit.core.pages.action_buttons import bulk_buttons
 from adit.core.pages.fragments import as_response, read_job, with_progress
 from adit.core.pages.identifiers import id_list
+from adit.core.pages.source_view import as_seen, sees_sources
 from adit.core.pages.task_table import TaskChoices, add_notes, find_tasks, tasks_by_id
 
 
@@ -63,6 +64,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     with_progress([job])
     table = table_context(request.user, job, choices)
     reading = read_job(job, table["page"])
+    show_page(request.user, job, table["page"])
     context = {
         **reading.context(request.user),
         **table,
@@ -73,7 +75,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
 
 def table_context(user: Any, job: Any, choices: TaskChoices) -> dict[str, Any]:
     """What the table of tasks shows, but for their notes; the job knows its progress."""
-    page = find_tasks(job, choices, job.progress.counts)
+    page = find_tasks(user, job, choices, job.progress.counts)
     return {
         "job": job,
         "page": page,
@@ -84,12 +86,19 @@ def table_context(user: Any, job: Any, choices: TaskChoices) -> dict[str, Any]:
     }
 
 
+def show_page(user: Any, job: DicomJob, page: Any) -> None:
+    """Leave of the tasks, which have their notes, what the user may see."""
+    sees = sees_sources(user, job)
+    page.object_list = [as_seen(task, sees) for task in page.object_list]
+
+
 def tasks_response(request: HttpRequest, job: DicomJob, choices: TaskChoices) -> HttpResponse:
     """The table of tasks alone; the address of the page follows what is chosen, so that a reload
     or the way back from a task shows the same."""
     with_progress([job])
     context = table_context(request.user, job, choices)
     add_notes(job, context["page"])
+    show_page(request.user, job, context["page"])
     response = render(request, "core/jobs/_tasks.html", context)
     address = reverse("core:job_detail", args=[job.pk])
     response["HX-Replace-Url"] = f"{address}?{choices.query}" if choices.query else address

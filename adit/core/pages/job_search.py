@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from adit.core.jobs.registry import all_kinds
 from adit.core.models import DicomJob, TransferJob, TransferTask
+from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 
 PAGE_SIZE = 25
 SORTS = {
@@ -63,6 +64,27 @@ class JobFilterForm(forms.Form):
         self.fields["kind"].choices = [("", "All kinds"), *kinds]  # type: ignore[attr-defined]
         if not sees_all:
             del self.fields["owner"]
+
+
+# What the address of the list may hold; `all` forgets the search.
+_KNOWN = ("kind", "state", "owner", "since", "until", "sort", "page", "own", "all")
+
+
+def left_out(user: Any, query: QueryDict) -> list[str]:
+    """What stands in the address of the list and makes no sense, in words; it is not filtered by.
+
+    The fields of the form tell by themselves what is wrong with theirs.
+    """
+    found = [f"“{name[:32]}” is no filter" for name in query if name not in _KNOWN]
+    if query.get("sort", "") not in SORTS:
+        found.append("the list has no such order")
+    if "own" in query and query["own"] not in ("", "1"):
+        found.append("“own” is 1 or not there")
+    if not user.is_staff and query.get("owner"):
+        found.append("only staff filters by owner")
+    if query.get("page") and not (query["page"].isascii() and query["page"].isdecimal()):
+        found.append("the page is no number")
+    return found
 
 
 @dataclass(frozen=True)
@@ -148,7 +170,7 @@ def _chosen_jobs(user: Any, choices: JobChoices) -> QuerySet[Any]:
     if choices.until and choices.until < date.max:
         jobs = jobs.filter(created__lt=_midnight(choices.until + timedelta(days=1)))
     if choices.search:
-        jobs = jobs.filter(_matches(choices.search))
+        jobs = jobs.filter(_matches(user, choices.search))
     return jobs.order_by(*SORTS[choices.sort])
 
 
@@ -156,8 +178,9 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
 
 
-def _matches(text: str) -> Q:
-    """Job number, message, trial; patient ID and pseudonym only as a whole, which is indexed."""
+def _matches(user: Any, text: str) -> Q:
+    """Job number, message, trial; patient ID and pseudonym only as a whole, which is indexed. A
+    patient ID behind a pseudonym finds only what the user may see."""
     matches = Q(message__icontains=text)
     if text.isascii() and text.isdecimal() and len(text) < 19:
         matches |= Q(pk=int(text))
@@ -168,6 +191,9 @@ def _matches(text: str) -> Q:
             matches |= Q(pk__in=jobs.objects.filter(trial).values("pk"))
         if issubclass(kind.task_model, TransferTask):
             tasks: Any = kind.task_model
-            whom = Q(patient_id=text) | Q(pseudonym=text)
-            matches |= Q(pk__in=tasks.objects.filter(whom).values("job_id"))
+            named = tasks.objects.filter(Q(pseudonym=text) | Q(patient_id=text, pseudonym=""))
+            behind = Q(pk__in=tasks.objects.filter(patient_id=text).values("job_id"))
+            if not user.has_perm(IDENTIFIERS_PERMISSION):
+                behind &= Q(owner=user)
+            matches |= Q(pk__in=named.values("job_id")) | behind
     return matches

@@ -17,7 +17,7 @@ from adit.core.pages.fragments import (
     list_context,
     list_fragments,
 )
-from adit.core.pages.job_search import JobChoices, JobFilterForm
+from adit.core.pages.job_search import JobChoices, JobFilterForm, left_out
 from adit.core.pages.search_memory import JOBS, clean_search, recall, remember
 
 
@@ -54,6 +54,10 @@ def job_list(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     context = list_context(user, choices)
     context["form"] = JobFilterForm(request.GET, sees_all=not choices.own)
+    context["left_out"] = left_out(user, request.GET)
+    page = request.GET.get("page", "")
+    if page.isascii() and page.isdecimal() and int(page[:9]) != context["page"].number:
+        context["left_out"].append("the list has no such page")
     return render(request, "core/jobs/list.html", context)
 
 

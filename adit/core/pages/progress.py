@@ -10,6 +10,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from adit.core.models import DicomJob, DicomTask
+from adit.core.words import counted
 
 State = DicomTask.State
 
@@ -69,7 +70,7 @@ class JobProgress:
     def words(self) -> str:
         """The bar for those who do not see it."""
         parts = [f"{s.count} {State(s.state).label.lower()}" for s in self.segments]
-        return f"{self.total} tasks: {', '.join(parts)}" if parts else "No tasks"
+        return f"{counted(self.total, 'task')}: {', '.join(parts)}" if parts else "No tasks"
 
     @property
     def bar_end(self) -> int:

@@ -15,13 +15,13 @@ from django.utils import timezone
 from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer
 from adit.core.pages.receipts import (
     COUNTS,
-    IDENTIFIERS_PERMISSION,
     TaskReceipt,
     job_receipts,
     job_statement,
     job_totals,
     task_receipt,
 )
+from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 from adit.core.pages.task_table import tasks_of_kind
 from adit.core.transfer.records import InstanceRecord, decode_records
 
@@ -167,7 +167,7 @@ def _series_fields(row: SeriesTransfer, receipt: TaskReceipt) -> Fields:
         "series_number": row.series_number,
         "modality": row.modality,
         "state": row.state,
-        "reason": row.reason,
+        "reason": receipt.remark(row.reason),
         "instances_named": row.instances_named,
         "bytes_sent": row.bytes_sent,
         **{name: getattr(row, name) for name in (*COUNTS, "released", "discarded")},
@@ -177,18 +177,18 @@ def _series_fields(row: SeriesTransfer, receipt: TaskReceipt) -> Fields:
         fields["description"] = row.description
     if row.files:
         fields["files"] = row.files
-    shows = receipt.shows_source
-    fields["instances"] = [_instance_fields(r, shows) for r in decode_records(row.instances)]
+    records = decode_records(row.instances)
+    fields["instances"] = [_instance_fields(record, receipt) for record in records]
     return fields
 
 
-def _instance_fields(record: InstanceRecord, shows_source: bool) -> Fields:
+def _instance_fields(record: InstanceRecord, receipt: TaskReceipt) -> Fields:
     fields: Fields = {
         "sop_instance_uid": record.new_uid,
         "state": _STATES[record.state],
         "size": record.size,
         "sha256_sent": record.sha256_sent,
-        "reason": record.reason,
+        "reason": receipt.remark(record.reason),
     }
     if record.findings:
         fields["findings"] = list(record.findings)
@@ -196,7 +196,7 @@ def _instance_fields(record: InstanceRecord, shows_source: bool) -> Fields:
         fields["released_with"] = list(record.accepted)
     if record.discarded:
         fields["discarded"] = True
-    if shows_source:
+    if receipt.shows_source:
         fields["source_sop_instance_uid"] = record.source_uid
         fields["sha256_received"] = record.sha256_received
     return fields

@@ -19,6 +19,7 @@ from reportlab.pdfgen.canvas import Canvas
 from adit.core.pages.receipt_content import Fields, items_key
 from adit.core.pages.receipt_fonts import BOLD, PLAIN, register_fonts, runs
 from adit.core.pages.receipt_seals import grouped, sign_bytes, signing_key
+from adit.core.words import counted
 
 ATTACHMENT = "receipt.json"
 SIGNATURE_MARK = b"% adit-receipt-signature 1 "
@@ -121,7 +122,7 @@ class _Pages:
         rows = []
         for one in receipt[items_key(receipt)]:
             files = one.get("files", ())
-            remark = one["reason"] or (f"{len(files)} files" if files else "")
+            remark = one["reason"] or (counted(len(files), "file") if files else "")
             number = "–" if one["series_number"] is None else str(one["series_number"])
             rows.append(
                 [number, one["modality"], one.get("description", ""), one["state"]]
@@ -216,7 +217,9 @@ def _facts(receipt: Fields) -> list[tuple[str, str]]:
     else:
         facts += [("Owner", receipt["owner"])]
         if archive := receipt["archive"]:
-            text = f"{archive['name']}, {archive['files']} files, {archive['size']} bytes"
+            text = (
+                f"{archive['name']}, {counted(archive['files'], 'file')}, {archive['size']} bytes"
+            )
             facts += [("Archive", text), ("SHA-256 of it", archive["sha256"])]
     facts += [
         ("Result", receipt["message"]),

@@ -10,7 +10,7 @@ from typing import Any
 from adit.core.models import DicomJob, DicomTask
 from adit.core.pages.receipt_content import Fields, ReceiptContent, job_content, task_content
 from adit.core.pages.receipt_csv import csv_lines
-from adit.core.pages.receipts import IDENTIFIERS_PERMISSION
+from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 
 
 class _Reader:

@@ -87,6 +87,8 @@ def task_receipt_page(request: HttpRequest, task_id: int) -> HttpResponse:
     if instances:
         for row in receipt.series:
             row.records = decode_records(row.instances)
+            for record in row.records:
+                record.reason = receipt.remark(record.reason)
     context = {"receipt": receipt, "task": receipt.task, "job": task.job, "instances": instances}
     return render(request, "core/tasks/receipt.html", context)
 

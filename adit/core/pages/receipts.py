@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db.models import Count, F, Sum
 
 from adit.core.models import DicomJob, DicomNode, DicomTask, SeriesTransfer, TransferTask
+from adit.core.pages.source_view import as_seen, may_see_source, series_as_seen, without_source
 from adit.core.pages.task_table import tasks_of_kind
 
 COUNTS = ("expected", "received", "sent", "confirmed", "excluded", "held", "failed")
 _SUMS = (*COUNTS, "released", "discarded", "bytes_sent")
-IDENTIFIERS_PERMISSION = "core.view_identifiers_in_receipts"
 
 
 @dataclass
@@ -58,6 +58,7 @@ class TaskReceipt:
 
     Attributes:
         shows_source: whether the reader may see UIDs and descriptions of the source.
+        remark: makes of a remark on a series or an instance what the reader may see of it.
     """
 
     task: Any
@@ -65,6 +66,7 @@ class TaskReceipt:
     pseudonym: str
     shows_source: bool
     series: list[Any]
+    remark: Callable[[str], str]
     totals: Totals = field(default_factory=Totals)
 
     @property
@@ -106,12 +108,6 @@ def sums(task_ids: list[int]) -> dict[int, Totals]:
     return totals
 
 
-def may_see_source(user: Any, pseudonym: str) -> bool:
-    """Identifiers of the source are for everybody where nothing was pseudonymised, else for those
-    with the permission."""
-    return not pseudonym or user.has_perm(IDENTIFIERS_PERMISSION)
-
-
 def task_receipt(user: Any, task_id: int, kind: str) -> TaskReceipt:
     task = tasks_of_kind(kind).select_related("job").get(pk=task_id)
     rows: list[Any] = list(task.series.defer("instances"))
@@ -125,12 +121,14 @@ def task_receipt(user: Any, task_id: int, kind: str) -> TaskReceipt:
 def _receipt(user: Any, task: Any, rows: list[Any]) -> TaskReceipt:
     destination = getattr(task, "destination", None)
     pseudonym = getattr(task, "pseudonym", "")
+    shows = may_see_source(user, pseudonym)
     return TaskReceipt(
-        task=task,
+        task=as_seen(task, shows),
         destination=destination.name if destination else "–",
         pseudonym=pseudonym,
-        shows_source=may_see_source(user, pseudonym),
-        series=rows,
+        shows_source=shows,
+        series=[series_as_seen(row, task, shows) for row in rows],
+        remark=lambda text: text if shows else without_source(text, task),
     )
 
 

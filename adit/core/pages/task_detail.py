@@ -14,6 +14,7 @@ from adit.core.jobs.actions import TASK_ACTIONS
 from adit.core.models import DicomTask
 from adit.core.pages.action_answers import answer_action
 from adit.core.pages.fragments import TaskReading, as_response, read_task
+from adit.core.pages.source_view import as_seen, sees_sources
 
 
 def visible_task(user: Any, task_id: int) -> DicomTask:
@@ -42,7 +43,9 @@ def task_detail(request: HttpRequest, task_id: int) -> HttpResponse:
     reading = _visible_reading(request.user, task_id)
     context = reading.context(request.user)
     if request.user.is_staff:  # type: ignore[union-attr]
-        context["log"] = reading.task.log
+        task = reading.task
+        task.refresh_from_db(fields=["log"])
+        context["log"] = as_seen(task, sees_sources(request.user, task.job)).log
     return render(request, "core/tasks/detail.html", context)
 
 

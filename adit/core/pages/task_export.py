@@ -19,8 +19,9 @@ from openpyxl.cell import WriteOnlyCell
 from adit.core.jobs.actions import action_done
 from adit.core.models import DicomJob
 from adit.core.pages.job_detail import visible_job
-from adit.core.pages.receipts import may_see_source
+from adit.core.pages.source_view import as_seen, may_see_source
 from adit.core.pages.task_table import TaskChoices, chosen_tasks
+from adit.core.words import counted
 
 COLUMNS = (
     "row",
@@ -42,8 +43,6 @@ COLUMNS = (
     "start",
     "end",
 )
-# What tells of the patient or leads back to the source; empty where the reader may not see it.
-IDENTIFYING = frozenset({"patient_id", "study_date", "study_description", "study_instance_uid"})
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # XML 1.0 2.2: characters that a sheet cannot hold.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -51,10 +50,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows_of(user: Any, tasks: Iterable[Any]) -> Iterator[list[str | int]]:
-    """A row of `COLUMNS` for each task. Times are ISO 8601 with their zone."""
+    """A row of `COLUMNS` for each task. Times are ISO 8601 with their zone. What leads back to the
+    source is empty where the reader may not see it."""
     for task in tasks:
-        hidden = not may_see_source(user, getattr(task, "pseudonym", ""))
-        yield ["" if hidden and name in IDENTIFYING else _value(task, name) for name in COLUMNS]
+        seen = as_seen(task, may_see_source(user, getattr(task, "pseudonym", "")))
+        yield [_value(seen, name) for name in COLUMNS]
 
 
 def _value(task: Any, name: str) -> str | int:
@@ -135,8 +135,8 @@ def _announced(
     user: Any, job: DicomJob, choices: TaskChoices, form: str
 ) -> Iterator[list[str | int]]:
     """The rows, once the audit log knows of the export."""
-    tasks = chosen_tasks(job, choices)
+    tasks = chosen_tasks(user, job, choices)
     with transaction.atomic():
-        outcome = f"{tasks.count()} tasks as {form}"
+        outcome = f"{counted(tasks.count(), 'task')} as {form}"
         action_done.send(task_export, user=user, action="job.export", object=job, outcome=outcome)
     return rows_of(user, tasks.iterator(chunk_size=1000))

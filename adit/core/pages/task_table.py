@@ -12,10 +12,12 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from adit.core.jobs.actions import fitting_actions
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomJob, DicomTask, TransferTask
 from adit.core.pages.search_memory import clean_search, recall, remember, tasks_of
+from adit.core.pages.source_view import found_in_message, found_in_source, sees_sources
 
 PAGE_SIZE = 50
 _SORTS = {
@@ -78,24 +80,25 @@ def tasks_of_kind(kind: str) -> QuerySet[Any]:
     return model.objects.select_related(*nodes).defer("log")
 
 
-def chosen_tasks(job: DicomJob, choices: TaskChoices) -> QuerySet[Any]:
-    """The job's tasks as chosen, all pages of them."""
+def chosen_tasks(user: Any, job: DicomJob, choices: TaskChoices) -> QuerySet[Any]:
+    """The job's tasks as the user has chosen them, all pages of them."""
     tasks = tasks_of_kind(job.kind).filter(job_id=job.pk).order_by(*_SORTS[choices.sort])
     if choices.state:
         tasks = tasks.filter(state=choices.state)
     if choices.search:
-        tasks = tasks.filter(_matches(tasks.model, choices.search))
+        tasks = tasks.filter(_matches(tasks.model, choices.search, sees_sources(user, job)))
     return tasks
 
 
-def _matches(model: Any, text: str) -> Q:
-    """Row, patient, study, pseudonym, message."""
-    matches = Q(message__icontains=text)
+def _matches(model: Any, text: str, sees: bool) -> Q:
+    """Row, patient, study, pseudonym, message; patient and study where the reader sees them."""
+    matches = found_in_message(model, sees, text)
     if text.isascii() and text.isdecimal() and int(text) < 2**31:
         matches |= Q(line=int(text))
     if issubclass(model, TransferTask):
-        matches |= Q(pseudonym__icontains=text) | Q(patient_id__icontains=text)
-        matches |= Q(study_description__icontains=text) | Q(study_instance_uid__startswith=text)
+        source = Q(patient_id__icontains=text) | Q(study_description__icontains=text)
+        source |= Q(study_instance_uid__startswith=text)
+        matches |= Q(pseudonym__icontains=text) | found_in_source(sees, source)
     return matches
 
 
@@ -111,9 +114,11 @@ class _CountedPaginator(Paginator):
         return self._known
 
 
-def find_tasks(job: DicomJob, choices: TaskChoices, counts: dict[str, int] | None = None) -> Page:
+def find_tasks(
+    user: Any, job: DicomJob, choices: TaskChoices, counts: dict[str, int] | None = None
+) -> Page:
     """One page of the job's tasks; `counts` are those of all tasks by state, where known."""
-    tasks = chosen_tasks(job, choices)
+    tasks = chosen_tasks(user, job, choices)
     if counts is None or choices.search:
         # The search reads columns of both tables; counting the common one alone would not do.
         paginator = Paginator(tasks, PAGE_SIZE)
@@ -132,7 +137,8 @@ def tasks_by_id(job: DicomJob, task_ids: Collection[int]) -> list[Any]:
 
 
 def add_notes(job: DicomJob, tasks: Iterable[Any], also: Iterable[Any] = ()) -> dict[int, str]:
-    """Give each task of the job a `note`: its message, or why it waits.
+    """Give each task of the job a `note` (its message, or why it waits) and the names of the
+    actions that could be done on it now, `fitting`.
 
     Returns:
         Why those of `tasks` and `also` wait that do, by id.
@@ -141,7 +147,9 @@ def add_notes(job: DicomJob, tasks: Iterable[Any], also: Iterable[Any] = ()) -> 
     for task in tasks:
         task.job = job
     reasons = reasons_for_tasks([*tasks, *also])
+    fitting = fitting_actions(job, tasks)
     for task in tasks:
+        task.fitting = fitting[task.pk]
         reason = reasons.get(task.pk, "")
         task.note = ": ".join(part for part in (reason, task.message) if part)
     return reasons

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 
-from adit.core.models import SeriesTransfer
+from adit.core.models import DicomTask, SeriesTransfer
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.ledger import Ledger, Totals
 from adit.core.transfer.records import InstanceState, decode_records, encode_records
@@ -189,10 +191,23 @@ class LedgerWriter:
         return round(self._rate, 2)
 
 
-def mark_unfinished_series(task_id: int) -> None:
-    """At the end of a task: series that are not complete say so."""
-    rows = SeriesTransfer.objects.filter(
-        task_id=task_id, state__in=[SeriesTransfer.State.PENDING, SeriesTransfer.State.IN_PROGRESS]
-    )
+_OPEN = (SeriesTransfer.State.PENDING, SeriesTransfer.State.IN_PROGRESS)
+
+
+def mark_unfinished_series(task_ids: Collection[int]) -> None:
+    """At the end of tasks: series that are not complete say so."""
+    rows = SeriesTransfer.objects.filter(task_id__in=task_ids, state__in=_OPEN)
     rows.filter(confirmed__gt=0).update(state=SeriesTransfer.State.WARNING)
     rows.filter(confirmed=0).update(state=SeriesTransfer.State.FAILURE)
+
+
+def mark_canceled_series(task_ids: Collection[int]) -> None:
+    """When tasks are canceled: series that are not complete say so."""
+    rows = SeriesTransfer.objects.filter(task_id__in=task_ids, state__in=_OPEN)
+    rows.update(state=SeriesTransfer.State.CANCELED)
+
+
+def reopen_canceled_series(tasks: QuerySet[DicomTask]) -> None:
+    """When canceled tasks go on: their series wait again."""
+    rows = SeriesTransfer.objects.filter(task__in=tasks, state=SeriesTransfer.State.CANCELED)
+    rows.update(state=SeriesTransfer.State.PENDING)

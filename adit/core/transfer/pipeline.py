@@ -30,6 +30,7 @@ from adit.core.transfer.reconnect import Reconnect
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.transform import check_in, pseudonymize
+from adit.core.words import counted
 
 # Between transform and deliver; fetch has a queue of its own.
 _QUEUE_ITEMS = 64
@@ -149,7 +150,7 @@ class Pipeline:
             before = self._ledger.totals().expected
             self._ledger.expect(plan)
             added = self._ledger.totals().expected - before
-            self._run.event(f"The study has grown by {added} instances at the source.")
+            self._run.event(f"The study has grown by {counted(added, 'instance')} at the source.")
             error = self._move_missing(plan)
             if error is not None:
                 return error
@@ -320,7 +321,7 @@ def plan_transfer(
         run.progress(now=True, phase="waiting to try again")
         run.cancel.wait(wait)
     expected = sum(series.expected for series in plan.series if not series.excluded)
-    run.event(f"Expecting {expected} instances in {len(plan.series)} series.")
+    run.event(f"Expecting {counted(expected, 'instance')} in {len(plan.series)} series.")
     for warning in plan.warnings:
         run.event(warning, "warning")
     for series in plan.series:

@@ -83,7 +83,7 @@ class TransferWork:
         if self._run.attempt == 1:
             ledger.try_failed_again()
         ending = self._transfer(ledger)
-        mark_unfinished_series(self._task.pk)
+        mark_unfinished_series([self._task.pk])
         if not ledger.missing():
             discard_leftovers(self._task.pk, self._task.study_instance_uid)
         return judge(ledger, ending, self._task.destination.name)

@@ -6,12 +6,15 @@ from adit.core.dicom import PermanentDicomError
 from adit.core.models import TaskResult
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.pipeline import Ending
+from adit.core.words import counted
 
 
 def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     """Success only if every wanted instance is proven; zero expected or delivered never is."""
     totals = ledger.totals()
-    proven = f"{totals.confirmed} of {totals.wanted} instances confirmed at {destination}"
+    proven = (
+        f"{totals.confirmed} of {counted(totals.wanted, 'instance')} confirmed at {destination}"
+    )
     if totals.excluded:
         proven += f", {totals.excluded} excluded"
     if totals.discarded:

@@ -148,7 +148,7 @@ def test_every_action_on_jobs_is_done_once_and_then_conflicts(name, owner, admin
     if name == "delete":
         assert_problem(again, 404, "not_found")
     else:
-        assert_problem(again, 409, "conflict", f"job {job.pk}: ")
+        assert_problem(again, 409, "conflict", f"job {job.pk}")
 
 
 @pytest.mark.parametrize("name", list(TASK_ACTIONS))

@@ -1,8 +1,8 @@
 """Everything that users do to jobs and tasks. Pages, API and command line call the same ones."""
 
 from adit.core.jobs.actions.archive import InvalidJob, new_password, password_fault
-from adit.core.jobs.actions.base import Conflict, JobAction, NoSuchJob, action_done
-from adit.core.jobs.actions.bulk import TASK_ACTIONS, act_on_tasks
+from adit.core.jobs.actions.base import Conflict, JobAction, NoSuchJob, action_done, actions_done
+from adit.core.jobs.actions.bulk import TASK_ACTIONS, act_on_tasks, fitting_actions
 from adit.core.jobs.actions.cancel import cancel_job
 from adit.core.jobs.actions.create import create_job
 from adit.core.jobs.actions.delete import delete_job
@@ -39,10 +39,12 @@ __all__ = [
     "TaskAction",
     "act_on_tasks",
     "action_done",
+    "actions_done",
     "cancel_job",
     "create_job",
     "delete_job",
     "delete_task",
+    "fitting_actions",
     "kill_task",
     "reset_task",
     "new_password",

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.events import add_job_event
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # Sent inside the transaction of each change, with `user`, `action`, `object` and `outcome`; who
 # keeps an audit log listens, and a log that cannot be written undoes the change.
 action_done = Signal()
+
+# Likewise for one action on many objects, with `user`, `action` and `entries`: each an object and
+# the outcome for it.
+actions_done = Signal()
 
 
 JOB_STATES_IN_WORDS = {
@@ -52,7 +57,16 @@ def is_staff(user: User, job: DicomJob) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class JobAction:
-    """A change of a job that a user asks for, the same from page, API and command line."""
+    """A change of a job that a user asks for, the same from page, API and command line.
+
+    Attributes:
+        phrase: what the action does, with `{}` for the job: `make {} urgent`.
+        past: what was done, for the history of the job: `Set urgent`. Empty: there is none then.
+        counts: whether the outcome tells how many tasks it meant, which the history then does too.
+        fits: whether the job's state allows it.
+        effect: does it, and returns the outcome in words.
+        why_not: where the state alone does not say why the action does not fit.
+    """
 
     name: str
     label: str
@@ -62,7 +76,9 @@ class JobAction:
     allowed: Callable[[User, DicomJob], bool]
     fits: Callable[[DicomJob], bool]
     effect: Callable[[DicomJob], str]
-    # Where the state alone does not say why the action does not fit.
+    phrase: str
+    past: str
+    counts: bool = False
     why_not: Callable[[DicomJob], str] = lambda job: ""
 
     def available(self, user: User, job: DicomJob) -> bool:
@@ -82,11 +98,14 @@ class JobAction:
             if job is None or not is_owner_or_staff(user, job):
                 raise NoSuchJob(f"There is no job {job_id}.")
             if not self.allowed(user, job):
-                raise PermissionDenied(f"You may not {self.label.lower()} this job.")
+                raise PermissionDenied(f"You may not {self.phrase.format('this job')}.")
             if not self.fits(job):
                 why = self.why_not(job) or JOB_STATES_IN_WORDS[DicomJob.State(job.state)]
-                raise Conflict(f"Cannot {self.label.lower()} job {job_id}: {why}.")
+                raise Conflict(f"Cannot {self.phrase.format(f'job {job_id}')}: {why}.")
             outcome = self.effect(job)
+            told = f" {outcome}" if self.counts else ""
+            if self.past:
+                add_job_event(job_id, f"{self.past} by {user.get_username()}.{told}")
             derive_job_state(job_id)
             action_done.send(
                 JobAction, user=user, action=f"job.{self.name}", object=job, outcome=outcome

@@ -16,6 +16,7 @@ from adit.core.jobs.notify import notify_job
 from adit.core.jobs.queue import Mail, defer_mail
 from adit.core.jobs.registry import JobKind
 from adit.core.models import DicomJob, DicomTask
+from adit.core.words import counted
 
 if TYPE_CHECKING:
     from adit.accounts.models import User
@@ -61,7 +62,7 @@ def create_job(
         if not verified:
             defer_mail(Mail.UNVERIFIED, job.pk)
         action_done.send(
-            JobKind, user=user, action="job.create", object=job, outcome=f"{len(tasks)} tasks"
+            JobKind, user=user, action="job.create", object=job, outcome=counted(len(tasks), "task")
         )
     dispatch()
     return job

@@ -5,6 +5,7 @@ from adit.core.jobs.deletion import delete_with_tasks
 from adit.core.jobs.notify import notify_job
 from adit.core.jobs.queue import withdraw
 from adit.core.models import DicomJob, DicomTask
+from adit.core.words import counted
 
 
 def _untouched(job: DicomJob) -> bool:
@@ -31,13 +32,15 @@ def _delete(job: DicomJob) -> str:
     number = delete_with_tasks(job)
     # Its state is not derived any more, which would tell the pages.
     notify_job(job.pk)
-    return f"Job {job.pk} and its {number} tasks are deleted."
+    return f"Job {job.pk} is deleted with {counted(number, 'task')}."
 
 
 delete_job = JobAction(
     name="delete",
     label="Delete",
     icon="trash",
+    phrase="delete {}",
+    past="",
     confirm="The job and its tasks are deleted for good.",
     danger=True,
     allowed=is_owner_or_staff,

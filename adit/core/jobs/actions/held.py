@@ -11,13 +11,20 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from adit.core.jobs.actions.base import Conflict, action_done
+from adit.core.jobs.actions.rerun import wait_again
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_event
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
-from adit.core.transfer.ledger_store import fill_row, load_series
+from adit.core.transfer.ledger_store import (
+    fill_row,
+    load_series,
+    mark_canceled_series,
+    mark_unfinished_series,
+)
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
+from adit.core.words import counted
 
 if TYPE_CHECKING:
     from adit.accounts.models import User
@@ -99,10 +106,14 @@ class HeldAction:
             fill_row(row, series)
             row.save()
             outcome = _in_words(len(records), self.done)
-            add_event(task_id, f"{outcome} by staff.")
+            add_event(task_id, f"{outcome} by {user.get_username()}.")
             if self.effect is _release or not _still_held(task_id):
-                _run_again(task)
+                wait_again(DicomTask.objects.filter(pk=task_id))
                 derive_job_state(job_id)
+            elif task.state == DicomTask.State.CANCELED:
+                mark_canceled_series([task_id])
+            else:
+                mark_unfinished_series([task_id])
             action_done.send(
                 HeldAction, user=user, action=f"held.{self.name}", object=task, outcome=outcome
             )
@@ -130,7 +141,7 @@ def _records(
     held = [record for record in records if record.state is InstanceState.HELD]
     if len(held) < len(wanted):
         raise Conflict(
-            f"{len(wanted) - len(held)} of the {len(wanted)} instances are not held any more: "
+            f"{len(wanted) - len(held)} of {counted(len(wanted), 'instance')} not held any more: "
             "somebody has decided about them, or the task was restarted."
         )
     if any(set(record.findings) != set(findings) for record in held):
@@ -139,26 +150,11 @@ def _records(
 
 
 def _in_words(number: int, done: str) -> str:
-    return f"{number} held instance{'' if number == 1 else 's'} {done}"
+    return f"{counted(number, 'held instance')} {done}"
 
 
 def _still_held(task_id: int) -> bool:
     return SeriesTransfer.objects.filter(task_id=task_id, held__gt=0).exists()
-
-
-def _run_again(task: DicomTask) -> None:
-    """Let the task wait for a run, with all its attempts before it."""
-    DicomTask.objects.filter(pk=task.pk).update(
-        state=DicomTask.State.PENDING,
-        attempts=0,
-        crashes=0,
-        not_before=None,
-        queued=None,
-        queue_job_id=None,
-        cancel_requested=False,
-        end=None,
-        message="",
-    )
 
 
 release_held = HeldAction(name="release", label="Release", done="released", effect=_release)

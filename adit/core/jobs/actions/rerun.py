@@ -1,18 +1,26 @@
 """Resume, retry and restart: ended tasks wait again."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.db.models import QuerySet
 
-from adit.core.jobs.actions.base import Conflict, JobAction, is_owner_or_staff, is_staff
+from adit.core.jobs.actions.base import (
+    Conflict,
+    JobAction,
+    is_owner_or_staff,
+    is_staff,
+)
 from adit.core.jobs.archive_states import KeysGone, open_again
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.transfer.ledger_store import reopen_canceled_series
+from adit.core.words import counted
 
 JobState, TaskState = DicomJob.State, DicomTask.State
 
 
 def wait_again(tasks: QuerySet[DicomTask]) -> int:
     """Put ended tasks back to waiting, with all their attempts before them."""
+    reopen_canceled_series(tasks.filter(state=TaskState.CANCELED))
     return tasks.filter(state__in=DicomTask.ENDED).update(
         state=TaskState.PENDING,
         attempts=0,
@@ -56,56 +64,100 @@ def _wait_again(job: DicomJob, states: Iterable[str]) -> int:
 
 
 def _resume(job: DicomJob) -> str:
-    return f"{_wait_again(job, [TaskState.CANCELED])} canceled tasks go on."
+    number = _wait_again(job, [TaskState.CANCELED])
+    return _words(number, "canceled", "goes on.", "go on.")
+
+
+_TRIES = ("tries again to deliver what is missing.", "try again to deliver what is missing.")
 
 
 def _retry(job: DicomJob) -> str:
     """A job that has only warned tasks can but mean those."""
-    state = TaskState.FAILURE if job.state == JobState.FAILURE else TaskState.WARNING
-    return f"{_wait_again(job, [state])} tasks try again to deliver what is missing."
+    if job.state == JobState.FAILURE:
+        return _words(_wait_again(job, [TaskState.FAILURE]), "failed", *_TRIES)
+    return _words(_wait_again(job, [TaskState.WARNING]), "warned", *_TRIES)
 
 
 def _retry_warned(job: DicomJob) -> str:
     number = _wait_again(job, [TaskState.FAILURE, TaskState.WARNING])
-    return f"{number} failed and warned tasks try again to deliver what is missing."
+    return _words(number, "failed or warned", *_TRIES)
+
+
+def _restart(job: DicomJob) -> str:
+    forget_work(DicomTask.objects.filter(job=job))
+    number = _wait_again(job, DicomTask.ENDED)
+    return _words(number, "", "starts from the beginning.", "start from the beginning.")
+
+
+def _words(number: int, what: str, one: str, many: str) -> str:
+    """What becomes of so many tasks. None: then only the archive of the job has work left."""
+    if not number:
+        return "No task of it has anything left to do."
+    return f"{counted(number, f'{what} task'.strip())} {one if number == 1 else many}"
 
 
 def _has_warned_tasks(job: DicomJob) -> bool:
     return DicomTask.objects.filter(job=job, state=TaskState.WARNING).exists()
 
 
-def _restart(job: DicomJob) -> str:
-    forget_work(DicomTask.objects.filter(job=job))
-    number = _wait_again(job, DicomTask.ENDED)
-    return f"{number} tasks start from the beginning."
+def why_closed(job: DicomJob) -> str:
+    """Why no task of an ended job can run again, empty where they can."""
+    archive = getattr(job, "archive", None)
+    if archive is None or not job.is_ended or archive.can_be_assembled:
+        return ""
+    return "the password of its archive is no longer kept; create it anew"
+
+
+def _goes_on_from(*states: str) -> Callable[[DicomJob], bool]:
+    return lambda job: job.state in states and not why_closed(job)
 
 
 resume_job = JobAction(
     name="resume",
     label="Resume",
     icon="play",
+    phrase="resume {}",
+    past="Resumed",
+    counts=True,
     allowed=is_owner_or_staff,
-    fits=lambda job: job.state == JobState.CANCELED,
+    fits=_goes_on_from(JobState.CANCELED),
     effect=_resume,
+    why_not=lambda job: why_closed(job) if job.state == JobState.CANCELED else "",
 )
 
 retry_job = JobAction(
     name="retry",
     label="Retry",
     icon="arrow-clockwise",
+    phrase="retry {}",
+    past="Retried",
+    counts=True,
     allowed=is_owner_or_staff,
-    fits=lambda job: job.state in (JobState.FAILURE, JobState.WARNING),
+    fits=_goes_on_from(JobState.FAILURE, JobState.WARNING),
     effect=_retry,
+    why_not=lambda job: (
+        why_closed(job) if job.state in (JobState.FAILURE, JobState.WARNING) else ""
+    ),
 )
+
+
+def _why_not_warned(job: DicomJob) -> str:
+    if job.state != JobState.FAILURE:
+        return ""
+    return why_closed(job) or "none of its tasks has warnings"
+
 
 retry_warned_job = JobAction(
     name="retry_warned",
     label="Retry with warned tasks",
     icon="arrow-repeat",
+    phrase="retry {} with its warned tasks",
+    past="Retried with its warned tasks",
+    counts=True,
     allowed=is_owner_or_staff,
-    fits=lambda job: job.state == JobState.FAILURE and _has_warned_tasks(job),
+    fits=lambda job: _goes_on_from(JobState.FAILURE)(job) and _has_warned_tasks(job),
     effect=_retry_warned,
-    why_not=lambda job: "none of its tasks has warnings" if job.state == JobState.FAILURE else "",
+    why_not=_why_not_warned,
 )
 
 restart_job = JobAction(
@@ -113,7 +165,11 @@ restart_job = JobAction(
     label="Restart",
     icon="arrow-counterclockwise",
     confirm="All tasks start from the beginning; their receipts are made anew.",
+    phrase="restart {}",
+    past="Restarted",
+    counts=True,
     allowed=is_staff,
-    fits=lambda job: job.is_ended,
+    fits=_goes_on_from(*DicomJob.ENDED),
     effect=_restart,
+    why_not=why_closed,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ from adit.core.jobs.actions.base import (
     JOB_STATES_IN_WORDS,
     Conflict,
     NoSuchJob,
-    action_done,
+    actions_done,
     is_owner_or_staff,
 )
 from adit.core.jobs.dispatcher import dispatch
+from adit.core.jobs.events import add_events, add_job_event
 from adit.core.jobs.states import derive_job_state, lock_job
-from adit.core.models import DicomJob, DicomTask
+from adit.core.models import DicomJob, DicomTask, TaskEvent
+from adit.core.words import counted
 
 if TYPE_CHECKING:
     from adit.accounts.models import User
@@ -63,6 +65,9 @@ class TaskAction:
             allows it, and returns the ids of the changed ones.
         job_fits: says in words why the job's state forbids it, empty where it does not.
         spared: the tasks that are not changed although their own state allows it, with the reason.
+        spared_alone: likewise of each, as if the action were done on it alone.
+        level: that of the line in the history of the task.
+        gone: whether the tasks are there no more afterwards.
     """
 
     name: str
@@ -77,10 +82,21 @@ class TaskAction:
     effect: Callable[[DicomJob, Collection[int]], set[int]]
     job_fits: Callable[[DicomJob], str] = lambda job: ""
     spared: Callable[[DicomJob, Collection[int]], dict[int, str]] = lambda job, ids: {}
+    spared_alone: Callable[[DicomJob, Collection[int]], dict[int, str]] = lambda job, ids: {}
+    level: str = TaskEvent.Level.INFO
+    gone: bool = False
+
+    def fitting(self, job: DicomJob, tasks: Iterable[DicomTask]) -> set[int]:
+        """The ids of those tasks of the job on which the action could be done now, on each alone.
+        The number of statements does not depend on that of the tasks."""
+        ids = {task.pk for task in tasks if task.state in self.states}
+        if not ids or self.job_fits(job):
+            return set()
+        return ids - self.spared_alone(job, ids).keys()
 
     def fits(self, task: DicomTask) -> bool:
         """Whether the state of the task, and of its job, allows the action."""
-        return task.state in self.states and not self.job_fits(task.job)
+        return task.pk in self.fitting(task.job, [task])
 
     def available(self, user: User, task: DicomTask) -> bool:
         """Whether a button for this action makes sense for the user now."""
@@ -126,6 +142,11 @@ def act_on_selected(action: TaskAction, user: User, task_ids: Iterable[int]) -> 
             _act_on_job(action, user, job_id, jobs[job_id], outcome)
         except NoSuchTask:
             outcome.refused.extend((pk, f"There is no task {pk}.") for pk in jobs[job_id])
+        except Conflict as err:
+            outcome.refused.extend(
+                (pk, f"Cannot {action.verb} {outcome.names.get(pk, f'task {pk}')}: {err}")
+                for pk in jobs[job_id]
+            )
     dispatch()
     return outcome
 
@@ -152,23 +173,43 @@ def _act_on_job(
         refused = []
         for pk in task_ids:
             if pk in done:
-                action_done.send(
-                    TaskAction,
-                    user=user,
-                    action=f"task.{action.name}",
-                    object=tasks[pk],
-                    outcome=f"{outcome.names[pk].capitalize()} is {action.past}.",
-                )
-            elif pk not in tasks:
+                continue
+            if pk not in tasks:
                 refused.append((pk, f"There is no task {pk}."))
             else:
                 state = TASK_STATES_IN_WORDS[DicomTask.State(tasks[pk].state)]
                 why = obstacle or spared.get(pk) or state
                 refused.append((pk, f"Cannot {action.verb} {outcome.names[pk]}: {why}."))
         if done:
+            changed = [tasks[pk] for pk in task_ids if pk in done]
+            _tell(action, user, job_id, changed)
+            actions_done.send(
+                TaskAction,
+                user=user,
+                action=f"task.{action.name}",
+                entries=[
+                    (task, f"{outcome.names[task.pk].capitalize()} is {action.past}.")
+                    for task in changed
+                ],
+            )
             derive_job_state(job_id)
     outcome.done.extend(pk for pk in task_ids if pk in done)
     outcome.refused.extend(refused)
+
+
+def _tell(action: TaskAction, user: User, job_id: int, tasks: Sequence[DicomTask]) -> None:
+    """Add to the history who did it: to that of each task, or of the job where they are gone."""
+    who = f"by {user.get_username()}."
+    if action.gone:
+        lines = ", ".join(str(task.line) for task in tasks[:20]) + (", …" if tasks[20:] else "")
+        text = f"Deleted {counted(len(tasks), 'task')} ({lines}) {who}"
+        add_job_event(job_id, text)
+        return
+    add_events(
+        [task.pk for task in tasks],
+        f"{action.past.partition(';')[0].capitalize()} {who}",
+        action.level,
+    )
 
 
 def job_in_words(job: DicomJob) -> str:

@@ -7,17 +7,19 @@ from collections.abc import Collection
 from django.db.models.functions import Now
 
 from adit.core.jobs.actions.base import is_owner_or_staff, is_staff
-from adit.core.jobs.actions.rerun import forget_work, reopen, wait_again
+from adit.core.jobs.actions.rerun import forget_work, reopen, wait_again, why_closed
 from adit.core.jobs.actions.task_base import TaskAction, job_in_words
 from adit.core.jobs.events import ever_started
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
 from adit.core.jobs.registry import get_kind
 from adit.core.models import DicomJob, DicomTask, TaskEvent
+from adit.core.transfer.ledger_store import mark_canceled_series, mark_unfinished_series
 
 State = DicomTask.State
 
 _STARTED_BEFORE = "it was started before, and what it did stays on record; cancel the job instead"
+_LAST = "it is the last task of its job; delete or cancel the job instead"
 
 
 def _delete(job: DicomJob, task_ids: Collection[int]) -> set[int]:
@@ -30,11 +32,26 @@ def _delete(job: DicomJob, task_ids: Collection[int]) -> set[int]:
 
 def _to_keep(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
     """What ever ran stays on record, and a job never ends up without tasks: the last one stays."""
-    started = dict.fromkeys(sorted(ever_started(task_ids)), _STARTED_BEFORE)
+    started = _started(job, task_ids)
     others = DicomTask.objects.filter(job=job).exclude(pk__in=set(task_ids) - set(started))
     if others.exists():
         return started
-    return {max(task_ids): "it is the last task of its job; delete or cancel the job instead"}
+    return {max(task_ids): _LAST}
+
+
+def _to_keep_alone(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
+    # Of two none is the last.
+    others = DicomTask.objects.filter(job=job).exclude(pk__in=task_ids)
+    if len(task_ids) == 1 and not others.exists():
+        return dict.fromkeys(task_ids, _LAST)
+    return _started(job, task_ids)
+
+
+def _started(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
+    # Of a job that never began none did; and that is most of those that wait.
+    if job.start is None:
+        return {}
+    return dict.fromkeys(sorted(ever_started(task_ids)), _STARTED_BEFORE)
 
 
 def _reset(job: DicomJob, task_ids: Collection[int]) -> set[int]:
@@ -64,13 +81,16 @@ def _kill(job: DicomJob, task_ids: Collection[int]) -> set[int]:
         phase="",
         instances_per_second=0,
     )
-    TaskEvent.objects.bulk_create(
-        TaskEvent(task_id=pk, job=job, level=TaskEvent.Level.ERROR, text="Killed by staff.")
-        for pk in sorted(ids)
-    )
+    (mark_canceled_series if canceling else mark_unfinished_series)(ids)
     for task_id in ids:
         notify_revoked(task_id)
     return ids
+
+
+def _why_no_reset(job: DicomJob) -> str:
+    if job.state == DicomJob.State.CANCELING:
+        return job_in_words(job)
+    return f"its job cannot go on: {why}" if (why := why_closed(job)) else ""
 
 
 delete_task = TaskAction(
@@ -85,6 +105,8 @@ delete_task = TaskAction(
     allowed=is_owner_or_staff,
     effect=_delete,
     spared=_to_keep,
+    spared_alone=_to_keep_alone,
+    gone=True,
 )
 
 reset_task = TaskAction(
@@ -97,7 +119,7 @@ reset_task = TaskAction(
     states=frozenset(DicomTask.ENDED),
     allowed=is_owner_or_staff,
     effect=_reset,
-    job_fits=lambda job: job_in_words(job) if job.state == DicomJob.State.CANCELING else "",
+    job_fits=_why_no_reset,
 )
 
 kill_task = TaskAction(
@@ -111,4 +133,5 @@ kill_task = TaskAction(
     states=frozenset({State.IN_PROGRESS}),
     allowed=is_staff,
     effect=_kill,
+    level=TaskEvent.Level.ERROR,
 )

@@ -13,6 +13,8 @@ verify_job = JobAction(
     name="verify",
     label="Verify",
     icon="patch-check",
+    phrase="verify {}",
+    past="Verified",
     allowed=is_staff,
     fits=lambda job: job.state == DicomJob.State.UNVERIFIED,
     effect=_verify,

@@ -8,7 +8,10 @@ from adit.core.management.acting_user import acting_user, add_user_argument
 
 
 class Command(BaseCommand):
-    help = "Do an action on tasks, as a user would on the page of their job."
+    help = (
+        "Do an action on tasks, as a user would on the page of their job. What does not fit is "
+        "refused with the reason and exit code 1; the others are done all the same."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=list(TASK_ACTIONS))
@@ -25,4 +28,6 @@ class Command(BaseCommand):
         for task_id in outcome.done:
             self.stdout.write(f"{outcome.names[task_id].capitalize()} is {past}.")
         if outcome.refused:
-            raise CommandError("\n".join(reason for _, reason in outcome.refused))
+            reasons = [reason for _, reason in outcome.refused]
+            counts = f"{len(outcome.done)} done, {len(reasons)} refused."
+            raise CommandError("\n".join([*reasons, counts]))

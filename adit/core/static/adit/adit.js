@@ -53,6 +53,15 @@ document.addEventListener("htmx:sendError", (event) => {
   toast("The server cannot be reached. Check your connection and try again.", "error");
 });
 
+// The second click of a double click would ask for what the first has done, or hit what has taken
+// the place of the button meanwhile.
+document.addEventListener("click", (event) => {
+  if (event.detail > 1 && event.target.closest("[data-once]")) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+}, true);
+
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
   if (opener) {

@@ -106,6 +106,11 @@
     else if (state === "offline") show("lost");
   });
 
+  // Where the focus goes when what had it is not there any more: to what can be done now instead.
+  const successor = (part) => part?.querySelector(
+    ".a-head-actions button, .a-head-actions a, button:not([disabled]), a[href]",
+  );
+
   // A part that is replaced keeps the focus and the ticks that were in it, and its place.
   let kept = null;
 
@@ -114,12 +119,12 @@
     const active = document.activeElement;
     const box = target.matches("[data-keep-scroll]") ? target : target.querySelector("[data-keep-scroll]");
     const ticked = [...target.querySelectorAll("input[type=checkbox][id]:checked")].map((box) => box.id);
-    kept = { id: target.id, focus: target.contains(active) ? active.id : "", ticked, top: box?.scrollTop ?? 0 };
+    kept = { id: target.id, had: target.contains(active), focus: active.id, ticked, top: box?.scrollTop ?? 0 };
   });
 
   document.addEventListener("htmx:oobAfterSwap", () => {
     if (!kept) return;
-    const { id, focus, ticked, top } = kept;
+    const { id, had, focus, ticked, top } = kept;
     kept = null;
     const part = document.getElementById(id);
     if (top && part) (part.matches("[data-keep-scroll]") ? part : part.querySelector("[data-keep-scroll]"))?.scrollTo(0, top);
@@ -127,6 +132,6 @@
       const again = document.getElementById(box);
       if (again) again.checked = true;
     }
-    if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+    if (had) ((focus && document.getElementById(focus)) || successor(part))?.focus({ preventScroll: true });
   });
 })();

@@ -5,6 +5,10 @@
   const picked = new Set();
   // All that fit the filter, also those on other pages.
   let every = false;
+  let refocus = false;
+
+  // Which actions could be done on a ticked task, also one on another page, by its id.
+  const fits = new Map();
 
   const page = () => document.getElementById("tasks-page");
   const boxes = () => [...document.querySelectorAll("[data-pick]")];
@@ -31,7 +35,15 @@
     const more = document.querySelector("[data-pick-every]");
     more.hidden = every || !head?.checked || matches() <= picked.size;
     more.textContent = `Select all ${tasks(matches())} that fit`;
-    document.getElementById("bulk-bar").hidden = count() === 0;
+    const bar = document.getElementById("bulk-bar");
+    bar.hidden = count() === 0;
+    for (const box of all) fits.set(box.dataset.pick, box.dataset.fits.split(" "));
+    for (const button of bar.querySelectorAll("[data-bulk-action]")) {
+      const name = button.dataset.bulkAction;
+      const possible = every || [...picked].some((pk) => fits.get(pk)?.includes(name));
+      button.disabled = !possible;
+      button.title = possible ? "" : "None of the selected tasks is in a state that allows it.";
+    }
   }
 
   function clear() {
@@ -85,8 +97,16 @@
     if (!event.detail.elt.matches("[data-bulk]") || event.detail.xhr.status !== 200) return;
     clear();
     show();
+    refocus = true;
   });
-  document.addEventListener("htmx:afterSettle", show);
+  document.addEventListener("htmx:afterSettle", () => {
+    show();
+    // The bar with the button that had the focus is gone.
+    if (refocus && document.activeElement === document.body) {
+      document.querySelector("[data-pick-all]")?.focus();
+    }
+    refocus = false;
+  });
   document.addEventListener("htmx:oobAfterSwap", show);
   document.addEventListener("htmx:wsAfterMessage", show);
   document.addEventListener("DOMContentLoaded", show);

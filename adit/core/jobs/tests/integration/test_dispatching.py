@@ -1,5 +1,6 @@
 """What starts when: fairness, hours, suspension, and the reason why a task waits."""
 
+import re
 from datetime import time, timedelta
 
 import pytest
@@ -10,8 +11,8 @@ from adit.core.jobs import leases
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.tests.integration.scripted import delete_queue_rows, tasks_of
 from adit.core.jobs.waiting import reasons_for_tasks, reasons_for_waiting
-from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerHours
-from adit.test_jobs.kind import BULK
+from adit.core.models import DicomJob, DicomServer, DicomTask, JobKindSettings, ServerHours
+from adit.test_jobs.kind import BULK, SCRIPTED
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
 
@@ -236,8 +237,63 @@ def test_every_waiting_task_has_a_reason(make_user, scripted):
 
 
 def test_the_place_in_the_queue_is_told(make_user, scripted):
-    scripted(make_user(), "", "", "")
-    assert reason(scripted(make_user())) == "queued (position 4)"
+    first = scripted(make_user(), "", "", "")
+    assert reason(scripted(make_user())) == "queued (position 2)"
+    reasons = reasons_for_tasks(DicomTask.objects.filter(job_id=first.pk).select_related("job"))
+    # Two slots: nobody knows which of two others is the first to end.
+    assert [reasons[task.pk] for task in tasks_of(first)] == [
+        "queued (position 1)",
+        "queued (about position 3)",
+        "queued (about position 4)",
+    ]
+
+
+def told_order(number):
+    """The waiting tasks in the order of the positions that their owners are told."""
+    tasks = DicomTask.objects.filter(state="PENDING").select_related("job")
+    reasons = reasons_for_tasks(tasks)
+    places = {}
+    for pk, text in reasons.items():
+        found = re.search(r"position (\d+)", text)
+        places[int(found[1]) if found else 1] = pk
+    return [places[place] for place in range(1, number + 1)]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+@pytest.mark.parametrize("ran_before", [0, 1, 5])
+def test_the_places_told_are_the_order_in_which_tasks_start(slots, ran_before, make_user, scripted):
+    DicomServer.objects.update(max_tasks=slots)
+    many, few, hasty = make_user(), make_user(), make_user()
+    scripted(many, *[""] * 9)
+    running = []
+    for _ in range(ran_before):
+        if len(running) == slots:
+            end(running.pop(0))
+        if lease := claim_next():
+            running.append(lease)
+    scripted(few, "", "", "")
+    scripted(hasty, "", "", kind=BULK)
+    urgent = scripted(hasty, "", "", kind=BULK)
+    scripted(few, "")
+    DicomJob.objects.filter(pk=urgent.pk).update(urgent=True)
+    dispatch()
+    number = DicomTask.objects.filter(state="PENDING").count()
+    told = told_order(number)
+    started = []
+    while len(started) < number:
+        if len(running) == slots:
+            end(running.pop(0))
+        lease = claim_next()
+        assert lease
+        running.append(lease)
+        started.append(lease.task_id)
+    assert told == started
+
+
+def test_tasks_that_cannot_start_now_take_no_place(make_user, scripted):
+    scripted(make_user(), "", "", kind=BULK)
+    JobKindSettings.objects.create(kind=BULK.key, is_suspended=True)
+    assert reason(scripted(make_user(), kind=SCRIPTED)) == "queued (position 1)"
 
 
 def test_reasons_of_a_page_take_few_statements(owner, scripted, django_assert_max_num_queries):

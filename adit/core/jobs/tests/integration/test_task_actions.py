@@ -152,7 +152,8 @@ def test_staff_kills_a_running_task_and_its_run_loses_the_lease(owner, staff, ma
     assert (task.state, task.message, job.state) == ("FAILURE", "Killed by staff.", "FAILURE")
     assert leases.renew(lease) is leases.LeaseStatus.LOST
     assert not leases.finish(lease, "SUCCESS", "too late")
-    assert TaskEvent.objects.filter(task=task, text="Killed by staff.").exists()
+    event = TaskEvent.objects.get(task=task, level="error")
+    assert event.text == f"Killed by {staff.username}."
 
 
 def test_a_killed_task_of_a_job_that_is_being_canceled_is_canceled(
@@ -315,7 +316,7 @@ def test_the_command_line_does_the_same(owner, make_job, tasks_of):
     call_command("job_action", "cancel", job.pk, user=owner.username, stdout=said)
     assert said.getvalue().splitlines() == [
         f"Task 1 of job {first.job_id} is deleted.",
-        "Canceled 1 waiting tasks; 0 running tasks are stopping.",
+        "1 waiting task was canceled.",
     ]
 
 

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adit.core.jobs.places import Place
 from adit.core.jobs.waiting import WaitingFacts, waiting_reason
 
 NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
@@ -10,9 +11,13 @@ NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"position": 12}, "queued (position 12)"),
-        ({"position": 1, "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use"),
-        ({"position": 3, "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use, position 3"),
+        ({"place": Place(12)}, "queued (position 12)"),
+        ({"place": Place(700, exact=False)}, "queued (about position 700)"),
+        ({"place": Place(1), "in_use": 2, "limit": 2}, "waits for PACS1: 2 of 2 in use"),
+        (
+            {"place": Place(3), "in_use": 2, "limit": 2},
+            "waits for PACS1: 2 of 2 in use, position 3",
+        ),
         ({"not_before": NOW + timedelta(minutes=5)}, "retry at 14:05"),
         ({"not_before": NOW + timedelta(days=1)}, "retry at 2024-05-07 14:00"),
         ({"not_before": NOW - timedelta(seconds=1)}, "queued (position 1)"),
@@ -34,7 +39,7 @@ NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
             {"suspended_kind": "Selective Transfer", "suspended": True},
             "suspended: no new tasks of the kind Selective Transfer start",
         ),
-        ({"suspended": True, "position": 1}, "suspended: PACS1 takes no new tasks"),
+        ({"suspended": True, "place": Place(1)}, "suspended: PACS1 takes no new tasks"),
     ],
 )
 def test_the_hardest_reason_is_told(facts, reason):

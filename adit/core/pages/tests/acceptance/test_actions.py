@@ -122,6 +122,109 @@ def test_ticks_are_kept_over_pages(owner, seed):
     expect(page.locator(f"#pick-{made['tasks'][0]}")).to_be_checked()
 
 
+def test_a_double_click_does_it_once_and_is_no_error(owner, seed, database):
+    made = seed(state="CANCELED", tasks=["SUCCESS", "CANCELED"])
+    page = owner.watch(f"/jobs/{made['job']}/")
+    page.locator("#action-resume").dblclick()
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    page.wait_for_timeout(1000)
+    expect(page.locator(".a-toast")).to_have_count(1)
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert state_of(database, "dicomjob", made["job"]) == "IN_PROGRESS"
+
+
+def test_what_is_pressed_twice_before_the_answer_comes_is_asked_once(owner, seed):
+    made = seed(state="CANCELED", tasks=["SUCCESS", "CANCELED"])
+    page = owner.watch(f"/jobs/{made['job']}/")
+    asked = []
+    page.on("request", lambda r: asked.append(r.url) if "/action/" in r.url else None)
+    page.evaluate(
+        "() => { const b = document.getElementById('action-resume'); b.click(); b.click(); }"
+    )
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    page.wait_for_timeout(1000)
+    expect(page.locator(".a-toast")).to_have_count(1)
+    assert len(asked) == 1
+
+
+FOCUSED = "() => document.activeElement.id || document.activeElement.tagName"
+
+
+def test_after_an_action_by_keyboard_the_focus_is_at_what_can_be_done_now(owner, seed):
+    made = seed(state="CANCELED", tasks=["SUCCESS", "CANCELED"])
+    page = owner.watch(f"/jobs/{made['job']}/")
+    page.locator("#action-resume").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    expect(page.locator("#action-resume")).to_have_count(0)
+    page.wait_for_timeout(1500)
+    assert page.evaluate(FOCUSED).startswith("action-")
+
+
+def test_after_a_dialog_by_keyboard_too(owner, seed):
+    made = seed(state="IN_PROGRESS", tasks=["FAILURE", "SUCCESS", "PENDING"])
+    page = owner.watch(f"/tasks/{made['tasks'][0]}/")
+    page.locator("#action-reset").focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").get_by_test_id("confirm-reset").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    page.wait_for_timeout(1500)
+    assert page.evaluate(
+        "() => document.getElementById('task-actions').contains(document.activeElement)"
+    )
+
+
+def test_after_a_bulk_action_by_keyboard_the_focus_is_at_the_table(owner, seed):
+    made = seed(state="FAILURE", tasks=["FAILURE"] * 3)
+    page = owner.watch(f"/jobs/{made['job']}/")
+    page.locator(f"#pick-{made['tasks'][0]}").check()
+    page.locator("#bulk-reset").focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").get_by_test_id("confirm-reset").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    page.wait_for_timeout(1500)
+    assert page.evaluate(FOCUSED) == "pick-all"
+
+
+def test_a_bulk_action_that_no_selected_task_allows_is_shown_disabled(staff, seed):
+    made = seed(state="IN_PROGRESS", tasks=["FAILURE", "PENDING", "IN_PROGRESS"])
+    failed, waiting, running = made["tasks"]
+    page = staff.watch(f"/jobs/{made['job']}/")
+    enabled = {failed: {"reset"}, waiting: {"delete"}, running: {"kill"}}
+    for task_id, names in enabled.items():
+        page.locator(f"#pick-{task_id}").check()
+        for name in ("reset", "kill", "delete"):
+            button = page.locator(f"#bulk-{name}")
+            if name in names:
+                expect(button).to_be_enabled()
+            else:
+                expect(button).to_be_disabled()
+                assert "state" in button.get_attribute("title")
+        page.locator(f"#pick-{task_id}").uncheck()
+    page.locator("#pick-all").check()
+    for name in ("reset", "kill", "delete"):
+        expect(page.locator(f"#bulk-{name}")).to_be_enabled()
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_page_with_a_long_timeline_ends_where_its_content_ends(width, visit, seed, database):
+    made = seed(state="FAILURE", tasks=["FAILURE"])
+    job_id, task_id = made["job"], made["tasks"][0]
+    database.change(
+        job_id,
+        "INSERT INTO core_taskevent (task_id, job_id, time, level, text) "
+        "SELECT %s, %s, now(), 'error', 'Failed once more.' FROM generate_series(1, 60)",
+        task_id,
+        job_id,
+    )
+    page = visit("researcher", viewport={"width": width, "height": 740}).open(f"/jobs/{job_id}/")
+    ends = "() => [document.querySelector('.a-foot').getBoundingClientRect().bottom + scrollY,"
+    foot, height = page.evaluate(f"{ends} document.documentElement.scrollHeight]")
+    assert height <= max(foot, 740) + 40
+
+
 @pytest.mark.parametrize("kind", ["job", "task"])
 def test_a_stale_page_is_told_the_state_in_words_and_brought_up_to_date(
     kind, visit, seed, database

@@ -55,6 +55,37 @@ def test_a_filter_that_makes_no_sense_harms_nothing(staff, owner, make_job, quer
     listed(client_of(staff), query)
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("?state=DONE", ["State: Select a valid choice. DONE is not one of the available choices"]),
+        ("?kind=x", ["Kind: Select a valid choice"]),
+        ("?since=yesterday", ["Created from: Enter a valid date"]),
+        ("?status=FAILURE", ["“status” is no filter"]),
+        ("?sort=password", ["The list has no such order"]),
+        ("?page=99", ["The list has no such page"]),
+        ("?page=two", ["The page is no number"]),
+        ("?own=yes", ["“own” is 1 or not there"]),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_told(staff, owner, make_job, query, words):
+    job = make_job(owner)
+    response = client_of(staff).get(f"{reverse('core:job_list')}{query}")
+    text = response.content.decode()
+    assert 'data-testid="left-out"' in text
+    for word in words:
+        assert word in text
+    assert {job.pk for job in response.context["jobs"]} == {job.pk}
+
+
+@pytest.mark.parametrize("query", ["", "?state=OPEN&own=1&page=1", "?sort=-state&since=&owner="])
+def test_a_filter_that_makes_sense_brings_no_warning(staff, owner, make_job, query):
+    make_job(owner)
+    make_job(staff)
+    text = client_of(staff).get(f"{reverse('core:job_list')}{query}").content.decode()
+    assert 'data-testid="left-out"' not in text
+
+
 def test_the_owner_is_no_filter_for_others_than_staff(owner, stranger, make_job):
     job = make_job(owner)
     assert listed(client_of(owner), f"?owner={stranger.username}") == {job.pk}

@@ -47,7 +47,7 @@ BUTTONS = {
 
 @pytest.mark.parametrize("state", DicomTask.State.values)
 def test_a_task_offers_what_fits_its_state_and_the_user(owner, staff, make_job, state):
-    task = make_job(owner, "IN_PROGRESS", [state]).tasks.get()
+    task = make_job(owner, "IN_PROGRESS", [state, "SUCCESS"]).tasks.get(line=1)
     for user, expected in zip((owner, staff), BUTTONS[state], strict=True):
         text = client_of(user).get(task.get_absolute_url()).content.decode()
         offered = {name for name in ("reset", "kill", "delete") if f'id="action-{name}"' in text}
@@ -159,3 +159,13 @@ def test_retry_asks_whether_warned_tasks_are_meant_too(owner, make_job):
     job = make_job(owner, "FAILURE", ["FAILURE", "WARNING"])
     client.post(reverse("core:job_action", args=[job.pk, "retry"]))
     assert set(job.tasks.values_list("state", flat=True)) == {"PENDING", "WARNING"}
+
+
+def test_the_page_of_a_task_tells_what_was_done_to_its_job(owner, make_job):
+    job = make_job(owner, "FAILURE", ["FAILURE", "FAILURE"])
+    first, second = job.tasks.order_by("line")
+    assert act(owner, first, "reset", HTMX).status_code == 200
+    client_of(owner).post(reverse("core:job_action", args=[job.pk, "cancel"]), headers=HTMX)
+    pages = [client_of(owner).get(t.get_absolute_url()).content.decode() for t in (first, second)]
+    assert all(f"Canceled by {owner.username}." in text for text in pages)
+    assert [f"Reset by {owner.username}." in text for text in pages] == [True, False]
