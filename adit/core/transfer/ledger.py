@@ -9,16 +9,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
+from adit.core.transfer.totals import Totals
 from adit.core.transfer.twins import find_homes, refuse
 
 S = InstanceState
+ANOTHER_PATIENT = "belongs to another patient"
 # What need not be fetched (again).
 _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 
@@ -26,33 +27,6 @@ _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 def _is_final(record: InstanceRecord) -> bool:
     """Whether it was refused for good."""
     return record.state is S.FAILED and not record.retry
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
-    were neither sent nor settled otherwise; `sent` were sent but not confirmed; `discarded` are
-    those of the excluded ones that staff discarded. `done` is what progress is measured by."""
-
-    expected: int
-    waiting: int
-    sent: int
-    confirmed: int
-    excluded: int
-    held: int
-    failed: int
-    bytes_sent: int
-    discarded: int = 0
-    done: int = 0
-
-    @property
-    def wanted(self) -> int:
-        """What must arrive for the transfer to be complete."""
-        return self.expected - self.excluded
-
-    @property
-    def missing(self) -> int:
-        return self.wanted - self.confirmed
 
 
 class Ledger:
@@ -153,6 +127,36 @@ class Ledger:
             series.bytes_received += size
             series.dirty = True
             return True
+
+    def of_another_patient(self, series_uid: str, source_uid: str) -> None:
+        """Enter that a copy came that belongs to another patient, who has the same UIDs.
+
+        Another protocol may bring the patient's own; see `others_are_final`.
+        """
+        with self._lock:
+            series = self._series.get(series_uid)
+            if series is None or series.excluded:
+                return
+            record = series.records.get(source_uid)
+            if record is None:
+                if series.named:
+                    # The source did not list it as this patient's.
+                    return
+                record = series.records[source_uid] = InstanceRecord(source_uid)
+                series.expected = max(series.expected, len(series.records))
+                self._homes.setdefault(source_uid, series)
+            if record.state in (S.EXPECTED, S.FAILED) and not _is_final(record):
+                record.state, record.reason = S.FAILED, ANOTHER_PATIENT
+                series.dirty = True
+
+    def others_are_final(self) -> None:
+        """No protocol is left: what came in copies of another patient only is refused for good."""
+        with self._lock:
+            for series in self._series.values():
+                for record in series.records.values():
+                    if record.state is S.FAILED and record.reason == ANOTHER_PATIENT:
+                        record.retry = False
+                        series.dirty = True
 
     def sent(
         self, source_uid: str, new_series_uid: str, new_uid: str, sha256: str, size: int, note: str

@@ -9,10 +9,11 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from adit.core.models import SeriesTransfer
 from adit.core.transfer.deid_counts import DeidCounts
-from adit.core.transfer.ledger import Ledger, Totals
+from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.run import Run
 from adit.core.transfer.series_ledger import SeriesLedger
+from adit.core.transfer.totals import Totals
 
 
 def load_ledger(task_id: int) -> Ledger:

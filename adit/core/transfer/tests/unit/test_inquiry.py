@@ -23,6 +23,9 @@ class ScriptedWay:
             raise self._answer
         return self._answer & set(wanted)
 
+    def begin(self):
+        pass
+
     def accepted(self, instance):
         pass
 
