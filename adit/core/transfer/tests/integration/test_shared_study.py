@@ -146,6 +146,23 @@ def test_a_source_that_names_patients_is_asked_for_this_one(
 
 
 @pytest.mark.parametrize("pseudonym", ["PSEUDO1", ""])
+@pytest.mark.parametrize("first", ["own", "other"])
+def test_of_two_copies_under_the_same_uids_the_patients_own_is_taken(
+    first, pseudonym, pacs, double_source, destination, make_task, work, holdings, example_study
+):
+    pacs.archive.clear()
+    copies = [example_study.instances, twice(example_study.instances)]
+    for instances in copies if first == "own" else reversed(copies):
+        pacs.archive.add_datasets(instances)
+    assert len(pacs.archive) == 80
+    task = make_task(destination, source=double_source, pseudonym=pseudonym)
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert {ds.PatientID for ds in holdings()} == {pseudonym or "1001"}
+    assert pixels_of(holdings()) == pixels_of(example_study.instances)
+
+
+@pytest.mark.parametrize("pseudonym", ["PSEUDO1", ""])
 @pytest.mark.parametrize("silent", [(), ("IMAGE",)])
 def test_what_a_source_lists_for_all_patients_is_told_apart_when_it_comes(
     silent, pseudonym, shared_double, double_source, destination, make_task, work, holdings, again
@@ -191,9 +208,7 @@ def test_headers_with_an_old_patient_id_are_said_once_and_no_obstacle(
     pacs.archive.add_datasets(example_study.instances)
     for instance in pacs.archive:
         instance.attributes.PatientID = "NEW-1001"
-    task = make_task(
-        destination, source=double_source, pseudonym=pseudonym, patient_id="NEW-1001"
-    )
+    task = make_task(destination, source=double_source, pseudonym=pseudonym, patient_id="NEW-1001")
     result = work(task)
     assert (result.state, len(holdings())) == ("SUCCESS", 40), result.message
     said = TaskEvent.objects.filter(task=task, text=ANOTHER_ID)
