@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from enum import Enum, auto
 from itertools import permutations, product
+from typing import NamedTuple
 
 from .addresses import AddressParts
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
@@ -95,6 +96,25 @@ def joined_names(name: str) -> set[str]:
     return found
 
 
+class _Birth(NamedTuple):
+    """A birth date, with what the search for it begins with and its forms of six digits."""
+
+    day: date
+    years: tuple[str, ...]
+    short: frozenset[str]
+
+    def spans(self, folded: Folded) -> Iterator[tuple[int, int]]:
+        """Where a text tells it."""
+        if not any(year in folded.text for year in self.years):
+            return
+        for start, end in dates_in(folded.text):
+            if reads_as(folded.text[start:end], self.day):
+                yield folded.span(start, end)
+        for match in re.finditer(r"(?<![^\W_])\d{6}(?![^\W_])", folded.text):
+            if match[0] in self.short:
+                yield folded.span(*match.span())
+
+
 class Cleaner:
     """Cleans texts of one patient and study."""
 
@@ -107,6 +127,7 @@ class Cleaner:
         numbers: Iterable[str] = (),
         addresses: Iterable[str] = (),
         institutions: Iterable[str] = (),
+        other_births: Collection[date] = (),
     ) -> None:
         """What to look for.
 
@@ -117,12 +138,11 @@ class Cleaner:
             numbers: Of orders and steps; counted when they are long enough to mean one.
             addresses: Of the patient and of persons.
             institutions: Names and addresses, taken out of descriptors only.
+            other_births: Dates of birth that were told elsewhere.
         """
         self._own: dict[str, _Kind] = {}
         self._memo: dict[tuple[str, bool], str] = {}
-        self._birth_date = birth_date
-        self._short_births: frozenset[str] = frozenset()
-        self._birth_years: tuple[str, ...] = ()
+        self._births: list[_Birth] = []
         for name in names:
             self._learn_name(name)
         for identifier in identifiers:
@@ -131,9 +151,9 @@ class Cleaner:
             core = squeezed(fold(number).text)
             if len(core) >= _SHORTEST_NUMBER and any(map(str.isdigit, core)):
                 self._learn_identifier(number)
-        if birth_date is not None:
-            births, self._short_births = compact_forms(birth_date)
-            self._birth_years = short_years(birth_date)
+        for day in sorted({*other_births, *filter(None, [birth_date])}):
+            births, short = compact_forms(day)
+            self._births.append(_Birth(day, short_years(day), short))
             self._own.update(dict.fromkeys(births, _Kind.IDENTIFIER))
         parts = AddressParts()
         for address in addresses:
@@ -209,22 +229,13 @@ class Cleaner:
             spans += [folded.span(*match.span()) for match in _PATTERNS.finditer(folded.text)]
             spans += [folded.span(*span) for span in dates_in(folded.text)]
             spans += [match.span() for match in _TITLES.finditer(normal)]
-        elif self._birth_date is not None:
-            spans += self._births(folded, self._birth_date)
+        else:
+            for birth in self._births:
+                spans += birth.spans(folded)
         if not spans:
             return text
         cleaned = _without(normal, spans)
         return "\\".join(_SPACES.sub(" ", part).strip(" ,;:-_^=|") for part in cleaned.split("\\"))
-
-    def _births(self, folded: Folded, day: date) -> Iterator[tuple[int, int]]:
-        if not any(year in folded.text for year in self._birth_years):
-            return
-        for start, end in dates_in(folded.text):
-            if reads_as(folded.text[start:end], day):
-                yield folded.span(start, end)
-        for match in re.finditer(r"(?<![^\W_])\d{6}(?![^\W_])", folded.text):
-            if match[0] in self._short_births:
-                yield folded.span(*match.span())
 
     @staticmethod
     def _spans(folded: Folded, needles: dict[str, _Kind]) -> Iterator[tuple[int, int]]:

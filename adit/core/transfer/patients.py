@@ -6,8 +6,7 @@ alone do not tell them apart, and below study level servers are asked by UIDs al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from adit.core.deid import SourcePatient
 from adit.core.dicom import (
     DicomOperator,
     PermanentDicomError,
@@ -20,29 +19,19 @@ from adit.core.transfer.run import Run
 ANOTHER_ID = "Instances hold another patient ID than the one under which the study is filed."
 
 
-@dataclass(frozen=True, kw_only=True)
-class PatientOfStudy:
-    """The patient of a study as the source has it filed, which may differ from what the headers of
-    its instances say; what the source does not tell is "".
+def patient_of(study: StudyResult, asked: str) -> SourcePatient:
+    """The patient of a study as the source has it filed now, which may differ from what the headers
+    of its instances say.
 
-    Attributes:
-        name: as DICOM text, PS3.5 6.2.1.
-        birth_date: `YYYYMMDD`.
+    Args:
+        asked: the patient ID under which the study was looked for, which may be an earlier one.
     """
-
-    patient_id: str = ""
-    name: str = ""
-    birth_date: str = ""
-
-    @classmethod
-    def of(cls, study: StudyResult) -> PatientOfStudy:
-        """From the answer to a query."""
-        born = study.patient_birth_date
-        return cls(
-            patient_id=study.patient_id or "",
-            name=study.patient_name or "",
-            birth_date=f"{born:%Y%m%d}" if born else "",
-        )
+    born = study.patient_birth_date
+    return SourcePatient(
+        patient_ids=tuple(dict.fromkeys(filter(None, (study.patient_id, asked)))),
+        name=study.patient_name or "",
+        birth_date=f"{born:%Y%m%d}" if born else "",
+    )
 
 
 class Ownership:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from adit.core.deid import SourcePatient
 from adit.core.dicom import (
     DicomError,
     DicomOperator,
@@ -13,7 +14,7 @@ from adit.core.dicom import (
     StudyResult,
     same_patient,
 )
-from adit.core.transfer.patients import PatientOfStudy, is_shared
+from adit.core.transfer.patients import is_shared, patient_of
 from adit.core.transfer.request import TransferRequest
 
 EMPTY = "The source has no instances in this series."
@@ -60,14 +61,14 @@ class Plan:
         patient_id: under which the study is filed at the source; "" where that tells none.
         shared: whether the source has the Study Instance UID under other patients, too: only what
             is of this patient may be delivered.
-        patient: whose study it is, as the source says; what is not known is "".
+        patient: whose study it is, as the source says.
     """
 
     patient_id: str
     series: list[PlannedSeries]
     warnings: list[str] = field(default_factory=list)
     shared: bool = False
-    patient: PatientOfStudy = PatientOfStudy()
+    patient: SourcePatient = SourcePatient()
 
 
 def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
@@ -77,9 +78,9 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
         PermanentDicomError: no such study, several of them, or a wanted series is not there.
         TransientDicomError: the source does not answer.
     """
-    study, warnings = _find_study(source, request)
+    study, warnings = find_study(source, request)
     plan = Plan(study.patient_id or "", [], warnings)
-    plan.patient = PatientOfStudy.of(study)
+    plan.patient = patient_of(study, request.patient_id)
     plan.shared = is_shared(source, request.study_instance_uid, plan.patient_id)
     found, cut = _series(source, request, plan)
     planned = (_plan_series(source, request, plan, one) for one in found)
@@ -130,8 +131,13 @@ def _has_more(new: PlannedSeries, old: PlannedSeries) -> bool:
     return bool(set(new.instance_uids or ()) - set(old.instance_uids or new.instance_uids or ()))
 
 
-def _find_study(source: DicomOperator, request: TransferRequest) -> tuple[StudyResult, list[str]]:
-    """The study as it is filed now, and warnings."""
+def find_study(source: DicomOperator, request: TransferRequest) -> tuple[StudyResult, list[str]]:
+    """The study as it is filed now, and warnings.
+
+    Raises:
+        PermanentDicomError: no such study, or several of them.
+        TransientDicomError: the source does not answer.
+    """
     uid = request.study_instance_uid
     studies = _distinct(source, Query(patient_id=request.patient_id, study_instance_uid=uid))
     warnings = []

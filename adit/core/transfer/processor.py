@@ -96,7 +96,7 @@ class TransferWork:
                 request = self._request()
                 waits = settings.TRANSFER_RECONNECT_WAITS
                 plan = plan_transfer(source, request, self._run, waits)
-                pseudonymizer = self._pseudonymizer()
+                pseudonymizer = self._pseudonymizer(plan)
                 patients = self._patients_at_destination(plan, pseudonymizer)
                 destination = self._destination(stack, plan, pseudonymizer, ledger, patients)
                 pipeline = Pipeline(
@@ -192,7 +192,7 @@ class TransferWork:
             convert_to_nifti=self._job.convert_to_nifti,
         )
 
-    def _pseudonymizer(self) -> Pseudonymizer | None:
+    def _pseudonymizer(self, plan: Plan) -> Pseudonymizer | None:
         if self._job.profile is None:
             return None
         if not self._task.pseudonym:
@@ -203,6 +203,7 @@ class TransferWork:
                 pseudonym=self._task.pseudonym,
                 trial_protocol_id=self._job.trial_protocol_id,
                 trial_protocol_name=self._job.trial_protocol_name,
+                patient=plan.patient,
             ),
         )
 
