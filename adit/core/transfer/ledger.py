@@ -297,11 +297,11 @@ class Ledger:
                     if record.state in (S.SENT, S.CONFIRMED):
                         record.state = S.EXPECTED
 
-    def confirmed_uids(self) -> set[str]:
-        """The SOP Instance UIDs at the destination of all that is proven."""
+    def confirmed_uids(self) -> dict[str, str]:
+        """The SOP Instance UIDs at the destination of all that is proven, with their series."""
         with self._lock:
             return {
-                record.new_uid
+                record.new_uid: series.new_series_instance_uid
                 for series in self._series.values()
                 for record in series.records.values()
                 if record.state is S.CONFIRMED

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from adit.core.deid import Pseudonymizer
 from adit.core.dicom import (
@@ -53,11 +54,14 @@ class Ending:
         error: what stopped it early, or the last reason for a missing instance.
         warnings: what the plan had to say.
         method: how the delivery was proven.
+        unfinished: where what was delivered lies while the study has no place of its own, without
+            the name of the patient.
     """
 
     error: DicomError | None
     warnings: tuple[str, ...]
     method: str
+    unfinished: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,28 @@ class Pipeline:
         self._run.progress(now=True, phase="confirming")
         if self._confirm(wait=True):
             self._ledger.unconfirmed_are_missing("sent, but not found at the destination")
-        if not self._ledger.totals().missing:
-            self._destination.complete()
         if not self._ledger.missing():
             # What did not arrive never will; the ledger says why, and not who spoke last.
             error = None
-        return Ending(error, tuple(plan.warnings), "; ".join(self._methods))
+        unfinished = self._complete()
+        return Ending(error, tuple(plan.warnings), "; ".join(self._methods), unfinished)
+
+    def _complete(self) -> str:
+        """Let the destination close the study once nothing more comes; else say where it lies.
+
+        What is held may come: staff decides. What was refused for good comes only if a user asks
+        for it again, and has its place then.
+        """
+        totals = self._ledger.totals()
+        if totals.confirmed and not totals.held and not self._ledger.missing():
+            self._destination.complete()
+            return ""
+        place = self._destination.unfinished() if totals.confirmed else ""
+        if place and self._pseudonymizer is None:
+            # The folder of the patient has the name of the patient.
+            first, *_, last = Path(place).parts
+            return f"{first}/…/{last}"
+        return place
 
     def _follow_growth(self, plan: Plan) -> DicomError | None:
         """Move also what was added at the source since the study was listed."""

@@ -34,6 +34,8 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     permanent = isinstance(ending.error, PermanentDicomError) or (
         bool(totals.expected) and not any(True for _ in ledger.missing())
     )
+    if ending.unfinished:
+        proven += f". Until the rest is decided or has come, they lie in {ending.unfinished}"
     message = f"{proven}. {why}" if totals.wanted else why
     # What is held is not lost: staff releases or discards it.
     state = "WARNING" if totals.confirmed or totals.held else "FAILURE"

@@ -15,7 +15,7 @@ from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_event
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
-from adit.core.transfer.ledger_store import fill_row, load_series
+from adit.core.transfer.ledger_store import fill_row, load_series, mark_unfinished_series
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 
@@ -98,6 +98,8 @@ class HeldAction:
                 self.effect(record)
             fill_row(row, series)
             row.save()
+            # The run that follows tries again what was refused because of what was held.
+            mark_unfinished_series(task_id)
             outcome = _in_words(len(records), self.done)
             add_event(task_id, f"{outcome} by staff.")
             if self.effect is _release or not _still_held(task_id):
