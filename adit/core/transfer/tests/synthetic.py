@@ -120,6 +120,6 @@ def big_ledger(number: int) -> tuple[Ledger, SeriesLedger, list[str]]:
 
 def send(ledger: Ledger, uid: str) -> None:
     """Enter that an instance has come and was sent."""
-    digest = f"{int(uid.rsplit('.', 1)[1]):064x}"
+    digest = hashlib.sha256(uid.encode()).hexdigest()
     ledger.received(SERIES, uid, digest, 1000)
-    ledger.sent(uid, "2.25.1", f"2.25.{int(digest, 16) + 10**30}", digest[::-1], 1000, "")
+    ledger.sent(uid, "2.25.1", f"2.25.{int(digest[:32], 16)}", digest[::-1], 1000, "")
