@@ -1,7 +1,9 @@
 import time
+from pathlib import Path
 
 import pytest
 
+from adit.core.dicom import CancelToken
 from adit.core.models import SeriesTransfer
 from adit.core.transfer.ledger_store import LedgerWriter, load_ledger
 from adit.core.transfer.records import decode_records, encode_records
@@ -19,10 +21,17 @@ def test_a_million_instances_would_take_less_than_150_megabytes():
 class QuietRun:
     """A run whose lease is never lost."""
 
-    def guard(self):
+    cancel = CancelToken()
+    folder = Path()
+    attempt = 1
+
+    def event(self, text: str, level: str = "info") -> None:
         pass
 
-    def progress(self, **columns):
+    def progress(self, *, now: bool = False, **columns: object) -> None:
+        pass
+
+    def guard(self) -> None:
         pass
 
 
