@@ -1,4 +1,4 @@
-"""The ledger in the database: loaded when a run starts, written about once a second while it works."""
+"""The ledger in the database: loaded when a run starts, written while it works."""
 
 from __future__ import annotations
 
