@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from adit.core.deid import SourcePatient
 from adit.core.dicom import (
+    DicomError,
     DicomOperator,
     PermanentDicomError,
     Query,
@@ -77,9 +78,20 @@ def patients_of(operator: DicomOperator, study_uid: str) -> set[str]:
     """
     try:
         studies = list(operator.find_studies(Query(study_instance_uid=study_uid)))
-    except PermanentDicomError:
-        return set()
+    except DicomError as error:
+        if cannot_answer(error):
+            return set()
+        raise
     return {study.patient_id or "" for study in studies}
+
+
+def cannot_answer(error: DicomError) -> bool:
+    """Whether a server says that it does not answer such a query, now or later.
+
+    PS3.4 C.4.1.1.4: "unable to process" is what some say to what they lack.
+    """
+    unable = len(error.code) == 4 and error.code.startswith("C")
+    return unable or isinstance(error, PermanentDicomError)
 
 
 def is_shared(operator: DicomOperator, study_uid: str, patient_id: str) -> bool:

@@ -14,7 +14,7 @@ from adit.core.dicom import (
     StudyResult,
     same_patient,
 )
-from adit.core.transfer.patients import is_shared, patient_of
+from adit.core.transfer.patients import cannot_answer, is_shared, patient_of
 from adit.core.transfer.request import TransferRequest
 
 EMPTY = "The source has no instances in this series."
@@ -254,11 +254,8 @@ def _list_instances(
                 others += 1
             elif answer.sop_instance_uid:
                 uids[answer.sop_instance_uid] = None
-    except PermanentDicomError:
-        return None, 0
     except DicomError as error:
-        # PS3.4 C.4.1.1.4: "unable to process" is what some servers say to a level they lack.
-        if len(error.code) == 4 and error.code.startswith("C"):
+        if cannot_answer(error):
             return None, 0
         raise
     return (None, 0) if answers.truncated else (list(uids), others)
