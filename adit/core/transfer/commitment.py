@@ -30,9 +30,6 @@ class CommitmentWay:
     def accepted(self, instance: DicomInstance) -> None:
         self._classes[instance.sop_instance_uid] = instance.sop_class_uid
 
-    def begin(self) -> None:
-        """Each question is a request of its own."""
-
     def held(self, study_uid: str, series_uid: str, wanted: Collection[str]) -> set[str]:
         known = [(self._classes[uid], uid) for uid in sorted(wanted) if uid in self._classes]
         if not known:

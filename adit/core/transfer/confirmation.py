@@ -20,6 +20,10 @@ from adit.core.transfer.patients import patients_of
 # Pauses between two questions to a server that indexes late, in seconds; the last goes on.
 _PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 
+# What a server says of a study serves the questions about its series for so many seconds; that it
+# does not have the study may be over soon.
+_KEPT, _KEPT_WITHOUT = 5.0, 0.5
+
 Found = dict[str, set[str]]
 
 
@@ -31,16 +35,15 @@ class _Filed:
     shared: bool
 
 
+_NOWHERE = _Filed(frozenset(), False)
+
+
 class Way(Protocol):
     """One way to have a server show what it holds."""
 
     @property
     def words(self) -> str:
         """`by C-FIND`, for the receipt."""
-        ...
-
-    def begin(self) -> None:
-        """Called before each round of questions: what was answered before may have changed."""
         ...
 
     def held(self, study_uid: str, series_uid: str, wanted: Collection[str]) -> set[str]:
@@ -75,23 +78,22 @@ class QueryWay:
     def __init__(self, operator: DicomOperator, patients: str | Collection[str] = ()) -> None:
         self._operator = operator
         self._patients = patients if not isinstance(patients, str) else {patients} - {""}
-        self._filed: dict[str, _Filed] = {}
+        self._filed: dict[str, tuple[_Filed, float]] = {}
 
     @property
     def words(self) -> str:
         return f"found at {self._operator.server.name} by {self._operator.query_protocols()[0]}"
-
-    def begin(self) -> None:
-        self._filed.clear()
 
     def held(self, study_uid: str, series_uid: str, wanted: Collection[str]) -> set[str]:
         query = Query(study_instance_uid=study_uid, series_instance_uid=series_uid, only_uids=True)
         if not self._patients:
             return {answer.sop_instance_uid for answer in self._operator.find_instances(query)}
         # Not every server looks at the patient ID below study level.
-        filed = self._filed.get(study_uid)
-        if filed is None:
-            filed = self._filed[study_uid] = self._file_of(study_uid)
+        filed, until = self._filed.get(study_uid, (_NOWHERE, 0.0))
+        if time.monotonic() >= until:
+            filed = self._file_of(study_uid)
+            kept = _KEPT if filed.own else _KEPT_WITHOUT
+            self._filed[study_uid] = filed, time.monotonic() + kept
         found: set[str] = set()
         for patient in sorted(filed.own):
             answers = self._operator.find_instances(
@@ -120,7 +122,8 @@ class QueryWay:
         return _Filed(frozenset(one for one in patients if one.casefold() in names), shared)
 
     def accepted(self, instance: DicomInstance) -> None:
-        """A query needs to know nothing of what was sent."""
+        """What it took may have made the study."""
+        self._filed.clear()
 
     def rest(self) -> None:
         self._operator.close()
@@ -182,8 +185,6 @@ class Inquiry:
         patience = self._patience if patience is None else patience
         deadline = time.monotonic() + patience
         for attempt in range(1_000_000):
-            for way in self._ways:
-                way.begin()
             for series in list(left):
                 new = self._ask(study_uid, series, left[series])
                 if new:

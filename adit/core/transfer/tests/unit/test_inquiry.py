@@ -23,9 +23,6 @@ class ScriptedWay:
             raise self._answer
         return self._answer & set(wanted)
 
-    def begin(self):
-        pass
-
     def accepted(self, instance):
         pass
 
