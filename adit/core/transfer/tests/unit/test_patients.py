@@ -1,9 +1,15 @@
 """Whose a study is, by what a server says and by what it cannot say."""
 
+from typing import Any
+
 import pytest
 
 from adit.core.dicom import PermanentDicomError, StudyResult, TransientDicomError
 from adit.core.transfer.patients import Ownership, is_shared, patients_of
+
+
+def server(*patients: str | None, error: Exception | None = None) -> Any:
+    return Server(*patients, error=error)
 
 
 class Server:
@@ -34,7 +40,7 @@ class Server:
     ],
 )
 def test_a_study_is_shared_where_it_is_there_under_another_id(patients, shared):
-    assert is_shared(Server(*patients), "1.2", "A") == shared
+    assert is_shared(server(*patients), "1.2", "A") == shared
 
 
 @pytest.mark.parametrize(
@@ -45,13 +51,18 @@ def test_a_study_is_shared_where_it_is_there_under_another_id(patients, shared):
     ],
 )
 def test_a_server_that_does_not_answer_to_the_uid_alone_is_no_obstacle(error):
-    assert patients_of(Server(error=error), "1.2") == set()
-    assert not is_shared(Server(error=error), "1.2", "A")
+    assert patients_of(server(error=error), "1.2") == set()
+    assert not is_shared(server(error=error), "1.2", "A")
 
 
 def test_a_server_that_is_away_says_nothing():
     with pytest.raises(TransientDicomError):
-        patients_of(Server(error=TransientDicomError("It is away.")), "1.2")
+        patients_of(server(error=TransientDicomError("It is away.")), "1.2")
+
+
+def told() -> Any:
+    """A run that keeps its events."""
+    return Told()
 
 
 class Told:
@@ -63,14 +74,14 @@ class Told:
 
 
 def test_of_a_shared_study_only_the_patients_own_is_accepted():
-    owner, run = Ownership("Ä1", shared=True), Told()
-    accepted = [owner.accepts(text, run) for text in ("Ä1", "A\u03081 ", "Ä2", "ä1", "")]  # type: ignore[arg-type]
+    owner, run = Ownership("Ä1", shared=True), told()
+    accepted = [owner.accepts(text, run) for text in ("Ä1", "A\u03081 ", "Ä2", "ä1", "")]
     assert accepted == [True, True, False, False, False]
     assert run.events == []
 
 
 def test_another_id_of_a_study_that_nobody_shares_is_said_once():
-    owner, run = Ownership("A", shared=False), Told()
-    assert all(owner.accepts(text, run) for text in ("A", "B", "C", ""))  # type: ignore[arg-type]
+    owner, run = Ownership("A", shared=False), told()
+    assert all(owner.accepts(text, run) for text in ("A", "B", "C", ""))
     assert len(run.events) == 1
     assert owner.seen == {"A", "B", "C", ""}
