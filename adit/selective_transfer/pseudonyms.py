@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from django.db.models import Q
@@ -15,6 +16,9 @@ from adit.selective_transfer.models import SelectiveTransferTask
 REQUIRED = (
     "A pseudonym is needed: in your active group you may transfer only pseudonymised studies."
 )
+
+# Kana, ideographs and Hangul.
+_SYLLABLES = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 
 
 def refusals(
@@ -39,7 +43,7 @@ def refusals(
     owners: dict[str, list[Patient]] = {}
     for patient in patients:
         if pseudonym := given[patient.key]:
-            owners.setdefault(pseudonym.casefold(), []).append(patient)
+            owners.setdefault(folded(pseudonym), []).append(patient)
             if _tells_who(patient, pseudonym):
                 errors[patient.key] = "The pseudonym holds the patient's own ID or name."
     for sharers in owners.values():
@@ -50,14 +54,23 @@ def refusals(
 
 
 def _tells_who(patient: Patient, pseudonym: str) -> bool:
-    """Whether the patient's ID or a part of the name (of three letters or more) stands in it."""
-    parts = [patient.patient_id, *re.findall(r"\w{3,}", patient.name)]
-    text = pseudonym.casefold()
-    return any(
-        part.casefold() == text or (len(part) >= 3 and part.casefold() in text)
-        for part in parts
-        if part
-    )
+    """Whether the patient's ID or a part of the name stands in it: three letters or more, or two of
+    a script whose names are as short. Another width, case or accent makes no difference."""
+    own, text = folded(patient.patient_id), folded(pseudonym)
+    names = " ".join(study.patient_name for study in patient.studies)
+    parts = re.findall(rf"[^\W_]{{3,}}|[{_SYLLABLES}]{{2,}}", folded(names))
+    if len(own) >= 3:
+        parts.append(own)
+    return bool(own and own == text) or any(part in text for part in parts)
+
+
+def folded(text: str) -> str:
+    """A text as far as readers tell it from others: without width, case, accents and signs that
+    nobody sees (Unicode NFKC, UAX 15)."""
+    compatible = unicodedata.normalize("NFKC", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", compatible)
+    seen = (c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf"))
+    return unicodedata.normalize("NFC", "".join(seen)).strip()
 
 
 def warnings(

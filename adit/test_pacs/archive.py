@@ -73,35 +73,38 @@ def data_set_offset(part10: bytes) -> int:
 
 
 class Archive:
-    """Instances by SOP Instance UID. Safe for threads."""
+    """Instances by SOP Instance UID and patient, as copies under another patient ID are instances
+    of their own to a PACS. Safe for threads."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Open the archive; what the folder holds already is in it."""
         self.folder = folder
         self._lock = threading.Lock()
-        self._instances: dict[str, ArchivedInstance] = {}
+        self._instances: dict[str, dict[str, ArchivedInstance]] = {}
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(folder.rglob("*.dcm")):
                 self.add_file(path)
 
     def __len__(self) -> int:
-        return len(self._instances)
+        with self._lock:
+            return sum(map(len, self._instances.values()))
 
     def __iter__(self) -> Iterator[ArchivedInstance]:
         with self._lock:
-            return iter(list(self._instances.values()))
+            return iter([one for copies in self._instances.values() for one in copies.values()])
 
     def __contains__(self, sop_instance_uid: object) -> bool:
         return sop_instance_uid in self._instances
 
     def get(self, sop_instance_uid: str) -> ArchivedInstance:
-        """One instance by its UID.
+        """One instance by its UID, the first of several.
 
         Raises:
             KeyError: The archive does not have it.
         """
-        return self._instances[sop_instance_uid]
+        with self._lock:
+            return next(iter(self._instances[sop_instance_uid].values()))
 
     def add_file(self, path: Path) -> None:
         """Add a Part 10 file that stays where it is.
@@ -148,7 +151,8 @@ class Archive:
 
     def _put(self, instance: ArchivedInstance) -> None:
         with self._lock:
-            self._instances[str(instance.sop_instance_uid)] = instance
+            copies = self._instances.setdefault(str(instance.sop_instance_uid), {})
+            copies[instance.patient_id] = instance
 
     def _write(self, folder: Path, attributes: Dataset, syntax: UID, data: bytes) -> Path:
         meta = FileMetaDataset()

@@ -38,6 +38,8 @@ class Faults:
     """Ends a C-FIND with success after so many results, without a warning; 0: never."""
     ignored_keys: Collection[str] = ()
     """Treats these matching keys as if they were universal, and does not return them."""
+    no_patient_below_study: bool = False
+    """Neither looks at the patient ID of queries below study level nor returns it."""
     refused_levels: Collection[str] = ()
     """Answers queries at these levels with A900 (identifier does not match the SOP class)."""
     silent_levels: Collection[str] = ()

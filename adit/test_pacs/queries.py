@@ -1,7 +1,7 @@
 """C-FIND: what an archive answers to an identifier (PS3.4 C.4.1)."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from pydicom import DataElement, Dataset
@@ -56,7 +56,10 @@ def find(archive: Archive, identifier: Dataset, faults: Faults) -> Iterator[Data
         for element in identifier
         if element.keyword not in _CONTROL and element.tag.element != 0
     ]
-    matching = [key for key in keys if key.keyword not in faults.ignored_keys]
+    ignored = {*faults.ignored_keys}
+    if faults.no_patient_below_study and level in ("SERIES", "IMAGE"):
+        ignored.add("PatientID")
+    matching = [key for key in keys if key.keyword not in ignored]
     if faults.answer_for_patient and level != "PATIENT":
         other = DataElement("PatientID", "LO", faults.answer_for_patient)
         dropped = ("PatientID", "PatientName", *UNIQUE_KEYS.values())
@@ -65,7 +68,7 @@ def find(archive: Archive, identifier: Dataset, faults: Faults) -> Iterator[Data
     for entity in _entities(archive, level):
         values = _EntityValues(entity)
         if all(matches(key, values.texts(key)) for key in matching):
-            answer = _response(level, keys, values, faults)
+            answer = _response(level, keys, values, faults, ignored)
             yield answer
     if faults.empty_series and level == "SERIES" and answer is not None:
         yield _without_instances(answer)
@@ -109,8 +112,8 @@ def select(archive: Archive, identifier: Dataset) -> list[ArchivedInstance]:
 def _entities(archive: Archive, level: str) -> Iterable[list[ArchivedInstance]]:
     entities: dict[tuple[str, str], list[ArchivedInstance]] = {}
     for instance in archive:
-        # One study under two patients is two studies to a PACS.
-        patient = instance.patient_id if level == "STUDY" else ""
+        # One study under two patients is two studies to a PACS, with series of their own.
+        patient = instance.patient_id
         unique = str(instance.attributes.get(UNIQUE_KEYS[level], "") or "")
         entities.setdefault((patient, unique), []).append(instance)
     return entities.values()
@@ -153,14 +156,18 @@ class _EntityValues:
 
 
 def _response(
-    level: str, keys: list[DataElement], values: _EntityValues, faults: Faults
+    level: str,
+    keys: list[DataElement],
+    values: _EntityValues,
+    faults: Faults,
+    ignored: Collection[str],
 ) -> Dataset:
     ds = Dataset()
     if "SpecificCharacterSet" in values.first:
         ds.SpecificCharacterSet = values.first.SpecificCharacterSet
     ds.QueryRetrieveLevel = level
     for key in keys:
-        if key.keyword in faults.ignored_keys:
+        if key.keyword in ignored:
             continue
         if key.keyword in _COMPUTED:
             setattr(ds, key.keyword, values.computed(key.keyword))

@@ -6,7 +6,7 @@ from .device_regions import DeviceRegion
 from .errors import DeidentificationError, ExcludedModality, MalformedDataset, TruncatedDataset
 from .own_rules import OwnRule, RuleAction
 from .preview import Preview, PreviewRow, preview
-from .profile import Assignment, Option, Profile, standard_research_profile
+from .profile import Assignment, Option, Profile, SourcePatient, standard_research_profile
 from .pseudonymizer import Pseudonymizer
 from .report import DeidResult, Finding, FindingKind
 from .safe_private import SAFE_PRIVATE, SafePrivate
@@ -31,6 +31,7 @@ __all__ = [
     "Pseudonymizer",
     "RuleAction",
     "SafePrivate",
+    "SourcePatient",
     "TruncatedDataset",
     "attribute_table",
     "preview",

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from enum import Enum, auto
 from itertools import permutations, product
+from typing import NamedTuple
 
 from .addresses import AddressParts
 from .brief import tells_by_itself, year_pattern
@@ -104,6 +105,25 @@ def joined_names(name: str) -> set[str]:
     return found
 
 
+class _Birth(NamedTuple):
+    """A birth date, with what the search for it begins with and its forms of six digits."""
+
+    day: date
+    years: tuple[str, ...]
+    short: frozenset[str]
+
+    def spans(self, folded: Folded) -> Iterator[tuple[int, int]]:
+        """Where a text tells it."""
+        if not any(year in folded.text for year in self.years):
+            return
+        for start, end in dates_in(folded.text):
+            if reads_as(folded.text[start:end], self.day):
+                yield folded.span(start, end)
+        for match in re.finditer(r"(?<![^\W_])\d{6}(?![^\W_])", folded.text):
+            if match[0] in self.short:
+                yield folded.span(*match.span())
+
+
 class Cleaner:
     """Cleans texts of one patient and study."""
 
@@ -116,6 +136,7 @@ class Cleaner:
         numbers: Iterable[str] = (),
         addresses: Iterable[str] = (),
         institutions: Iterable[str] = (),
+        other_births: Collection[date] = (),
     ) -> None:
         """What to look for.
 
@@ -126,13 +147,12 @@ class Cleaner:
             numbers: Of orders and steps; counted when they are long enough to mean one.
             addresses: Of the patient and of persons.
             institutions: Names and addresses, taken out of descriptors only.
+            other_births: Dates of birth that were told elsewhere.
         """
         self._own: dict[str, _Kind] = {}
         self._memo: dict[tuple[str, bool], str] = {}
-        self._birth_date = birth_date
-        self._short_births: frozenset[str] = frozenset()
-        self._birth_years: tuple[str, ...] = ()
-        self._birth_year: re.Pattern[str] | None = None
+        self._births: list[_Birth] = []
+        self._birth_years: list[re.Pattern[str]] = []
         for name in names:
             self._learn_name(name)
         for identifier in identifiers:
@@ -141,10 +161,10 @@ class Cleaner:
             core = squeezed(fold(number).text)
             if len(core) >= _SHORTEST_NUMBER and any(map(str.isdigit, core)):
                 self._learn_identifier(number)
-        if birth_date is not None:
-            births, self._short_births = compact_forms(birth_date)
-            self._birth_years = short_years(birth_date)
-            self._birth_year = year_pattern(birth_date.year)
+        for day in sorted({*other_births, *filter(None, [birth_date])}):
+            births, short = compact_forms(day)
+            self._births.append(_Birth(day, short_years(day), short))
+            self._birth_years.append(year_pattern(day.year))
             self._own.update(dict.fromkeys(births, _Kind.IDENTIFIER))
         parts = AddressParts()
         for address in addresses:
@@ -237,22 +257,14 @@ class Cleaner:
                 yield folded.span(*span)
             for match in _TITLES.finditer(text):
                 yield match.span()
-        elif self._birth_date is not None:
-            yield from self._births(folded, self._birth_date)
+        else:
+            for birth in self._births:
+                yield from birth.spans(folded)
         alone = len(text.strip(" \0")) <= _LENGTH_OF_A_YEAR  # a number of something, or a code
-        if self._birth_year is not None and (descriptor or not alone):
-            for match in self._birth_year.finditer(folded.text):
-                yield folded.span(*match.span())
-
-    def _births(self, folded: Folded, day: date) -> Iterator[tuple[int, int]]:
-        if not any(year in folded.text for year in self._birth_years):
-            return
-        for start, end in dates_in(folded.text):
-            if reads_as(folded.text[start:end], day):
-                yield folded.span(start, end)
-        for match in re.finditer(r"(?<![^\W_])\d{6}(?![^\W_])", folded.text):
-            if match[0] in self._short_births:
-                yield folded.span(*match.span())
+        if descriptor or not alone:
+            for year in self._birth_years:
+                for match in year.finditer(folded.text):
+                    yield folded.span(*match.span())
 
     @staticmethod
     def _spans(folded: Folded, needles: dict[str, _Kind]) -> Iterator[tuple[int, int]]:

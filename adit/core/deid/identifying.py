@@ -128,6 +128,12 @@ class Identity:
     addresses: list[str] = field(default_factory=list)
     institutions: list[str] = field(default_factory=list)
 
+    def learn_texts(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
+        """Adds what is known as text."""
+        self.names += filter(None, names)
+        for text in filter(None, identifiers):
+            self.identifiers += _ids(text)
+
     def learn(self, values: Iterable[tuple[int, bytes]], by: Charset) -> None:
         """Adds raw values of the top level."""
         for tag, raw in values:

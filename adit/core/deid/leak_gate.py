@@ -48,11 +48,18 @@ class LeakGate:
     Args:
         check_uids: Whether UIDs of the source may not be left.
         rules: Rules that outgoing headers obey, if these are to be checked too.
+        patient: Tags and values of what is known of the patient beside the headers.
     """
 
-    def __init__(self, check_uids: bool = True, rules: OutgoingRules | None = None) -> None:
+    def __init__(
+        self,
+        check_uids: bool = True,
+        rules: OutgoingRules | None = None,
+        patient: RawIdentifiers = (),
+    ) -> None:
         self._check_uids = check_uids
         self._rules = rules
+        self._patient = patient
         self._pseudonym = rules.pseudonym.lower() if rules else b""
         self._known: OrderedDict[tuple[RawIdentifiers, HeaderEncoding], Identifiers] = OrderedDict()
         self._kinds_of_tag: dict[int, int] = {}
@@ -229,7 +236,8 @@ class LeakGate:
         raw = raw_identifiers(source, encoding.implicit, encoding.big_endian)
         known = self._known.get((raw, encoding))
         if known is None:
-            known = identifiers(tuple(item for item in raw if self._identifies(*item)))
+            of_header = (item for item in raw if self._identifies(*item))
+            known = identifiers(tuple(dict.fromkeys((*of_header, *self._patient))))
             self._known[raw, encoding] = known
             if len(self._known) > _CACHE_LIMIT:
                 self._known.popitem(last=False)

@@ -12,6 +12,7 @@ import struct
 from functools import cache
 
 from .leak_walk import LeafWalk, Unreadable
+from .profile import SourcePatient
 from .report import FindingKind
 
 SOURCES: dict[int, FindingKind] = {
@@ -135,6 +136,13 @@ def raw_identifiers(header: bytes, implicit: bool, big_endian: bool) -> RawIdent
         if value := _without_padding(header[start:end]):
             found[tag, value] = None
     return tuple(found)
+
+
+def raw_of_patient(patient: SourcePatient) -> RawIdentifiers:
+    """What the source tells of the patient, as if a header told it (in UTF-8)."""
+    values = [(0x00100010, patient.name), (0x00100030, patient.birth_date)]
+    values += [(0x00100020, patient_id) for patient_id in patient.patient_ids]
+    return tuple((tag, value.encode()) for tag, value in values if value.strip())
 
 
 def _value_at(header: bytes, position: int, order: str, implicit: bool) -> bytes:

@@ -77,7 +77,8 @@ def patient_context(
 ) -> PatientContext:
     """Works out the context from the raw values of `IDENTIFYING_TAGS` and StudyInstanceUID.
 
-    `inside` are the values of `learnt_inside`, which the cleaner has to know too.
+    `inside` are the values of `learnt_inside`, which the cleaner has to know too, as it has to know
+    whom the source says that the patient is.
     """
     source_charset = charset(values.get(SPECIFIC_CHARACTER_SET, b"").strip(b" \0"))
 
@@ -87,9 +88,11 @@ def patient_context(
     identity = Identity()
     identity.learn(values.items(), source_charset)
     identity.learn_inside(inside, source_charset)
+    identity.learn_texts([assignment.patient.name], assignment.patient.patient_ids)
     if Option.RETAIN_INSTITUTION_IDENTITY in profile.options:
         identity.institutions.clear()
     birth = parse_date(text(PATIENT_BIRTH_DATE))
+    told = parse_date(assignment.patient.birth_date)
     patient_key = text(PATIENT_ID)
     if not patient_key:  # without an id the name and birth date, without these the study
         patient_key = "\0".join(("", text(PATIENT_NAME), text(PATIENT_BIRTH_DATE))).rstrip("\0")
@@ -122,6 +125,7 @@ def patient_context(
             names=identity.names,
             identifiers=identity.identifiers,
             birth_date=birth,
+            other_births=[told] if told else (),
             numbers=identity.numbers,
             addresses=identity.addresses,
             institutions=identity.institutions,

@@ -96,6 +96,24 @@ class Profile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourcePatient:
+    """Who the patient is by what the source tells beside the objects; "" and () where it does not.
+
+    The header of an object may name the patient otherwise, or not at all. What is known here is
+    taken out of it and may not be left in it all the same.
+
+    Attributes:
+        patient_ids: Current and earlier ones.
+        name: As PN has it (PS3.5 6.2.1), all of its component groups.
+        birth_date: As DA has it.
+    """
+
+    patient_ids: tuple[str, ...] = field(default=(), repr=False)
+    name: str = field(default="", repr=False)
+    birth_date: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Assignment:
     """Who the subject is in the outgoing objects.
 
@@ -103,11 +121,13 @@ class Assignment:
         pseudonym: Goes to PatientID and PatientName; 1 to 64 characters (LO, PS3.5 6.2).
         trial_protocol_id: Goes to ClinicalTrialProtocolID.
         trial_protocol_name: Goes to ClinicalTrialProtocolName.
+        patient: Whom nothing may tell, beside what the objects themselves say.
     """
 
     pseudonym: str
     trial_protocol_id: str = ""
     trial_protocol_name: str = ""
+    patient: SourcePatient = SourcePatient()
 
     def __post_init__(self) -> None:
         if not self.pseudonym.strip():

@@ -33,6 +33,7 @@ from .header import REPLACED_ALWAYS, TRIAL_TAGS, header_insertions
 from .identifying import Learnt, learnt_inside
 from .leak_gate import LeakGate
 from .leak_rules import OutgoingRules
+from .leak_sources import raw_of_patient
 from .mapping import KeyedMapping
 from .patient import (
     IDENTIFYING_TAGS,
@@ -93,6 +94,7 @@ class Pseudonymizer:
         self._gate = LeakGate(
             check_uids=Option.RETAIN_UIDS not in profile.options,
             rules=OutgoingRules.of(profile, assignment.pseudonym),
+            patient=raw_of_patient(assignment.patient),
         )
 
     def map_uid(self, uid: str) -> str:

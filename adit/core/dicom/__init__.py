@@ -21,7 +21,7 @@ from .dicom_operator import DicomOperator
 from .dimse import RetrieveReport
 from .errors import DicomError, PermanentDicomError, TransientDicomError
 from .gate import Pace
-from .header import Identifiers, MalformedDataSet, read_identifiers, read_values
+from .header import Identifiers, MalformedDataSet, read_identifiers, read_values, same_patient
 from .incoming import IncomingInstances, IncomingStream
 from .instance import DicomInstance, FileSlice
 from .outcomes import StoreOutcome
@@ -75,6 +75,7 @@ __all__ = [
     "read_part10",
     "read_report",
     "read_values",
+    "same_patient",
     "tune_socket",
     "tuning_handlers",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from . import policy
 from .cancel import CancelToken
@@ -16,7 +15,6 @@ from .contents import Contents
 from .dicomweb import DicomWebConnector
 from .dimse import DimseConnector, RetrieveReport
 from .direct_move import move_directly, scopes_of
-from .errors import PermanentDicomError
 from .gate import Pace
 from .incoming import IncomingInstances
 from .instance import DicomInstance
@@ -39,7 +37,6 @@ from .streams import Buffered, buffered
 # As many CT images as bytes allow; of larger objects fewer, for a task has 400 MB in all.
 _QUEUED_INSTANCES = 64
 _QUEUED_BYTES = 32 * 1024 * 1024
-_T = TypeVar("_T")
 
 
 class DicomOperator:
@@ -170,6 +167,7 @@ class DicomOperator:
         series: Mapping[str, Collection[str] | None],
         protocol: RetrieveProtocol | None = None,
         sop_classes: Collection[str] = (),
+        of_patient_only: bool = False,
     ) -> Buffered[DicomInstance]:
         """Fetches instances; the network runs in a thread, a bounded number of bytes ahead.
 
@@ -177,11 +175,12 @@ class DicomOperator:
         or the iterator is dropped), the association is aborted.
 
         Args:
-            patient_id: For servers with the Patient Root model only.
+            patient_id: For the Patient Root model and `of_patient_only`.
             study_instance_uid: The study.
             series: The wanted SOP Instance UIDs by Series Instance UID; None is all of the series.
             protocol: Instead of the first of `retrieve_protocols`.
             sop_classes: What the study holds, if it is known: saves C-GET a query.
+            of_patient_only: What is of others does not count; the caller tells it apart.
 
         Raises:
             PermanentDicomError: Also while iterating, after all that came.
@@ -195,16 +194,16 @@ class DicomOperator:
                 series_instance_uid=uid,
                 sop_instance_uids=None if uids is None else frozenset(uids),
                 series_size=self._contents.size_of(uid),
+                of_patient_only=of_patient_only,
             )
             for uid, uids in series.items()
             if uids is None or uids
         ]
-        chosen = _choose(self.retrieve_protocols(), protocol, self.server.name)
+        chosen = policy.choose(self.retrieve_protocols(), protocol, self.server.name)
         if sop_classes:
             self._contents.note_sop_classes(study_instance_uid, tuple(sop_classes))
         self.rest()
-        stop = CancelToken()
-        errands = Errands(wants)
+        stop, errands = CancelToken(), Errands(wants)
         most = min(self._local.move_associations, self.server.max_associations)
         lanes = min(most, len(wants)) if chosen == RetrieveProtocol.C_MOVE else 1
         return buffered(
@@ -287,7 +286,7 @@ class DicomOperator:
             PermanentDicomError: At once, if the server cannot store at all.
             Canceled: While iterating, if the token was set.
         """
-        chosen = _choose(self.store_protocols(), protocol, self.server.name)
+        chosen = policy.choose(self.store_protocols(), protocol, self.server.name)
         if self._pace is not None:
             instances = self._paced(instances)
         if chosen == StoreProtocol.C_STORE:
@@ -312,7 +311,7 @@ class DicomOperator:
             Canceled: If the token was set.
         """
         if not self.server.storage_commitment_support:
-            raise _unsupported(self.server.name, "storage commitment")
+            raise policy.unsupported(self.server.name, "storage commitment")
 
         def request(
             transaction_uid: str,
@@ -368,7 +367,7 @@ class DicomOperator:
         if self.query_protocols()[:1] == [QueryProtocol.QIDO_RS]:
             self.rest()
         if self._searcher is None:
-            protocol = _choose(self.query_protocols(), None, self.server.name)
+            protocol = policy.choose(self.query_protocols(), None, self.server.name)
             if protocol == QueryProtocol.C_FIND:
                 patient_level = self.server.patient_root_find_support
                 finder = self._dimse_connector()
@@ -377,24 +376,3 @@ class DicomOperator:
                 finder = self._web_connector()
             self._searcher = Searcher(self.server, finder, patient_level=patient_level)
         return self._searcher
-
-
-def _choose(supported: list[_T], wanted: _T | None, server: str) -> _T:
-    """The wanted protocol if the server has it, else the first.
-
-    Raises:
-        PermanentDicomError: If there is none.
-    """
-    if wanted is None and supported:
-        return supported[0]
-    if wanted is not None and wanted in supported:
-        return wanted
-    raise _unsupported(server, "this operation" + (f" with {wanted}" if wanted else ""))
-
-
-def _unsupported(server: str, what: str) -> PermanentDicomError:
-    return PermanentDicomError(
-        f"{server} is not set up for {what}.",
-        code="unsupported",
-        advice="Check which operations are switched on for this server.",
-    )

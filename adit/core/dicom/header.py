@@ -7,17 +7,22 @@ are looked at, and the walk ends after the last of them, long before the pixel d
 from __future__ import annotations
 
 import struct
+import unicodedata
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from .charsets import decode_text, encodings_of
+
+SPECIFIC_CHARACTER_SET = 0x00080005
 SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
 PATIENT_ID = 0x00100020
 STUDY_INSTANCE_UID = 0x0020000D
 SERIES_INSTANCE_UID = 0x0020000E
 IDENTIFYING_TAGS = frozenset(
-    {SOP_CLASS_UID, SOP_INSTANCE_UID, PATIENT_ID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
+    {SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, SOP_INSTANCE_UID, PATIENT_ID}
+    | {STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
 )
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
@@ -62,15 +67,32 @@ def read_identifiers(data: bytes | memoryview, transfer_syntax_uid: str) -> Iden
 
 def identifiers_from(values: Mapping[int, bytes]) -> Identifiers:
     """The identifiers from the raw values of their elements."""
-    uids = {tag: decode_uid(value) for tag, value in values.items() if tag != PATIENT_ID}
+    texts = (PATIENT_ID, SPECIFIC_CHARACTER_SET)
+    uids = {tag: decode_uid(value) for tag, value in values.items() if tag not in texts}
     return Identifiers(
         sop_class_uid=uids.get(SOP_CLASS_UID, ""),
         sop_instance_uid=uids.get(SOP_INSTANCE_UID, ""),
-        # The default repertoire holds for nearly all; other characters only must not fail.
-        patient_id=values.get(PATIENT_ID, b"").decode("utf-8", "replace").strip(" \0"),
+        patient_id=_decode_id(values),
         study_instance_uid=uids.get(STUDY_INSTANCE_UID, ""),
         series_instance_uid=uids.get(SERIES_INSTANCE_UID, ""),
     )
+
+
+def _decode_id(values: Mapping[int, bytes]) -> str:
+    """The patient ID, which is in the character set of the data set (PS3.5 6.1)."""
+    value = values.get(PATIENT_ID, b"")
+    terms = values.get(SPECIFIC_CHARACTER_SET, b"").decode("ascii", "replace").split("\\")
+    if value.isascii() and b"\x1b" not in value:
+        text = value.decode("ascii")
+    else:
+        text = decode_text(value, encodings_of(terms, "ISO_IR 192"))
+    return text.strip(" \0")
+
+
+def same_patient(one: str, other: str) -> bool:
+    """Whether two patient IDs are equal; spaces around them do not count (PS3.5 6.2, LO)."""
+    first, second = (unicodedata.normalize("NFC", text).strip(" \0") for text in (one, other))
+    return first == second
 
 
 def decode_uid(value: bytes) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from .config import QueryProtocol, RetrieveProtocol, ServerConfig, StoreProtocol
+from .errors import PermanentDicomError
+
+_T = TypeVar("_T")
 
 
 def query_protocols(server: ServerConfig) -> list[QueryProtocol]:
@@ -38,3 +43,25 @@ def store_protocols(server: ServerConfig) -> list[StoreProtocol]:
     if server.dicomweb_stow_support and server.dicomweb_root_url:
         supported.append(StoreProtocol.STOW_RS)
     return sorted(supported, key=lambda protocol: protocol != server.preferred_store)
+
+
+def choose(supported: list[_T], wanted: _T | None, server: str) -> _T:
+    """The wanted protocol if the server has it, else the first.
+
+    Raises:
+        PermanentDicomError: If there is none.
+    """
+    if wanted is None and supported:
+        return supported[0]
+    if wanted is not None and wanted in supported:
+        return wanted
+    raise unsupported(server, "this operation" + (f" with {wanted}" if wanted else ""))
+
+
+def unsupported(server: str, what: str) -> PermanentDicomError:
+    """The error of a server that is not set up for what is asked of it."""
+    return PermanentDicomError(
+        f"{server} is not set up for {what}.",
+        code="unsupported",
+        advice="Check which operations are switched on for this server.",
+    )

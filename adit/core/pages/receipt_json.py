@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from adit.core.pages.receipt_content import ReceiptContent
 from adit.core.pages.receipt_seals import ALGORITHM, Seal, signing_key
 
+# What stands in the signature, and nothing else: it is the only part that nothing signs.
+SIGNATURE_FIELDS = ("algorithm", "key", "value", "seals")
+
 
 def json_lines(content: ReceiptContent) -> Iterator[str]:
     """The receipt piece by piece: the head, an item a line, the signature."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from adit.core.pages.receipt_content import FORMAT, Fields, items_key
 from adit.core.pages.receipt_csv import HEAD_MARK, SIGNATURE_MARK
+from adit.core.pages.receipt_json import SIGNATURE_FIELDS
 from adit.core.pages.receipt_pdf import CREATOR, render_pages
 from adit.core.pages.receipt_pdf import SIGNATURE_MARK as PDF_MARK
 from adit.core.pages.receipt_recorded import recorded
@@ -98,13 +99,15 @@ def _verify_json(text: str) -> Verdict:
     found = [seal.add(head), *(seal.add(item) for item in items)]
     signed = signature.get("seals")
     whole = equal(signature.get("value"), seal.signature())
-    if whole and signed == found and signature.get("algorithm") == ALGORITHM:
+    # Nothing signs the signature itself: what does not belong there was added.
+    added = [name for name in signature if name not in SIGNATURE_FIELDS]
+    if whole and signed == found and signature.get("algorithm") == ALGORITHM and not added:
         return Verdict("valid", f"{_name(head)}: {head.get('statement')}. Issued {head['issued']}.")
-    return Verdict(
-        "changed",
-        f"{_name(head)} is not as it was signed.",
-        _json_differences(head, items, found, signed),
-    )
+    differences = [f"signature, {name}: it was added." for name in added]
+    if not (added and whole and signed == found):
+        differences += _json_differences(head, items, found, signed)
+    reason = f"{_name(head)} is not as it was signed."
+    return Verdict("changed", reason, differences[:_MOST_DIFFERENCES])
 
 
 def split(receipt: Fields) -> tuple[Fields, list[Fields]]:

@@ -10,8 +10,9 @@ from adit.core.dicom import DicomInstance, DicomOperator
 class CommitmentWay:
     """Asks a server to commit itself to what it has just taken.
 
-    It names SOP classes, so only what this run has sent can be asked for; and a patient is not
-    named at all, so where others may have sent equal UIDs a query comes first.
+    It names SOP classes, so only what this run has sent can be asked for; and it names no patient,
+    so it says nothing of whose instances of these UIDs the server has. Where a server can be
+    queried, that is asked instead.
 
     Args:
         patience: seconds to wait for each report.

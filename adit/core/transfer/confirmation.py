@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from adit.core.dicom import (
@@ -20,7 +20,22 @@ from adit.core.transfer.patients import patients_of
 # Pauses between two questions to a server that indexes late, in seconds; the last goes on.
 _PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
 
+# What a server says of a study serves the questions about its series for so many seconds; that it
+# does not have the study may be over soon.
+_KEPT, _KEPT_WITHOUT = 5.0, 0.5
+
 Found = dict[str, set[str]]
+
+
+@dataclass(frozen=True)
+class _Filed:
+    """Under which of the wanted patients a study is, and whether it is under others, too."""
+
+    own: frozenset[str]
+    shared: bool
+
+
+_NOWHERE = _Filed(frozenset(), False)
 
 
 class Way(Protocol):
@@ -54,44 +69,61 @@ class QueryWay:
 
     Args:
         operator: asks by the protocol that it prefers.
-        pseudonym: where it is given, only what is filed under this patient ID counts as there;
-            equal UIDs under another patient are no proof. Where the server has the study under
-            several patients and does not say of which one an instance is, nothing is proven.
+        patients: where any are given, only what is filed under one of these patient IDs counts as
+            there; equal UIDs under another patient are no proof. Where the server does not say
+            whose a study is, or has it under several patients and does not say of which one an
+            instance is, nothing is proven. May grow meanwhile.
     """
 
-    def __init__(self, operator: DicomOperator, pseudonym: str = "") -> None:
+    def __init__(self, operator: DicomOperator, patients: str | Collection[str] = ()) -> None:
         self._operator = operator
-        self._pseudonym = pseudonym
+        self._patients = patients if not isinstance(patients, str) else {patients} - {""}
+        self._filed: dict[str, tuple[_Filed, float]] = {}
 
     @property
     def words(self) -> str:
         return f"found at {self._operator.server.name} by {self._operator.query_protocols()[0]}"
 
     def held(self, study_uid: str, series_uid: str, wanted: Collection[str]) -> set[str]:
-        query = Query(
-            patient_id=self._pseudonym,
-            study_instance_uid=study_uid,
-            series_instance_uid=series_uid,
-            only_uids=True,
-        )
-        if not self._pseudonym:
+        query = Query(study_instance_uid=study_uid, series_instance_uid=series_uid, only_uids=True)
+        if not self._patients:
             return {answer.sop_instance_uid for answer in self._operator.find_instances(query)}
         # Not every server looks at the patient ID below study level.
-        own = Query(patient_id=self._pseudonym, study_instance_uid=study_uid)
-        if not list(self._operator.find_studies(own)):
-            return set()
-        name = self._pseudonym.casefold()
-        # New UIDs do not depend on the pseudonym: the study may be there under an earlier one.
+        filed, until = self._filed.get(study_uid, (_NOWHERE, 0.0))
+        if time.monotonic() >= until:
+            filed = self._file_of(study_uid)
+            kept = _KEPT if filed.own else _KEPT_WITHOUT
+            self._filed[study_uid] = filed, time.monotonic() + kept
+        found: set[str] = set()
+        for patient in sorted(filed.own):
+            answers = self._operator.find_instances(
+                replace(query, patient_id=patient, patient_at_every_level=filed.shared)
+            )
+            found |= {
+                answer.sop_instance_uid
+                for answer in answers
+                if not filed.shared or (answer.patient_id or "") == patient
+            }
+        return found
+
+    def _file_of(self, study_uid: str) -> _Filed:
+        """Under which patients the study is filed; new UIDs do not depend on the pseudonym, and
+        equal UIDs may have come from elsewhere."""
         patients = patients_of(self._operator, study_uid)
-        if len(patients) <= 1 and {one.casefold() for one in patients} <= {name}:
-            return {answer.sop_instance_uid for answer in self._operator.find_instances(query)}
-        answers = self._operator.find_instances(replace(query, patient_at_every_level=True))
-        return {
-            answer.sop_instance_uid for answer in answers if answer.patient_id == self._pseudonym
-        }
+        if not patients:
+            for patient in filter(None, self._patients):
+                query = Query(patient_id=patient, study_instance_uid=study_uid)
+                patients |= {one.patient_id or "" for one in self._operator.find_studies(query)}
+        shared = len(patients) > 1
+        if shared:
+            return _Filed(frozenset(patients & set(self._patients)), shared)
+        # Some servers fold the case of what they file.
+        names = {name.casefold() for name in self._patients}
+        return _Filed(frozenset(one for one in patients if one.casefold() in names), shared)
 
     def accepted(self, instance: DicomInstance) -> None:
-        """A query needs to know nothing of what was sent."""
+        """What it took may have made the study."""
+        self._filed.clear()
 
     def rest(self) -> None:
         self._operator.close()
@@ -103,10 +135,20 @@ class Inquiry:
     Args:
         ways: those that turn out not to be offered are left out later.
         patience: seconds without a newly found instance after which it is believed to be missing.
+        last: the way to ask where none of the others is offered.
     """
 
-    def __init__(self, ways: Sequence[Way], cancel: CancelToken, patience: float) -> None:
+    def __init__(
+        self,
+        ways: Sequence[Way],
+        cancel: CancelToken,
+        patience: float,
+        last: Way | None = None,
+    ) -> None:
         self._ways = list(ways)
+        self._last = last
+        if not self._ways:
+            self._ask_last()
         self._cancel = cancel
         self._patience = patience
         self._methods: dict[str, None] = {}
@@ -118,8 +160,9 @@ class Inquiry:
 
     def accepted(self, instance: DicomInstance) -> None:
         """Called for each instance that the server took with success."""
-        for way in self._ways:
-            way.accepted(instance)
+        for way in (*self._ways, self._last):
+            if way is not None:
+                way.accepted(instance)
 
     def rest(self) -> None:
         """Release what is kept open for the next question: the server counts associations."""
@@ -168,6 +211,8 @@ class Inquiry:
                 way.rest()
                 if isinstance(error, PermanentDicomError) and _lacks_level(error):
                     self._ways.remove(way)
+                    if not self._ways:
+                        self._ask_last()
                 continue
             if new:
                 self._methods[way.words] = None
@@ -176,6 +221,11 @@ class Inquiry:
                 break
             way.rest()
         return found
+
+    def _ask_last(self) -> None:
+        if self._last is not None:
+            self._ways.append(self._last)
+            self._last = None
 
 
 def _lacks_level(error: DicomError) -> bool:

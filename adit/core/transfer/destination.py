@@ -52,5 +52,10 @@ class Destination(Protocol):
         ...
 
     def complete(self) -> None:
-        """Called once when every wanted instance is proven."""
+        """Called when something is proven and nothing more comes."""
+        ...
+
+    def unfinished(self) -> str:
+        """Where what was delivered lies until the study is complete, relative to the destination;
+        "" where that makes no difference."""
         ...

@@ -1,8 +1,9 @@
 """A study in a folder: staged beside its place, renamed when it is whole.
 
-While it is not, the study lies in `<parent>/study-<digest>.incomplete`, each series in a folder
-that is named after a digest of its UID and holds its facts in a hidden file. Only when the study
-is whole are all names known that could clash; so they do not depend on the order of arrival.
+While more may come, the study lies in `<parent>/study-<digest>.incomplete`, each series in a folder
+that is named after a digest of its UID and holds its facts in a hidden file. Only when nothing
+more comes are all names known that could clash; so they do not depend on the order of arrival. What
+comes all the same, because a user asks again for what was refused, joins the study in its place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -77,6 +78,8 @@ class FolderSink:
         self._space = space
         self._known: set[Path] = set()
         self._files: dict[str, Path] | None = None
+        # After which the study is named; none where all of it was placed before.
+        self._facts: SeriesFacts | None = None
 
     @property
     def staging(self) -> Path:
@@ -113,7 +116,11 @@ class FolderSink:
             if folder.is_dir():
                 _sync_folder(folder)
 
-    def complete(self, names: Collection[str]) -> None:
+    def unfinished(self) -> str:
+        staging = self.staging
+        return str(staging.relative_to(self._root)) if staging.is_dir() else ""
+
+    def complete(self, names: Mapping[str, str]) -> None:
         """Name the series and the study.
 
         Raises:
@@ -122,7 +129,7 @@ class FolderSink:
         """
         try:
             if self.staging.is_dir():
-                self._arrange(frozenset(names))
+                self._arrange(names)
                 self._place_study()
             elif self._place.final:
                 _remove_facts(self._root / self._place.final)
@@ -132,29 +139,46 @@ class FolderSink:
 
     # Naming
 
-    def _arrange(self, names: frozenset[str]) -> None:
+    def _arrange(self, names: Mapping[str, str]) -> None:
         """Bring every file to the folder of its series, and drop what does not belong."""
         staging = self.staging
         for path in list(staging.rglob(f"*{_PARTIAL}")):
             path.unlink()
         self._take_over(names)
+        homes = self._homes(names)
         series = {}
         for folder in [path.parent for path in staging.glob(f"*/{FACTS}")]:
             facts = SeriesFacts(**json.loads((folder / FACTS).read_bytes()))
             series[facts.series_uid] = facts
             # An earlier attempt may have given it a name that another series shares now.
             _merge(folder, staging / _digest(facts.series_uid))
+        taken = {name.casefold() for name in homes.values()}
         for uid, name in series_names(list(series.values())).items():
             home = staging / _digest(uid)
+            if uid in homes:
+                name = homes[uid]
+            elif name.casefold() in taken:
+                name = f"{name}-{_digest(uid)}"
             if self._place.series_folders:
                 # What was taken over lies under its name already.
                 _merge(home, staging / name)
             else:
                 for path in [path for path in home.iterdir() if path.name != FACTS]:
                     path.rename(staging / path.name)
-        self._facts = min(series.values(), key=lambda facts: facts.series_uid)
+        self._facts = min(series.values(), key=lambda facts: facts.series_uid, default=None)
 
-    def _take_over(self, names: frozenset[str]) -> None:
+    def _homes(self, names: Mapping[str, str]) -> dict[str, str]:
+        """The folders of series that have got one, by Series Instance UID: what comes later belongs
+        there, too."""
+        return {
+            names[path.name]: path.parent.name
+            for path in sorted(_files(self.staging))
+            if path.name in names
+            and path.parent.parent == self.staging
+            and not (path.parent / FACTS).exists()
+        }
+
+    def _take_over(self, names: Collection[str]) -> None:
         """The study was placed before and has grown since: what is there stays part of it."""
         old = self._root / self._place.final
         if not self._place.final or not old.is_dir():
@@ -165,10 +189,18 @@ class FolderSink:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
 
+    def _candidates(self) -> Iterator[str]:
+        """Names for the study; the one that it had comes first, for others may know it."""
+        final = self._root / self._place.final
+        if self._place.final and final.is_dir():
+            yield final.name
+        if (facts := self._facts) is not None:
+            name = study_name(facts.study_date, facts.study_time, self._place.modalities)
+            yield from study_names(name, self._place.study_uid)
+
     def _place_study(self) -> None:
         place, parent = self._place, self._root / self._place.parent
-        name = study_name(self._facts.study_date, self._facts.study_time, place.modalities)
-        for candidate in itertools.islice(study_names(name, place.study_uid), _MOST_NAMES):
+        for candidate in itertools.islice(self._candidates(), _MOST_NAMES):
             final = parent / candidate
             path = str(final.relative_to(self._root))
             if path != place.final and (final.exists() or not self._claim(path)):

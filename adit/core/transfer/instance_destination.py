@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from adit.core.transfer.destination import DestinationAway, Proof
 from adit.core.transfer.items import Delivered, Outgoing
@@ -22,10 +22,10 @@ class InstanceDestination:
     """DICOM files in a sink.
 
     Args:
-        confirmed: names the SOP Instance UIDs that the study consists of when it is whole.
+        confirmed: names the SOP Instance UIDs that the study consists of, and their series.
     """
 
-    def __init__(self, sink: StudySink, confirmed: Callable[[], Collection[str]]) -> None:
+    def __init__(self, sink: StudySink, confirmed: Callable[[], Mapping[str, str]]) -> None:
         self.name = sink.name
         self._sink = sink
         self._confirmed = confirmed
@@ -65,4 +65,7 @@ class InstanceDestination:
 
     def complete(self) -> None:
         """Give the study its place."""
-        self._sink.complete({file_name(uid) for uid in self._confirmed()})
+        self._sink.complete({file_name(uid): series for uid, series in self._confirmed().items()})
+
+    def unfinished(self) -> str:
+        return self._sink.unfinished()

@@ -9,16 +9,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
+from adit.core.transfer.totals import Totals
 from adit.core.transfer.twins import find_homes, refuse
 
 S = InstanceState
+ANOTHER_PATIENT = "belongs to another patient"
 # What need not be fetched (again).
 _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 
@@ -26,33 +27,6 @@ _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 def _is_final(record: InstanceRecord) -> bool:
     """Whether it was refused for good."""
     return record.state is S.FAILED and not record.retry
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Numbers of instances over all series. Each instance counts once in one of them: `waiting`
-    were neither sent nor settled otherwise; `sent` were sent but not confirmed; `discarded` are
-    those of the excluded ones that staff discarded. `done` is what progress is measured by."""
-
-    expected: int
-    waiting: int
-    sent: int
-    confirmed: int
-    excluded: int
-    held: int
-    failed: int
-    bytes_sent: int
-    discarded: int = 0
-    done: int = 0
-
-    @property
-    def wanted(self) -> int:
-        """What must arrive for the transfer to be complete."""
-        return self.expected - self.excluded
-
-    @property
-    def missing(self) -> int:
-        return self.wanted - self.confirmed
 
 
 class Ledger:
@@ -89,7 +63,10 @@ class Ledger:
         series.dirty = True
         state = S.EXCLUDED if planned.excluded else S.EXPECTED
         for uid in planned.instance_uids or ():
-            series.records.setdefault(uid, InstanceRecord(uid, state, reason=planned.excluded))
+            if uid not in series.records:
+                record = InstanceRecord(uid, state, reason=planned.excluded)
+                series.records[uid] = record
+                series.touch(record)
         series.expected = max(planned.expected, len(series.records))
 
     def try_failed_again(self) -> None:
@@ -100,7 +77,7 @@ class Ledger:
                 for record in series.records.values():
                     if record.state is S.FAILED and series.judged:
                         record.state, record.reason, record.retry = S.EXPECTED, "", True
-                        series.dirty = True
+                        series.touch(record)
 
     def missing(self) -> Mapping[str, set[str] | None]:
         """What has still to be fetched: SOP Instance UIDs by series, None for all of a series
@@ -111,6 +88,7 @@ class Ledger:
                 for record in series.records.values():
                     if record.state is S.RECEIVED:
                         record.state = S.EXPECTED
+                        series.touch(record)
             wanted: dict[str, set[str] | None] = {}
             for uid, series in self._series.items():
                 if series.excluded:
@@ -151,8 +129,38 @@ class Ledger:
             record.sha256_received = sha256
             record.reason = ""
             series.bytes_received += size
-            series.dirty = True
+            series.touch(record)
             return True
+
+    def of_another_patient(self, series_uid: str, source_uid: str) -> None:
+        """Enter that a copy came that belongs to another patient, who has the same UIDs.
+
+        Another protocol may bring the patient's own; see `others_are_final`.
+        """
+        with self._lock:
+            series = self._series.get(series_uid)
+            if series is None or series.excluded:
+                return
+            record = series.records.get(source_uid)
+            if record is None:
+                if series.named:
+                    # The source did not list it as this patient's.
+                    return
+                record = series.records[source_uid] = InstanceRecord(source_uid)
+                series.expected = max(series.expected, len(series.records))
+                self._homes.setdefault(source_uid, series)
+            if record.state in (S.EXPECTED, S.FAILED) and not _is_final(record):
+                record.state, record.reason = S.FAILED, ANOTHER_PATIENT
+                series.touch(record)
+
+    def others_are_final(self) -> None:
+        """No protocol is left: what came in copies of another patient only is refused for good."""
+        with self._lock:
+            for series in self._series.values():
+                for record in series.records.values():
+                    if record.state is S.FAILED and record.reason == ANOTHER_PATIENT:
+                        record.retry = False
+                        series.touch(record)
 
     def sent(
         self, source_uid: str, new_series_uid: str, new_uid: str, sha256: str, size: int, note: str
@@ -168,7 +176,7 @@ class Ledger:
                 series.deid_counts.add(counts)
                 record.counted = True
             series.new_series_instance_uid = new_series_uid
-            series.dirty = True
+            series.touch(record)
 
     def deidentified(self, source_uid: str, counts: DeidCounts) -> None:
         """Note what was done to an instance; it enters the report once the instance is sent."""
@@ -204,7 +212,7 @@ class Ledger:
             series, record = self._find(source_uid)
             record.state, record.reason, record.retry = state, reason[:200], retry
             self._deid_counts.pop(source_uid, None)
-            series.dirty = True
+            series.touch(record)
 
     def _find(self, source_uid: str) -> tuple[SeriesLedger, InstanceRecord]:
         series = self._homes[source_uid]
@@ -241,7 +249,7 @@ class Ledger:
                 for record in series.records.values():
                     if record.state is S.SENT and record.new_uid in proven:
                         record.state = S.CONFIRMED
-                        series.dirty = True
+                        series.touch(record)
 
     def found_unchanged(self, series_uid: str, uids: Iterable[str]) -> None:
         """Mark instances that the destination holds although they did not pass through here."""
@@ -252,7 +260,7 @@ class Ledger:
                 if record is not None and record.state is S.EXPECTED:
                     record.state, record.new_uid, record.reason = S.CONFIRMED, uid, ""
                     series.new_series_instance_uid = series_uid
-                    series.dirty = True
+                    series.touch(record)
 
     def unconfirmed_are_missing(self, reason: str) -> None:
         """What was sent but cannot be shown at the destination is to be sent again."""
@@ -261,7 +269,7 @@ class Ledger:
                 for record in series.records.values():
                     if record.state is S.SENT:
                         record.state, record.reason = S.EXPECTED, reason
-                        series.dirty = True
+                        series.touch(record)
 
     def files_of(self, new_series_uid: str) -> list[dict[str, Any]]:
         """What was made of a series, by its UID at the destination."""
@@ -292,12 +300,13 @@ class Ledger:
                 for record in series.records.values():
                     if record.state in (S.SENT, S.CONFIRMED):
                         record.state = S.EXPECTED
+                        series.touch(record)
 
-    def confirmed_uids(self) -> set[str]:
-        """The SOP Instance UIDs at the destination of all that is proven."""
+    def confirmed_uids(self) -> dict[str, str]:
+        """The SOP Instance UIDs at the destination of all that is proven, with their series."""
         with self._lock:
             return {
-                record.new_uid
+                record.new_uid: series.new_series_instance_uid
                 for series in self._series.values()
                 for record in series.records.values()
                 if record.state is S.CONFIRMED
@@ -364,10 +373,15 @@ class Ledger:
             } | {series.reason for series in self._series.values()}
             return sorted(reason.rstrip(".") for reason in found if reason)
 
-    def take_dirty(self) -> list[SeriesLedger]:
-        """The series that changed since the last call. The caller holds `lock` while it reads."""
+    def take_dirty(self, *, compact: bool = False) -> list[SeriesLedger]:
+        """The series that changed since the last call; with `compact` also those whose compact form
+        holds what is outdated. The caller holds `lock` while it reads."""
         with self._lock:
-            dirty = [series for series in self._series.values() if series.dirty]
+            dirty = [
+                series
+                for series in self._series.values()
+                if series.dirty or (compact and series.packed.is_outdated(len(series.records)))
+            ]
             for series in dirty:
                 series.dirty = False
             return dirty

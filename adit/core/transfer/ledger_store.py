@@ -1,4 +1,4 @@
-"""The ledger in the database: loaded when a run starts, written once a second while it works."""
+"""The ledger in the database: loaded when a run starts, written while it works."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from django.db.models import QuerySet
 
 from adit.core.models import DicomTask, SeriesTransfer
 from adit.core.transfer.deid_counts import DeidCounts
-from adit.core.transfer.ledger import Ledger, Totals
+from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.packed_records import Change
 from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.run import Run
 from adit.core.transfer.series_ledger import SeriesLedger
+from adit.core.transfer.totals import Totals
 
 
 def load_ledger(task_id: int) -> Ledger:
@@ -45,6 +47,12 @@ def load_series(row: SeriesTransfer) -> SeriesLedger:
 
 def fill_row(row: SeriesTransfer, series: SeriesLedger) -> None:
     """Put the series into its row, which is then to be saved."""
+    _fill_counts(row, series)
+    row.instances = encode_records(series.records.values())
+
+
+def _fill_counts(row: SeriesTransfer, series: SeriesLedger) -> None:
+    """All columns but the records."""
     counts = series.counts()
     state = InstanceState
     row.new_series_instance_uid = series.new_series_instance_uid
@@ -69,7 +77,6 @@ def fill_row(row: SeriesTransfer, series: SeriesLedger) -> None:
     row.released = sum(1 for record in series.records.values() if record.accepted)
     row.discarded = sum(1 for record in series.records.values() if record.discarded)
     row.deid_counts = series.deid_counts.to_json()
-    row.instances = encode_records(series.records.values())
 
 
 def _state_of(row: SeriesTransfer) -> str:
@@ -91,11 +98,15 @@ _COLUMNS = [
 class LedgerWriter:
     """Writes what changed in the ledger at most once a second, from a thread of its own.
 
+    Only what changed is encoded, but a row is written as a whole: where that takes long, it is done
+    more seldom, and at least every `MOST` seconds.
+
     Rows and progress are written under the lease of the run, in one transaction. When the lease is
     lost the run is told to cancel, and `close` raises what happened.
     """
 
     INTERVAL = 1.0
+    MOST = 10.0
     PATIENCE = 15.0
 
     def __init__(self, ledger: Ledger, run: Run, task_id: int) -> None:
@@ -119,16 +130,20 @@ class LedgerWriter:
         self._thread.join()
         if self._error is not None:
             raise self._error
-        self.write()
+        self.write(compact=True)
 
     def _write_on(self) -> None:
-        """Write every second; a database that is away for a moment is waited for."""
+        """Write every second, or more seldom where that would take more than a tenth of the time; a
+        database that is away for a moment is waited for."""
         last_success = time.monotonic()
+        pause = self.INTERVAL
         try:
-            while not self._stop.wait(self.INTERVAL):
+            while not self._stop.wait(pause):
+                begin = time.monotonic()
                 try:
                     self.write()
                     last_success = time.monotonic()
+                    pause = min(max(self.INTERVAL, 9 * (last_success - begin)), self.MOST)
                 except (OperationalError, InterfaceError):
                     connection.close()
                     if time.monotonic() - last_success > self.PATIENCE:
@@ -139,32 +154,38 @@ class LedgerWriter:
         finally:
             connection.close()
 
-    def write(self) -> None:
+    def write(self, *, compact: bool = False) -> None:
         """Write now.
+
+        Args:
+            compact: leave nothing outdated in the compact form, as more may not come.
 
         Raises:
             Exception: the lease was lost, or the database is away; nothing was written.
         """
-        rows: list[tuple[SeriesLedger, SeriesTransfer]] = []
+        rows: list[tuple[SeriesLedger, SeriesTransfer, Change]] = []
         with self._ledger.lock:
-            taken = self._ledger.take_dirty()
+            taken = self._ledger.take_dirty(compact=compact)
             for series in taken:
                 row = SeriesTransfer(
                     id=series.row_id,
                     task_id=self._task_id,
                     series_instance_uid=series.series_instance_uid,
                 )
-                fill_row(row, series)
-                rows.append((series, row))
+                _fill_counts(row, series)
+                rows.append((series, row, series.take_changes(compact=compact)))
             totals = self._ledger.totals()
+        # What takes time does not keep the others from the ledger.
+        for series, row, change in rows:
+            row.instances = series.packed.enter(change)
         try:
-            self._store([row for _, row in rows], totals)
+            self._store([row for _, row, _ in rows], totals)
         except Exception:
             with self._ledger.lock:
                 for series in taken:
                     series.dirty = True
             raise
-        for series, row in rows:
+        for series, row, _ in rows:
             series.row_id = row.pk
 
     def _store(self, rows: list[SeriesTransfer], totals: Totals) -> None:

@@ -1,4 +1,4 @@
-"""Whose an instance is, where a server has one Study Instance UID under several patients.
+"""Whose an instance is, where a server has one Study Instance UID under several patient IDs.
 
 A Study Instance UID is unique (PS3.5 9.1), but copies under another patient ID share it. UIDs
 alone do not tell them apart, and below study level servers are asked by UIDs alone.
@@ -6,18 +6,102 @@ alone do not tell them apart, and below study level servers are asked by UIDs al
 
 from __future__ import annotations
 
-from adit.core.dicom import DicomOperator, PermanentDicomError, Query
+from adit.core.deid import SourcePatient
+from adit.core.dicom import (
+    DicomError,
+    DicomOperator,
+    PermanentDicomError,
+    Query,
+    StudyResult,
+    same_patient,
+)
+from adit.core.transfer.run import Run
+
+ANOTHER_ID = "Instances hold another patient ID than the one under which the study is filed."
+
+
+def patient_of(study: StudyResult, asked: str) -> SourcePatient:
+    """The patient of a study as the source has it filed now, which may differ from what the headers
+    of its instances say.
+
+    Args:
+        asked: the patient ID under which the study was looked for, which may be an earlier one.
+    """
+    born = study.patient_birth_date
+    return SourcePatient(
+        patient_ids=tuple(dict.fromkeys(filter(None, (study.patient_id, asked)))),
+        name=study.patient_name or "",
+        birth_date=f"{born:%Y%m%d}" if born else "",
+    )
+
+
+class Ownership:
+    """Whether arrivals are of the patient whose study was planned.
+
+    Attributes:
+        seen: the patient IDs in the headers of what was accepted, where these are kept for the
+            destination.
+
+    Args:
+        patient_id: of the plan; "" where nobody names one.
+        shared: whether the source has the Study Instance UID under other patients, too.
+    """
+
+    def __init__(self, patient_id: str, shared: bool, seen: set[str] | None = None) -> None:
+        self._patient_id = patient_id
+        self._shared = shared
+        self._told = False
+        self.seen = set[str]() if seen is None else seen
+
+    def accepts(self, patient_id: str, run: Run) -> bool:
+        """Whether an instance with this patient ID in its header may be delivered.
+
+        Sources file a study under a new patient ID and leave the old one in the headers: where
+        nobody else has a study of this UID, that is said once, and no obstacle.
+        """
+        if not same_patient(patient_id, self._patient_id):
+            if self._shared:
+                return False
+            if self._patient_id and not self._told:
+                self._told = True
+                run.event(ANOTHER_ID, "warning")
+        self.seen.add(patient_id)
+        return True
 
 
 def patients_of(operator: DicomOperator, study_uid: str) -> set[str]:
-    """The patient IDs under which a server has a study; empty where it does not answer to the
-    Study Instance UID alone.
+    """The patient IDs under which a server has a study, "" for a study without one; empty where it
+    does not answer to the Study Instance UID alone.
 
     Raises:
         TransientDicomError: it cannot say now.
     """
     try:
         studies = list(operator.find_studies(Query(study_instance_uid=study_uid)))
-    except PermanentDicomError:
-        return set()
-    return {study.patient_id for study in studies if study.patient_id is not None}
+    except DicomError as error:
+        if cannot_answer(error):
+            return set()
+        raise
+    return {study.patient_id or "" for study in studies}
+
+
+def cannot_answer(error: DicomError) -> bool:
+    """Whether a server says that it does not answer such a query, now or later.
+
+    PS3.4 C.4.1.1.4: "unable to process" is what some say to what they lack.
+    """
+    unable = len(error.code) == 4 and error.code.startswith("C")
+    return unable or isinstance(error, PermanentDicomError)
+
+
+def is_shared(operator: DicomOperator, study_uid: str, patient_id: str) -> bool:
+    """Whether a server has a study under other patient IDs than `patient_id`, too.
+
+    Raises:
+        TransientDicomError: it cannot say now.
+    """
+    patients = patients_of(operator, study_uid)
+    if patients == {""}:
+        # It names no patient at all.
+        return False
+    return any(not same_patient(patient, patient_id) for patient in patients)

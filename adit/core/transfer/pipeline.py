@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from adit.core.deid import Pseudonymizer
 from adit.core.dicom import (
@@ -25,7 +26,8 @@ from adit.core.transfer.destination import Destination, DestinationAway
 from adit.core.transfer.direct import DirectRoute
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
-from adit.core.transfer.plan import Plan, find_growth, make_plan
+from adit.core.transfer.patients import Ownership
+from adit.core.transfer.plan import SHARED, Plan, find_growth, make_plan
 from adit.core.transfer.reconnect import Reconnect
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
@@ -53,11 +55,14 @@ class Ending:
         error: what stopped it early, or the last reason for a missing instance.
         warnings: what the plan had to say.
         method: how the delivery was proven.
+        unfinished: where what was delivered lies while the study has no place of its own, without
+            the name of the patient.
     """
 
     error: DicomError | None
     warnings: tuple[str, ...]
     method: str
+    unfinished: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class Pipeline:
     Args:
         direct: the way straight from source to destination, where there is one.
         waits: seconds to wait before trying again within the run, when a peer is away.
+        patient_ids: takes in the patient IDs that the delivered headers hold, for a destination
+            that is to show whose instances it has.
     """
 
     def __init__(
@@ -91,6 +98,7 @@ class Pipeline:
         *,
         direct: DirectRoute | None = None,
         waits: Sequence[float] = (),
+        patient_ids: set[str] | None = None,
     ) -> None:
         assert direct is None or pseudonymizer is None
         self._request = request
@@ -102,6 +110,8 @@ class Pipeline:
         self._direct = direct
         self._waits = waits
         self._methods: dict[str, None] = {}
+        self._patient_ids = patient_ids
+        self._owner = Ownership("", False)
 
     def transfer(self, plan: Plan) -> Ending:
         """Do what `plan` expects and the ledger does not show as done.
@@ -109,6 +119,8 @@ class Pipeline:
         Raises:
             Canceled: the run was told to stop.
         """
+        filed = plan.patient_id or self._request.patient_id
+        self._owner = Ownership(filed, plan.shared, self._patient_ids)
         self._ledger.expect(plan)
         self._confirm(wait=False)
         self._ledger.unconfirmed_are_missing("not found at the destination; sent again")
@@ -120,17 +132,33 @@ class Pipeline:
             if method:
                 self._methods[f"sent directly and {method}"] = None
         error = self._move_missing(plan)
-        if error is None:
+        if error is None or not self._ledger.missing():
             error = self._follow_growth(plan)
         self._run.progress(now=True, phase="confirming")
         if self._confirm(wait=True):
             self._ledger.unconfirmed_are_missing("sent, but not found at the destination")
-        if not self._ledger.totals().missing:
-            self._destination.complete()
         if not self._ledger.missing():
             # What did not arrive never will; the ledger says why, and not who spoke last.
             error = None
-        return Ending(error, tuple(plan.warnings), "; ".join(self._methods))
+        unfinished = self._complete()
+        return Ending(error, tuple(plan.warnings), "; ".join(self._methods), unfinished)
+
+    def _complete(self) -> str:
+        """Let the destination close the study once nothing more comes; else say where it lies.
+
+        What is held may come: staff decides. What was refused for good comes only if a user asks
+        for it again, and has its place then.
+        """
+        totals = self._ledger.totals()
+        if totals.confirmed and not totals.held and not self._ledger.missing():
+            self._destination.complete()
+            return ""
+        place = self._destination.unfinished() if totals.confirmed else ""
+        if place and self._pseudonymizer is None:
+            # The folder of the patient has the name of the patient.
+            first, *_, last = Path(place).parts
+            return f"{first}/…/{last}"
+        return place
 
     def _follow_growth(self, plan: Plan) -> DicomError | None:
         """Move also what was added at the source since the study was listed."""
@@ -178,6 +206,7 @@ class Pipeline:
                 return result.destination
             if result.source is not None:
                 errors.append(result.source)
+        self._ledger.others_are_final()
         errors.sort(key=lambda error: not isinstance(error, TransientDicomError))
         return errors[0] if errors else None
 
@@ -208,6 +237,7 @@ class Pipeline:
             study_instance_uid=self._request.study_instance_uid,
             series=asked,
             protocol=protocol,
+            of_patient_only=plan.shared,
         )
         # What was entered last ends first: the transformation may be waiting for the fetch.
         with (
@@ -237,7 +267,7 @@ class Pipeline:
         )
 
     def _transform(self, fetched: Iterable[DicomInstance]) -> Iterator[Outgoing]:
-        arrivals = check_in(fetched, self._ledger, self._run)
+        arrivals = check_in(fetched, self._ledger, self._run, self._owner)
         if self._pseudonymizer is None:
             return arrivals
         return pseudonymize(arrivals, self._pseudonymizer, self._ledger, self._run.folder)
@@ -322,6 +352,8 @@ def plan_transfer(
         run.cancel.wait(wait)
     expected = sum(series.expected for series in plan.series if not series.excluded)
     run.event(f"Expecting {counted(expected, 'instance')} in {len(plan.series)} series.")
+    if plan.shared:
+        run.event(SHARED.format(source.server.name), "warning")
     for warning in plan.warnings:
         run.event(warning, "warning")
     for series in plan.series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from adit.core.deid import SourcePatient
 from adit.core.dicom import (
     DicomError,
     DicomOperator,
@@ -11,11 +12,16 @@ from adit.core.dicom import (
     Query,
     SeriesResult,
     StudyResult,
+    same_patient,
 )
+from adit.core.transfer.patients import cannot_answer, is_shared, patient_of
 from adit.core.transfer.request import TransferRequest
 
 EMPTY = "The source has no instances in this series."
 UNCOUNTED = "The source tells neither names nor number of the instances of {} of its series."
+SHARED = (
+    "{} has this Study Instance UID under several patients; only what is of this patient is moved."
+)
 CUT = "{} lists {} series, as many as it gives at most: there may be more."
 # Modalities whose instances hold no pixel data (PS3.3 C.7.3.1.1.1).
 WITHOUT_PIXELS = frozenset(
@@ -49,11 +55,20 @@ class PlannedSeries:
 
 @dataclass
 class Plan:
-    """The expected set, and what had to be said about it."""
+    """The expected set, and what had to be said about it.
+
+    Attributes:
+        patient_id: under which the study is filed at the source; "" where that tells none.
+        shared: whether the source has the Study Instance UID under other patients, too: only what
+            is of this patient may be delivered.
+        patient: whose study it is, as the source says.
+    """
 
     patient_id: str
     series: list[PlannedSeries]
     warnings: list[str] = field(default_factory=list)
+    shared: bool = False
+    patient: SourcePatient = SourcePatient()
 
 
 def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
@@ -63,16 +78,19 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
         PermanentDicomError: no such study, several of them, or a wanted series is not there.
         TransientDicomError: the source does not answer.
     """
-    study, warnings = _find_study(source, request)
+    study, warnings = find_study(source, request)
     plan = Plan(study.patient_id or "", [], warnings)
-    found, cut = _series(source, request, plan.patient_id)
+    plan.patient = patient_of(study, request.patient_id)
+    plan.shared = is_shared(source, request.study_instance_uid, plan.patient_id)
+    found, cut = _series(source, request, plan)
+    planned = (_plan_series(source, request, plan, one) for one in found)
+    plan.series = [series for series in planned if series is not None]
     wanted = set(request.series_instance_uids)
-    missing = wanted - {series.series_instance_uid for series in found}
+    missing = wanted - {series.series_instance_uid for series in plan.series}
     if missing:
         raise PermanentDicomError(
             f"{len(missing)} of {len(wanted)} wanted series are not at {source.server.name}."
         )
-    plan.series = [_plan_series(source, request, plan.patient_id, one) for one in found]
     if not wanted:
         plan.warnings += _contradictions(source, study, plan)
         if cut and study.number_of_series is None:
@@ -91,13 +109,15 @@ def find_growth(source: DicomOperator, request: TransferRequest, plan: Plan) -> 
     """
     planned = {series.series_instance_uid: series for series in plan.series}
     grown = []
-    for found in _series(source, request, plan.patient_id)[0]:
+    for found in _series(source, request, plan)[0]:
         old = planned.get(found.series_instance_uid)
         if old is not None and (
             not old.counted or found.number_of_instances == old.expected or _stays_behind(old)
         ):
             continue
-        new = _plan_series(source, request, plan.patient_id, found)
+        new = _plan_series(source, request, plan, found)
+        if new is None:
+            continue
         if old is None or new.expected > old.expected or _has_more(new, old):
             grown.append(new)
     return grown
@@ -111,8 +131,13 @@ def _has_more(new: PlannedSeries, old: PlannedSeries) -> bool:
     return bool(set(new.instance_uids or ()) - set(old.instance_uids or new.instance_uids or ()))
 
 
-def _find_study(source: DicomOperator, request: TransferRequest) -> tuple[StudyResult, list[str]]:
-    """The study as it is filed now, and warnings."""
+def find_study(source: DicomOperator, request: TransferRequest) -> tuple[StudyResult, list[str]]:
+    """The study as it is filed now, and warnings.
+
+    Raises:
+        PermanentDicomError: no such study, or several of them.
+        TransientDicomError: the source does not answer.
+    """
     uid = request.study_instance_uid
     studies = _distinct(source, Query(patient_id=request.patient_id, study_instance_uid=uid))
     warnings = []
@@ -135,18 +160,27 @@ def _distinct(source: DicomOperator, query: Query) -> list[StudyResult]:
 
 
 def _series(
-    source: DicomOperator, request: TransferRequest, patient_id: str
+    source: DicomOperator, request: TransferRequest, plan: Plan
 ) -> tuple[list[SeriesResult], bool]:
     """The wanted series of the study, each once, and whether the list may be cut."""
-    query = Query(patient_id=patient_id, study_instance_uid=request.study_instance_uid)
+    query = Query(
+        patient_id=plan.patient_id,
+        study_instance_uid=request.study_instance_uid,
+        patient_at_every_level=plan.shared,
+    )
     wanted = set(request.series_instance_uids)
     answers = source.find_series(query)
     found: dict[str, SeriesResult] = {}
     for series in answers:
         uid = series.series_instance_uid
-        if uid and (not wanted or uid in wanted):
+        if uid and (not wanted or uid in wanted) and _may_be_own(plan, series.patient_id):
             found.setdefault(uid, series)
     return list(found.values()), answers.truncated
+
+
+def _may_be_own(plan: Plan, patient_id: str | None) -> bool:
+    """Whether an answer is of the patient, or may be: some servers name none below study level."""
+    return not plan.shared or patient_id is None or same_patient(patient_id, plan.patient_id)
 
 
 def _contradictions(source: DicomOperator, study: StudyResult, plan: Plan) -> list[str]:
@@ -161,8 +195,9 @@ def _contradictions(source: DicomOperator, study: StudyResult, plan: Plan) -> li
 
 
 def _plan_series(
-    source: DicomOperator, request: TransferRequest, patient_id: str, series: SeriesResult
-) -> PlannedSeries:
+    source: DicomOperator, request: TransferRequest, plan: Plan, series: SeriesResult
+) -> PlannedSeries | None:
+    """What is expected of a series; None where all of it is another patient's."""
     planned = PlannedSeries(
         series_instance_uid=series.series_instance_uid,
         series_number=series.series_number,
@@ -173,9 +208,14 @@ def _plan_series(
         planned.excluded = f"Modality {planned.modality} is excluded when pseudonymising."
     elif request.convert_to_nifti and planned.modality in WITHOUT_PIXELS:
         planned.excluded = f"Modality {planned.modality} has no pixels to convert to NIfTI."
-    uids = _list_instances(source, request, patient_id, series.series_instance_uid)
+    uids, others = _list_instances(source, request, plan, series.series_instance_uid)
     # A source that answers nothing at IMAGE level, or less than it counts, is not believed.
     counted = series.number_of_instances
+    if others:
+        # It told whose they are, and may count those of the others in.
+        if not uids:
+            return None
+        counted = len(uids)
     if uids and len(uids) >= (counted or 0):
         planned.instance_uids = uids
         planned.expected = len(uids)
@@ -188,28 +228,34 @@ def _plan_series(
 
 
 def _list_instances(
-    source: DicomOperator, request: TransferRequest, patient_id: str, series_uid: str
-) -> list[str] | None:
+    source: DicomOperator, request: TransferRequest, plan: Plan, series_uid: str
+) -> tuple[list[str] | None, int]:
     """The SOP Instance UIDs that the source lists, each once; None where it cannot list them.
+
+    The number is how many it lists of other patients.
 
     Raises:
         TransientDicomError: the source does not answer now.
     """
     answers = source.find_instances(
         Query(
-            patient_id=patient_id,
+            patient_id=plan.patient_id,
             study_instance_uid=request.study_instance_uid,
             series_instance_uid=series_uid,
             only_uids=True,
+            patient_at_every_level=plan.shared,
         )
     )
+    uids: dict[str, None] = {}
+    others = 0
     try:
-        uids = [answer.sop_instance_uid for answer in answers if answer.sop_instance_uid]
-    except PermanentDicomError:
-        return None
+        for answer in answers:
+            if not _may_be_own(plan, answer.patient_id):
+                others += 1
+            elif answer.sop_instance_uid:
+                uids[answer.sop_instance_uid] = None
     except DicomError as error:
-        # PS3.4 C.4.1.1.4: "unable to process" is what some servers say to a level they lack.
-        if len(error.code) == 4 and error.code.startswith("C"):
-            return None
+        if cannot_answer(error):
+            return None, 0
         raise
-    return list(dict.fromkeys(uids)) if not answers.truncated else None
+    return (None, 0) if answers.truncated else (list(uids), others)

@@ -96,8 +96,9 @@ class TransferWork:
                 request = self._request()
                 waits = settings.TRANSFER_RECONNECT_WAITS
                 plan = plan_transfer(source, request, self._run, waits)
-                pseudonymizer = self._pseudonymizer()
-                destination = self._destination(stack, plan, pseudonymizer, ledger)
+                pseudonymizer = self._pseudonymizer(plan)
+                patients = self._patients_at_destination(plan, pseudonymizer)
+                destination = self._destination(stack, plan, pseudonymizer, ledger, patients)
                 pipeline = Pipeline(
                     request,
                     source,
@@ -105,8 +106,9 @@ class TransferWork:
                     pseudonymizer,
                     ledger,
                     self._run,
-                    direct=self._direct_route(stack, destination),
+                    direct=self._direct_route(stack, plan, destination),
                     waits=waits,
+                    patient_ids=None if pseudonymizer else patients,
                 )
                 ledger.expect(plan)
                 with LedgerWriter(ledger, self._run, self._task.pk):
@@ -190,7 +192,7 @@ class TransferWork:
             convert_to_nifti=self._job.convert_to_nifti,
         )
 
-    def _pseudonymizer(self) -> Pseudonymizer | None:
+    def _pseudonymizer(self, plan: Plan) -> Pseudonymizer | None:
         if self._job.profile is None:
             return None
         if not self._task.pseudonym:
@@ -201,8 +203,16 @@ class TransferWork:
                 pseudonym=self._task.pseudonym,
                 trial_protocol_id=self._job.trial_protocol_id,
                 trial_protocol_name=self._job.trial_protocol_name,
+                patient=plan.patient,
             ),
         )
+
+    def _patients_at_destination(self, plan: Plan, pseudonymizer: Pseudonymizer | None) -> set[str]:
+        """The patient IDs under which a server files what it gets. What is not changed on the way
+        may hold others than the plan says; these are added when it has come."""
+        if pseudonymizer:
+            return {self._task.pseudonym}
+        return {plan.patient_id or self._task.patient_id}
 
     def _destination(
         self,
@@ -210,36 +220,43 @@ class TransferWork:
         plan: Plan,
         pseudonymizer: Pseudonymizer | None,
         ledger: Ledger,
+        patients: set[str],
     ) -> Destination:
         node = self._task.destination
         if node.kind == DicomNode.Kind.SERVER:
             server = DicomServer.objects.get(pk=node.pk)
             return ServerDestination(
                 stack.enter_context(self._operator(server, sends=True)),
-                self._inquiry(stack, server, self._task.pseudonym if pseudonymizer else ""),
+                self._inquiry(stack, server, patients),
             )
         study_uid = self._task.study_instance_uid
         if pseudonymizer:
             study_uid = pseudonymizer.map_uid(study_uid)
         return file_destination(self._task, self._job, plan, study_uid, ledger, self._run)
 
-    def _inquiry(self, stack: contextlib.ExitStack, server: DicomServer, pseudonym: str) -> Inquiry:
+    def _inquiry(
+        self, stack: contextlib.ExitStack, server: DicomServer, patients: set[str]
+    ) -> Inquiry:
         """All ways to ask the server what it holds, the preferred one first."""
         patience = settings.CONFIRM_PATIENCE_SECONDS
         ways: list[Way] = []
         for protocol in query_protocols(server.to_config()):
             server.preferred_query = protocol
-            ways.append(QueryWay(stack.enter_context(self._operator(server)), pseudonym))
-        # A commitment does not name the patient: it proves nothing about the pseudonym.
-        if server.storage_commitment_support and not (pseudonym and ways):
-            ways.append(CommitmentWay(stack.enter_context(self._operator(server)), patience))
-        return Inquiry(ways, self._run.cancel, patience)
+            ways.append(QueryWay(stack.enter_context(self._operator(server)), patients))
+        commitment = None
+        if server.storage_commitment_support:
+            operator = stack.enter_context(self._operator(server))
+            commitment = CommitmentWay(operator, patience)
+        return Inquiry(ways, self._run.cancel, patience, last=commitment)
 
     def _direct_route(
-        self, stack: contextlib.ExitStack, destination: Destination
+        self, stack: contextlib.ExitStack, plan: Plan, destination: Destination
     ) -> DirectRoute | None:
         """The way straight from server to server, where it is set up and nothing is to change."""
         if self._job.profile is not None or not isinstance(destination, ServerDestination):
+            return None
+        if plan.shared:
+            # The source would send what is of other patients, too.
             return None
         route = DirectMoveRoute.objects.filter(
             source=self._task.source_id, destination=self._task.destination.pk, is_active=True

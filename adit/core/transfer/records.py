@@ -72,6 +72,7 @@ def encode_records(records: Iterable[InstanceRecord]) -> bytes:
     rows = list(records)
     prefix = os.path.commonprefix([row.source_uid for row in rows])
     reasons = sorted({row.reason for row in rows})
+    number_of = {reason: number for number, reason in enumerate(reasons)}
     least = min((row.size for row in rows), default=0)
     columns = {
         "prefix": prefix,
@@ -82,7 +83,7 @@ def encode_records(records: Iterable[InstanceRecord]) -> bytes:
         "least": least,
         "size": [row.size - least for row in rows],
         "reasons": reasons,
-        "reason": _column([reasons.index(row.reason) for row in rows]),
+        "reason": _column([number_of[row.reason] for row in rows]),
         "final": [i for i, row in enumerate(rows) if not row.retry],
         "received": _column(["1" if row.sha256_received else "0" for row in rows]),
         # 0: none, 1: own digest, 2: the same as received.
@@ -151,24 +152,39 @@ def _sent_code(row: InstanceRecord) -> str:
 def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
     """The inverse of `encode_records`; no bytes are no records.
 
+    Of several blocks one after the other the last one that holds a record counts.
+
     Raises:
         ValueError: the bytes are none of this form.
     """
     data = bytes(data)
     if not data:
         return []
-    version, number, length = _HEADER.unpack_from(data)
+    records, end = _decode_block(data, 0)
+    if end == len(data):
+        return records
+    by_uid = {record.source_uid: record for record in records}
+    while end < len(data):
+        records, end = _decode_block(data, end)
+        by_uid.update((record.source_uid, record) for record in records)
+    return list(by_uid.values())
+
+
+def _decode_block(data: bytes, begin: int) -> tuple[list[InstanceRecord], int]:
+    """The records of a block, and where the next one begins."""
+    version, number, length = _HEADER.unpack_from(data, begin)
     if version != _VERSION:
         raise ValueError(f"unknown form of ledger records: {version}")
-    start = _HEADER.size + length
-    columns = json.loads(zlib.decompress(data[_HEADER.size : start], -zlib.MAX_WBITS))
+    start = begin + _HEADER.size + length
+    columns = json.loads(zlib.decompress(data[begin + _HEADER.size : start], -zlib.MAX_WBITS))
     for name in ("new", "state", "reason", "received", "sent"):
         if len(columns[name]) == 1:
             columns[name] *= number
     sources = columns["source"].split("\\")
     after = start + _UUID * columns["new"].count("#")
     uids = (int.from_bytes(data[i : i + _UUID], "big") for i in range(start, after, _UUID))
-    digests = (data[i : i + _DIGEST].hex() for i in range(after, len(data), _DIGEST))
+    end = after + _DIGEST * (columns["received"].count("1") + columns["sent"].count("1"))
+    digests = (data[i : i + _DIGEST].hex() for i in range(after, end, _DIGEST))
     received = [next(digests) if flag == "1" else "" for flag in columns["received"]]
     final = set(columns["final"])
     lists = [tuple(one) for one in columns.get("lists", ())]
@@ -198,4 +214,4 @@ def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
                 counted=counted[i] == "1",
             )
         )
-    return records
+    return records, end

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
+from adit.core.transfer.packed_records import Change, PackedRecords
 from adit.core.transfer.records import InstanceRecord, InstanceState
 
 
@@ -19,6 +20,9 @@ class SeriesLedger:
         counted: whether the source tells at least their number.
         fetched_whole: whether this run fetched all that the source has of it, without an error.
         judged: whether an earlier run came to its end with the series incomplete.
+        dirty: whether anything of it has to be written.
+        changed: the source SOP Instance UIDs of the records that have to be written, in the order
+            in which they changed: so new ones keep their order.
     """
 
     series_instance_uid: str
@@ -38,6 +42,19 @@ class SeriesLedger:
     records: dict[str, InstanceRecord] = field(default_factory=dict)
     deid_counts: DeidCounts = field(default_factory=DeidCounts)
     dirty: bool = True
+    changed: dict[str, None] = field(default_factory=dict)
+    packed: PackedRecords = field(default_factory=PackedRecords)
+
+    def touch(self, record: InstanceRecord) -> None:
+        """Note that a record has changed, or is new."""
+        self.changed[record.source_uid] = None
+        self.dirty = True
+
+    def take_changes(self, *, compact: bool) -> Change:
+        """What `packed` has to be told of; nothing counts as changed afterwards."""
+        change = self.packed.take(self.records, self.changed, compact=compact)
+        self.changed = {}
+        return change
 
     def counts(self) -> Counter[InstanceState]:
         return Counter(record.state for record in self.records.values())

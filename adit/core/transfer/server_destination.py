@@ -76,3 +76,7 @@ class ServerDestination:
 
     def complete(self) -> None:
         """Nothing is left to do: the server has the study."""
+
+    def unfinished(self) -> str:
+        """The server files what it takes at once."""
+        return ""

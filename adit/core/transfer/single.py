@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from django.conf import settings
 
+from adit.core.deid import SourcePatient
 from adit.core.dicom import (
     Canceled,
     CancelToken,
@@ -16,11 +18,15 @@ from adit.core.dicom import (
     DicomOperator,
     PermanentDicomError,
     TransientDicomError,
+    same_patient,
 )
 from adit.core.models import DicomServer
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.core.transfer.association_slots import AssociationSlots
+from adit.core.transfer.patients import is_shared, patient_of
+from adit.core.transfer.plan import find_study
 from adit.core.transfer.processor import local_config
+from adit.core.transfer.request import TransferRequest
 
 
 @contextlib.contextmanager
@@ -41,10 +47,50 @@ def looking_at(server: DicomServer, cancel: CancelToken | None = None) -> Iterat
         yield operator
 
 
+@dataclass(frozen=True)
+class Filed:
+    """How a study is filed at its source.
+
+    Attributes:
+        patient: whose it is, as the source says.
+        shared: whether the source has the Study Instance UID under other patients, too.
+    """
+
+    patient_id: str
+    patient: SourcePatient
+    shared: bool
+
+    def may_be_own(self, patient_id: str | None) -> bool:
+        """Whether an answer that names this patient, or none, may be about the study."""
+        return not self.shared or patient_id is None or same_patient(patient_id, self.patient_id)
+
+
+def look_up(source: DicomOperator, patient_id: str, study_uid: str) -> Filed:
+    """Find the study, as a transfer would.
+
+    Raises:
+        PermanentDicomError: no such study, or several of them.
+        TransientDicomError: the source does not answer.
+    """
+    request = TransferRequest(patient_id=patient_id, study_instance_uid=study_uid)
+    study, _ = find_study(source, request)
+    filed = study.patient_id or ""
+    return Filed(filed, patient_of(study, patient_id), is_shared(source, study_uid, filed))
+
+
 def fetch_one(
-    source: DicomOperator, patient_id: str, study_uid: str, series_uid: str, sop_uid: str
+    source: DicomOperator,
+    patient_id: str,
+    study_uid: str,
+    series_uid: str,
+    sop_uid: str,
+    *,
+    shared: bool = False,
 ) -> DicomInstance:
     """One instance, by the first protocol of the source that brings it.
+
+    Args:
+        shared: the source has the study under other patients, too, whose copies are not wanted.
 
     Raises:
         DicomError: none does; what the last one said.
@@ -59,11 +105,14 @@ def fetch_one(
             study_instance_uid=study_uid,
             series={series_uid: [sop_uid]},
             protocol=protocol,
+            of_patient_only=shared,
         )
         try:
             with contextlib.closing(stream):
                 for instance in stream:
-                    if instance.sop_instance_uid == sop_uid:
+                    if instance.sop_instance_uid == sop_uid and (
+                        not shared or same_patient(instance.identifiers().patient_id, patient_id)
+                    ):
                         return instance
         except DicomError as err:
             error = err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -46,8 +46,14 @@ class StudySink(Protocol):
         """Make the names of what was put durable, too."""
         ...
 
-    def complete(self, names: Collection[str]) -> None:
-        """The study is whole: give it its place. It consists of `names`."""
+    def complete(self, names: Mapping[str, str]) -> None:
+        """Nothing more comes: give the study its place. It consists of `names`, each with the
+        Series Instance UID to which it belongs."""
+        ...
+
+    def unfinished(self) -> str:
+        """Where the study lies that has no place yet, relative to the destination; "" where it has
+        one, or needs none."""
         ...
 
 

@@ -29,13 +29,17 @@ from adit.core.dicom import (
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.items import Outgoing
 from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.patients import Ownership
 from adit.core.transfer.run import Run
 
 logger = logging.getLogger(__name__)
 
 
-def check_in(instances: Iterable[DicomInstance], ledger: Ledger, run: Run) -> Iterator[Outgoing]:
-    """Enter each arrival in the ledger; what came twice or was not wanted is dropped here."""
+def check_in(
+    instances: Iterable[DicomInstance], ledger: Ledger, run: Run, owner: Ownership
+) -> Iterator[Outgoing]:
+    """Enter each arrival in the ledger; what came twice, was not wanted or belongs to another
+    patient is dropped here."""
     for instance in instances:
         run.cancel.check()
         try:
@@ -44,8 +48,12 @@ def check_in(instances: Iterable[DicomInstance], ledger: Ledger, run: Run) -> It
             run.event(f"An instance from the source cannot be read: {err}", "warning")
             instance.discard()
             continue
-        sha256 = instance.sha256()
         uid = instance.sop_instance_uid
+        if not owner.accepts(ids.patient_id, run):
+            ledger.of_another_patient(ids.series_instance_uid, uid)
+            instance.discard()
+            continue
+        sha256 = instance.sha256()
         if not ledger.received(ids.series_instance_uid, uid, sha256, instance.size):
             instance.discard()
             continue

@@ -41,7 +41,7 @@ def refuse(series: SeriesLedger, record: InstanceRecord) -> None:
     """Let a twin stay behind."""
     if record.reason != TWIN or record.state is not InstanceState.FAILED:
         record.state, record.reason, record.retry = InstanceState.FAILED, TWIN, False
-        series.dirty = True
+        series.touch(record)
 
 
 def _rank(record: InstanceRecord) -> int:

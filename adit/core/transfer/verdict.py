@@ -10,7 +10,14 @@ from adit.core.words import counted
 
 
 def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
-    """Success only if every wanted instance is proven; zero expected or delivered never is."""
+    """The state in which the task ends, with the reason in words.
+
+    SUCCESS: something was delivered, every wanted instance is proven at the destination, and
+    nothing has to be said about it. WARNING: a part of them is proven, or there is something to be
+    said, or instances are held, even if these are all: they are not lost, staff releases or
+    discards them. FAILURE: nothing is proven and nothing is held; zero expected or delivered is
+    never a success.
+    """
     totals = ledger.totals()
     proven = (
         f"{totals.confirmed} of {counted(totals.wanted, 'instance')} confirmed at {destination}"
@@ -37,7 +44,8 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     permanent = isinstance(ending.error, PermanentDicomError) or (
         bool(totals.expected) and not any(True for _ in ledger.missing())
     )
+    if ending.unfinished:
+        proven += f". Until the rest is decided or has come, they lie in {ending.unfinished}"
     message = f"{proven}. {why}" if totals.wanted else why
-    # What is held is not lost: staff releases or discards it.
     state = "WARNING" if totals.confirmed or totals.held else "FAILURE"
     return TaskResult(state, message, retry=not permanent)

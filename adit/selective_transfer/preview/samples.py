@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydicom.uid import UID
 
@@ -15,11 +15,10 @@ from adit.core.dicom import (
     InstanceResult,
     PermanentDicomError,
     Query,
-    SeriesResult,
 )
 from adit.core.models import DicomServer
 from adit.core.pages.profiles.shown_preview import ShownPreview, shown
-from adit.core.transfer.single import fetch_one, looking_at
+from adit.core.transfer.single import Filed, fetch_one, look_up, looking_at
 
 # One question per series is asked; a basket of thousands of series must not hold up the PACS.
 MOST_SERIES = 200
@@ -87,17 +86,29 @@ def _of_study(
     source: DicomOperator, study: StudyToSample, profile: Profile, seen: _Seen
 ) -> Iterator[Progress | Sample]:
     name = source.server.name
-    query = Query(patient_id=study.patient_id, study_instance_uid=study.study_instance_uid)
+    filed = look_up(source, study.patient_id, study.study_instance_uid)
+    study = replace(
+        study,
+        patient_id=filed.patient_id,
+        assignment=replace(study.assignment, patient=filed.patient),
+    )
+    query = Query(
+        patient_id=study.patient_id,
+        study_instance_uid=study.study_instance_uid,
+        patient_at_every_level=filed.shared,
+    )
     wanted = study.series_instance_uids
     found = [
         series
         for series in source.find_series(query)
-        if not wanted or series.series_instance_uid in wanted
+        if (not wanted or series.series_instance_uid in wanted)
+        and filed.may_be_own(series.patient_id)
     ]
     if not found:
         raise PermanentDicomError(f"{name} does not have the study any more.")
     for number, series in enumerate(found, start=1):
         modality = series.modality or "no modality"
+        uid = series.series_instance_uid
         if modality in profile.excluded_modalities:
             if (modality, "") not in seen.kinds:
                 seen.kinds.add((modality, ""))
@@ -110,26 +121,19 @@ def _of_study(
             )
         seen.series += 1
         yield Progress(f"Study {study.number}, series {number} of {len(found)} …")
-        first = _first_instance(source, study, series)
+        first = _first_instance(source, filed, replace(query, series_instance_uid=uid))
         kind = (modality, first.sop_class_uid or "")
         if kind in seen.kinds:
             continue
         seen.kinds.add(kind)
         label = f"{modality} · {_class_name(first.sop_class_uid)}"
         yield Progress(f"Fetching one instance: {label} …")
-        yield _sample(source, study, series, first, profile, label)
+        yield _sample(source, study, filed, uid, first, profile, label)
 
 
-def _first_instance(
-    source: DicomOperator, study: StudyToSample, series: SeriesResult
-) -> InstanceResult:
-    query = Query(
-        patient_id=study.patient_id,
-        study_instance_uid=study.study_instance_uid,
-        series_instance_uid=series.series_instance_uid,
-    )
-    for instance in source.find_instances(query, limit=1):
-        if instance.sop_instance_uid:
+def _first_instance(source: DicomOperator, filed: Filed, query: Query) -> InstanceResult:
+    for instance in source.find_instances(query, limit=None if filed.shared else 1):
+        if instance.sop_instance_uid and filed.may_be_own(instance.patient_id):
             return instance
     raise PermanentDicomError(
         f"{source.server.name} does not name the instances of a series, so none can be asked for."
@@ -139,7 +143,8 @@ def _first_instance(
 def _sample(
     source: DicomOperator,
     study: StudyToSample,
-    series: SeriesResult,
+    filed: Filed,
+    series_uid: str,
     first: InstanceResult,
     profile: Profile,
     label: str,
@@ -150,8 +155,9 @@ def _sample(
             source,
             study.patient_id,
             study.study_instance_uid,
-            series.series_instance_uid,
+            series_uid,
             first.sop_instance_uid or "",
+            shared=filed.shared,
         )
         found = preview(profile, study.assignment, instance.open(), instance.transfer_syntax_uid)
     except (DicomError, DeidentificationError) as err:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Sequence
 from ..advice import ASK_ADMIN
 from ..cancel import CancelToken
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
-from ..header import Identifiers, MalformedDataSet
+from ..header import Identifiers, MalformedDataSet, same_patient
 from ..instance import DicomInstance
 from .retrievers import Retriever
 from .want import Want
@@ -28,7 +28,9 @@ def retrieve_checked(
     Instances of another study or series than was asked for are dropped and are an error, and so
     are data sets that end too early, unless the instance comes once more in good order. Duplicates,
     and other instances of the same series where some were asked for by name, are dropped quietly.
-    A series that fails does not keep the following ones from being tried.
+    Where only instances of the patient are wanted, those of another one do not count as received;
+    the first of each SOP Instance UID is yielded for the caller to say so. A series that fails does
+    not keep the following ones from being tried.
 
     Raises:
         PermanentDicomError: After the last instance, if nothing else can be expected later.
@@ -41,6 +43,7 @@ def retrieve_checked(
         received: set[str] = set()
         problem: DicomError | None = None
         damaged: set[str] = set()
+        foreign: set[str] = set()
         misplaced = useless = 0
         try:
             for instance in retriever.retrieve(want, received):
@@ -52,19 +55,24 @@ def retrieve_checked(
                 elif not _belongs(identifiers, want):
                     misplaced += 1
                     instance.discard()
-                elif instance.sop_instance_uid in received or not _is_wanted(instance, want):
+                elif (
+                    instance.sop_instance_uid in received
+                    or not _is_wanted(instance, want)
+                    or (not _is_own(identifiers, want) and instance.sop_instance_uid in foreign)
+                ):
                     useless += 1
                     instance.discard()
                     if useless > _MOST_USELESS + 4 * max(len(received), want.series_size or 0):
                         raise _without_end(server)
                 else:
-                    received.add(instance.sop_instance_uid)
+                    own = received if _is_own(identifiers, want) else foreign
+                    own.add(instance.sop_instance_uid)
                     yield instance
                     del instance
         except DicomError as error:
             cancel.check()
             problem = error
-        problem = _verdict(want, received, problem, server)
+        problem = _verdict(want, received, foreign - received, problem, server)
         # Where all that was wanted is there, a damaged copy beside it does not matter.
         wanted_more = want.sop_instance_uids is None or problem is not None
         if wanted_more and (lost := len(damaged - received)):
@@ -109,23 +117,39 @@ def _belongs(identifiers: Identifiers, want: Want) -> bool:
     )
 
 
+def _is_own(identifiers: Identifiers, want: Want) -> bool:
+    """Whether it is of the patient, where a server has one study under several (PS3.5 9.1)."""
+    return not want.of_patient_only or same_patient(identifiers.patient_id, want.patient_id)
+
+
 def _is_wanted(instance: DicomInstance, want: Want) -> bool:
     return want.sop_instance_uids is None or instance.sop_instance_uid in want.sop_instance_uids
 
 
 def _verdict(
-    want: Want, received: set[str], problem: DicomError | None, server: str
+    want: Want,
+    received: set[str],
+    foreign: set[str],
+    problem: DicomError | None,
+    server: str,
 ) -> DicomError | None:
-    """What is wrong with a series, given what came and what the server said."""
+    """What is wrong with a series, given what came and what the server said.
+
+    `foreign` came in copies of another patient only.
+    """
     if want.sop_instance_uids is not None:
         missing = len(want.missing(received))
         if not missing:
             # All is here; that the server reports a failure does not matter.
             return None
+        if want.missing(received) <= foreign:
+            return _of_another_patient(server, missing)
         return problem or TransientDicomError(
             f"{server} did not send {missing} of {len(want.sop_instance_uids)} instances.",
             code="incomplete",
         )
+    if foreign and not received:
+        return _of_another_patient(server, len(foreign))
     if problem is None and not received:
         return TransientDicomError(
             f"{server} sent nothing although it reported no failure.", code="nothing"
@@ -156,6 +180,15 @@ def _misplaced(server: str, count: int, *, transient: bool) -> DicomError:
         f"{server} sent {count} instances that belong to another study or series.",
         code="misplaced",
         advice=f"{ASK_ADMIN}.",
+    )
+
+
+def _of_another_patient(server: str, count: int) -> DicomError:
+    """Asked again it would send the same."""
+    return PermanentDicomError(
+        f"{server} sent {count} instances that belong to another patient.",
+        code="another patient",
+        advice=f"{ASK_ADMIN}: the Study Instance UID is there under several patients.",
     )
 
 

@@ -17,7 +17,8 @@ FEW_ONE_BY_ONE = 16
 class Want:
     """Instances of one series; `sop_instance_uids` None means all that the server has.
 
-    `series_size` is how many instances the series has, where that is known.
+    `series_size` is how many instances the series has, where that is known. `of_patient_only` says
+    that the server has the study under several patients: what is another patient's is not wanted.
     """
 
     patient_id: str
@@ -25,6 +26,7 @@ class Want:
     series_instance_uid: str
     sop_instance_uids: frozenset[str] | None = None
     series_size: int | None = None
+    of_patient_only: bool = False
 
     def by_name(self, few: int) -> bool:
         """Whether the wanted instances are a part of the series, so asked for by name.

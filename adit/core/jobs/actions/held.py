@@ -107,13 +107,15 @@ class HeldAction:
             row.save()
             outcome = _in_words(len(records), self.done)
             add_event(task_id, f"{outcome} by {user.get_username()}.")
-            if self.effect is _release or not _still_held(task_id):
-                wait_again(DicomTask.objects.filter(pk=task_id))
-                derive_job_state(job_id)
-            elif task.state == DicomTask.State.CANCELED:
+            runs_again = self.effect is _release or not _still_held(task_id)
+            if not runs_again and task.state == DicomTask.State.CANCELED:
                 mark_canceled_series([task_id])
             else:
+                # The run that may follow tries again what was refused because of what was held.
                 mark_unfinished_series([task_id])
+            if runs_again:
+                wait_again(DicomTask.objects.filter(pk=task_id))
+                derive_job_state(job_id)
             action_done.send(
                 HeldAction, user=user, action=f"held.{self.name}", object=task, outcome=outcome
             )

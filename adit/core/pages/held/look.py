@@ -10,7 +10,7 @@ from adit.core.jobs.registry import concrete_job, concrete_task
 from adit.core.models import DicomServer, SeriesTransfer
 from adit.core.pages.profiles.shown_preview import ShownPreview, around_findings
 from adit.core.transfer.records import InstanceRecord
-from adit.core.transfer.single import fetch_one, looking_at, within_time
+from adit.core.transfer.single import fetch_one, look_up, looking_at, within_time
 
 
 class CannotLook(Exception):
@@ -32,12 +32,15 @@ def look_at(row: SeriesTransfer, record: InstanceRecord) -> ShownPreview:
         raise CannotLook("The source is not active any more.")
     try:
         with within_time(server.name) as cancel, looking_at(server, cancel) as source:
+            study_uid = task.study_instance_uid
+            filed = look_up(source, task.patient_id, study_uid)
             instance = fetch_one(
                 source,
-                task.patient_id,
-                task.study_instance_uid,
+                filed.patient_id,
+                study_uid,
                 row.series_instance_uid,
                 record.source_uid,
+                shared=filed.shared,
             )
         found = preview(
             job.profile.to_profile(),
@@ -45,6 +48,7 @@ def look_at(row: SeriesTransfer, record: InstanceRecord) -> ShownPreview:
                 pseudonym=task.pseudonym,
                 trial_protocol_id=job.trial_protocol_id,
                 trial_protocol_name=job.trial_protocol_name,
+                patient=filed.patient,
             ),
             instance.open(),
             instance.transfer_syntax_uid,

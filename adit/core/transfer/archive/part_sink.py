@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 
 from adit.core.transfer.archive.parts import (
@@ -72,7 +72,11 @@ class PartSink:
         finally:
             os.close(handle)
 
-    def complete(self, names: Collection[str]) -> None:
+    def unfinished(self) -> str:
+        """The archive holds what has arrived in any case."""
+        return ""
+
+    def complete(self, names: Mapping[str, str]) -> None:
         """Remove what a killed run has left half written. The study gets its place in the
         archive when that is assembled."""
         if self._folder.is_dir():

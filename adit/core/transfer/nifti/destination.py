@@ -192,8 +192,15 @@ class NiftiDestination:
 
     def complete(self) -> None:
         self._sink.complete(
-            {file["name"] for series in self._ledger.series for file in series.files}
+            {
+                file["name"]: series.new_series_instance_uid
+                for series in self._ledger.series
+                for file in series.files
+            }
         )
+
+    def unfinished(self) -> str:
+        return self._sink.unfinished()
 
 
 def _absence(missing: int, lost: int) -> DicomError:

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from django.db import connection
 
 from adit.core.models import SeriesTransfer
+from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState, encode_records
+from adit.core.transfer.series_ledger import SeriesLedger
 
 ROOT = "1.3.12.2.1107.5.2.19.45152."
 SERIES_OF_A_TASK = 5
+SERIES = "1.2"
 
 
 def records(seed: int, count: int, state: InstanceState) -> list[InstanceRecord]:
@@ -102,3 +106,20 @@ def make_job(count: int) -> tuple[int, list[int]]:
     rows.update(state=DicomTask.State.SUCCESS, message="All confirmed.", queued=None)
     DicomJob.objects.filter(pk=job.pk).update(state=DicomJob.State.SUCCESS)
     return job.pk, list(rows.order_by("line").values_list("pk", flat=True))
+
+
+def big_ledger(number: int) -> tuple[Ledger, SeriesLedger, list[str]]:
+    """A ledger that expects one series of so many instances; the series, and their UIDs."""
+    ledger = Ledger()
+    uids = [f"1.2.3.{n}" for n in range(number)]
+    series = PlannedSeries(series_instance_uid=SERIES, instance_uids=uids, expected=number)
+    ledger.expect(Plan("P", [series]))
+    (one,) = ledger.series
+    return ledger, one, uids
+
+
+def send(ledger: Ledger, uid: str) -> None:
+    """Enter that an instance has come and was sent."""
+    digest = hashlib.sha256(uid.encode()).hexdigest()
+    ledger.received(SERIES, uid, digest, 1000)
+    ledger.sent(uid, "2.25.1", f"2.25.{int(digest[:32], 16)}", digest[::-1], 1000, "")

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from adit.selective_transfer.basket import Basket
 from adit.selective_transfer.pseudonyms import REQUIRED, refusals, warnings
 from adit.selective_transfer.studies import ChosenStudy, readable_name
@@ -48,6 +50,34 @@ def test_one_pseudonym_for_two_patients_is_refused():
 
 def test_own_patient_id_is_no_pseudonym():
     assert "own ID" in refusals(BASKET.patients, {A: "a", B: "Y"}, required=True)[A]
+
+
+@pytest.mark.parametrize(
+    "pseudonym",
+    [
+        *("SMITH", "ＳＭＩＴＨ", "ｓｍｉｔｈ-01", "Smíth", "Sm\u200bith", "ſmith"),
+        *("Ｐ４７１１", "p4711"),
+        *("山田", "ヤマダ1", "ﾔﾏﾀﾞ", "JÖRG", "Jo\u0308rg", "jorg7"),
+    ],
+)
+def test_no_way_of_writing_makes_a_pseudonym_of_the_patient(pseudonym):
+    name = "Smith^Jörg=山田^太=ヤマダ^タ"
+    (patient,) = Basket([study("1.1", "P4711", name)]).patients
+    assert "own ID or name" in refusals([patient], {patient.key: pseudonym}, required=True).get(
+        patient.key, ""
+    )
+
+
+@pytest.mark.parametrize("pseudonym", ["SUBJ-7", "Ｓ７", "P47", "田中", "Smit", "Jo"])
+def test_what_tells_nobody_is_a_pseudonym(pseudonym):
+    (patient,) = Basket([study("1.1", "P4711", "Smith^Jörg=山田^太")]).patients
+    assert refusals([patient], {patient.key: pseudonym}, required=True) == {}
+
+
+@pytest.mark.parametrize("other", ["SAME", "ｓａｍｅ", "sáme"])
+def test_one_pseudonym_written_in_two_ways_is_refused(other):
+    found = refusals(BASKET.patients, {A: "same", B: other}, required=True)
+    assert "several patients" in found[A]
 
 
 def test_patients_without_id_are_told_apart_by_name_and_birth_date_or_by_study():

@@ -246,6 +246,18 @@ def test_a_key_that_stands_twice_in_json_is_found(owner, task):
     assert "statement" in verdict.differences[0]
 
 
+@pytest.mark.parametrize(
+    "added", [{"note": "9 of 9 instances confirmed"}, {"Value": "0"}, {"series": []}, {"": {}}]
+)
+def test_what_was_added_to_the_signature_in_json_is_told(added, owner, task):
+    receipt = json.loads(fetch(owner, "task_receipt_json", task.pk))
+    receipt["signature"] |= added
+    verdict = verify(json.dumps(receipt).encode())
+    (name,) = added
+    assert verdict.result == "changed"
+    assert verdict.differences == [f"signature, {name}: it was added."]
+
+
 @pytest.mark.parametrize("line", ["#note,9 of 9 instances confirmed\r\n", "# \r\n"])
 @pytest.mark.parametrize("place", [0, 1, -1])
 def test_a_remark_that_was_added_to_a_csv_is_found(line, place, owner, task):

@@ -3,13 +3,14 @@
 import copy
 import threading
 import time
+from collections import Counter
 
 import pytest
 
-from adit.core.dicom import DicomOperator
-from adit.core.factories import DicomServerFactory
-from adit.core.models import DicomServer
-from adit.core.transfer.confirmation import QueryWay
+from adit.core.dicom import CancelToken, DicomOperator
+from adit.core.factories import DeidProfileFactory, DicomServerFactory
+from adit.core.models import DicomServer, DirectMoveRoute
+from adit.core.transfer.confirmation import Inquiry, QueryWay
 from adit.core.transfer.tests.integration.conftest import part10
 from adit.test_pacs.double import PacsDouble
 
@@ -126,3 +127,82 @@ def test_equal_uids_under_an_earlier_pseudonym_are_no_proof(
         for pseudonym, there in (("PSEUDO0", uids[:6]), ("PSEUDO1", uids[4:8]), ("P", [])):
             way = QueryWay(operator, pseudonym)
             assert way.held(example_study.uid, series_uid, uids) == set(there)
+
+
+@pytest.fixture
+def holds_others(taker, example_study):
+    """A destination that has equal UIDs under another patient, and keeps nothing that is sent."""
+    others = copy.deepcopy(example_study.instances)
+    for ds in others:
+        ds.PatientID = "2002"
+    taker.archive.add_datasets(others)
+    taker.faults.forget_every_nth_store = 1
+    return taker
+
+
+@pytest.mark.parametrize("pseudonym", ["", "PSEUDO1"])
+@pytest.mark.parametrize("names_patients_below", [True, False])
+def test_equal_uids_under_another_patient_prove_no_transfer(
+    names_patients_below, pseudonym, source, holds_others, make_task, work, settings
+):
+    settings.CONFIRM_PATIENCE_SECONDS = 0
+    holds_others.faults.no_patient_below_study = not names_patients_below
+    profile = DeidProfileFactory(options=["retain_uids"]) if pseudonym else None
+    task = make_task(server(), pseudonym=pseudonym, profile=profile)
+    result = work(task)
+    assert (result.state, task.proof) == ("FAILURE", ""), result.message
+
+
+def test_equal_uids_under_another_patient_prove_no_direct_transfer(
+    double_source, pacs, holds_others, make_task, work, settings
+):
+    settings.CONFIRM_PATIENCE_SECONDS = 0
+    pacs.peers["TAKER"] = ("127.0.0.1", holds_others.port)
+    DirectMoveRoute.objects.create(
+        source=double_source, destination=server(), destination_ae_title="TAKER"
+    )
+    task = make_task(server(), source=double_source, pseudonym="")
+    result = work(task)
+    assert pacs.seen.operations()["C-MOVE"]
+    assert (result.state, task.proof) == ("FAILURE", ""), result.message
+
+
+def test_a_commitment_is_no_proof_where_the_server_can_be_queried(
+    source, holds_others, make_task, work, settings
+):
+    """It names no patient: the server may commit itself to another's instances."""
+    settings.CONFIRM_PATIENCE_SECONDS = 0
+    result = work(make_task(server(storage_commitment_support=True), pseudonym=""))
+    assert result.state == "FAILURE", result.message
+
+
+def test_a_server_that_refuses_image_level_commits_itself(source, taker, make_task, work):
+    taker.faults.refused_levels = ("IMAGE",)
+    task = make_task(server(storage_commitment_support=True))
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert task.proof == "committed to by TAKER (storage commitment)"
+
+
+@pytest.mark.parametrize("pseudonym", ["", "PSEUDO1"])
+def test_a_server_that_names_no_patient_proves_nothing(
+    pseudonym, source, taker, make_task, work, settings
+):
+    settings.CONFIRM_PATIENCE_SECONDS = 0
+    taker.faults.ignored_keys = ("PatientID",)
+    task = make_task(server(), pseudonym=pseudonym)
+    result = work(task)
+    assert (result.state, task.proof) == ("FAILURE", ""), result.message
+
+
+def test_one_question_for_the_study_serves_all_its_series(destination, taker, example_study):
+    taker.archive.add_datasets(example_study.instances)
+    expected: dict[str, set[str]] = {}
+    for ds in example_study.instances:
+        expected.setdefault(str(ds.SeriesInstanceUID), set()).add(str(ds.SOPInstanceUID))
+    with DicomOperator(server().to_config()) as operator:
+        inquiry = Inquiry([QueryWay(operator, {example_study.patient_id})], CancelToken(), 0)
+        found, _ = inquiry.find(example_study.uid, expected, None)
+    assert found == expected
+    levels = Counter(request.level for request in taker.seen.requests)
+    assert levels == {"STUDY": 1, "IMAGE": len(expected)}

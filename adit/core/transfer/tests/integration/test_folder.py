@@ -1,7 +1,9 @@
+import copy
+
 import pytest
 from pydicom import dcmread
 
-from adit.core.models import SeriesTransfer
+from adit.core.models import DicomTask, SeriesTransfer
 from adit.core.transfer.tests.integration.test_transfer import records_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -102,3 +104,67 @@ def test_a_folder_that_is_in_the_way_is_left_alone(source, folder, make_task, wo
     assert second.name.startswith(f"{first.name}-")
     assert sorted(path.name for path in second.rglob("*.dcm")) == before
     assert sorted(path.name for path in first.rglob("*.dcm")) == before
+
+
+@pytest.mark.parametrize("series_folders", [True, False])
+def test_a_study_of_which_the_rest_never_comes_gets_its_place(
+    series_folders, pacs, double_source, folder, make_task, work, again, example_study
+):
+    """Its two series have the same name; some instances are listed but are another patient's."""
+    folder.series_folders = series_folders
+    folder.save()
+    instances = copy.deepcopy(example_study.instances)
+    for ds in instances:
+        ds.SeriesNumber, ds.SeriesDescription = 7, "Same"
+    pacs.archive.clear()
+    for ds in instances[:3]:
+        ds.PatientID = "2002"
+    pacs.archive.add_datasets(instances)
+    pacs.faults.no_patient_below_study = True
+    task = make_task(folder, source=double_source)
+    result = work(task)
+    assert (result.state, result.retry) == ("WARNING", False)
+    assert "37 of 40" in result.message
+    assert "lie in" not in result.message
+    task.refresh_from_db()
+    place = folder.root() / task.destination_path
+    before = {path.name: path.parent for path in place.rglob("*.dcm")}
+    assert len(before) == 37
+    assert [path for path in folder.root().glob("*/*/*")] == [place]
+
+    for ds in instances[:3]:
+        ds.PatientID = example_study.patient_id
+    pacs.archive.clear()
+    pacs.archive.add_datasets(instances)
+    again(task)
+    DicomTask.objects.filter(pk=task.pk).update(attempts=0)
+    assert work(task).state == "SUCCESS"
+    assert [path for path in folder.root().glob("*/*/*")] == [place]
+    after = {path.name: path.parent for path in place.rglob("*.dcm")}
+    assert {name: after[name] for name in before} == before
+    series = {path: dcmread(path).SeriesInstanceUID for path in place.rglob("*.dcm")}
+    homes = {(uid, path.parent) for path, uid in series.items()}
+    assert (len(after), len(homes)) == (40, 2)
+    assert len({home for _, home in homes}) == (2 if series_folders else 1)
+
+
+def test_a_study_that_may_still_grow_whole_says_where_it_lies(
+    pacs, double_source, folder, make_task, work
+):
+    pacs.faults.leave_out = 3
+    result = work(make_task(folder, source=double_source))
+    assert (result.state, result.retry) == ("WARNING", True)
+    (staging,) = folder.root().rglob("*.incomplete")
+    assert f"they lie in {staging.relative_to(folder.root())}." in result.message
+
+
+def test_no_message_names_the_folder_of_the_patient(
+    pacs, double_source, folder, make_task, work, example_study
+):
+    pacs.faults.leave_out = 3
+    task = make_task(folder, source=double_source, pseudonym="")
+    result = work(task)
+    (staging,) = folder.root().rglob("*.incomplete")
+    job, patient, study = staging.relative_to(folder.root()).parts
+    assert patient == example_study.patient_id
+    assert f"they lie in {job}/…/{study}." in result.message

@@ -165,11 +165,45 @@ def test_a_folder_is_complete_once_nothing_is_held_any_more(
     task = make_task(folder)
     profile = SelectiveTransferJob.objects.get(pk=task.job_id).profile
     type(profile).objects.filter(pk=profile.pk).update(**KEPT)
-    work(task)
-    assert list(settings.MOUNT_DIR.rglob("*.incomplete"))
+    result = work(task)
+    (staging,) = settings.MOUNT_DIR.rglob("*.incomplete")
+    assert f"they lie in {staging.relative_to(folder.root())}." in result.message
     row, keys, records = held_of(task)
     discard_held(staff, row.pk, keys, records[0].findings)
     let_run(task)
     assert work(task).state == "SUCCESS"
     assert not list(settings.MOUNT_DIR.rglob("*.incomplete"))
     assert len(list(settings.MOUNT_DIR.rglob("*.dcm"))) == 2
+
+
+def test_what_is_released_joins_its_study_in_the_folder(source, folder, make_task, work, staff):
+    task = make_task(folder)
+    profile = SelectiveTransferJob.objects.get(pk=task.job_id).profile
+    type(profile).objects.filter(pk=profile.pk).update(**KEPT)
+    work(task)
+    row, keys, records = held_of(task)
+    discard_held(staff, row.pk, keys[:1], records[0].findings)
+    release_held(staff, row.pk, keys[1:], records[0].findings)
+    let_run(task)
+    assert work(task).state == "SUCCESS"
+    (place,) = (path for path in folder.root().glob("*/*/*"))
+    task.refresh_from_db()
+    assert place == folder.root() / task.destination_path
+    assert len(list(place.rglob("*.dcm"))) == 3
+
+
+def test_a_nifti_series_with_held_instances_comes_once_they_are_released(
+    source, folder, make_task, work, staff
+):
+    task = make_task(folder, job={"convert_to_nifti": True})
+    profile = SelectiveTransferJob.objects.get(pk=task.job_id).profile
+    type(profile).objects.filter(pk=profile.pk).update(**KEPT)
+    assert work(task).state == "WARNING"
+    row, keys, records = held_of(task)
+    release_held(staff, row.pk, keys, records[0].findings)
+    let_run(task)
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    task.refresh_from_db()
+    assert list((folder.root() / task.destination_path).rglob("*.nii.gz"))
+    assert not list(folder.root().rglob("*.incomplete"))
