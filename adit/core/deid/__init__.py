@@ -4,6 +4,7 @@ from .attribute_table import AttributeRow, attribute_table
 from .burned_in import BurnedInPolicy
 from .device_regions import DeviceRegion
 from .errors import DeidentificationError, ExcludedModality, MalformedDataset, TruncatedDataset
+from .excluded import excluded_as
 from .own_rules import OwnRule, RuleAction
 from .preview import Preview, PreviewRow, preview
 from .profile import Assignment, Option, Profile, SourcePatient, standard_research_profile
@@ -34,6 +35,7 @@ __all__ = [
     "SourcePatient",
     "TruncatedDataset",
     "attribute_table",
+    "excluded_as",
     "preview",
     "standard_research_profile",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adit.core.deid import SourcePatient
+from adit.core.deid import SourcePatient, excluded_as
 from adit.core.dicom import (
     DicomError,
     DicomOperator,
@@ -204,8 +204,9 @@ def _plan_series(
         modality=series.modality or "",
         description=series.series_description or "",
     )
-    if request.pseudonymize and planned.modality in request.excluded_modalities:
-        planned.excluded = f"Modality {planned.modality} is excluded when pseudonymising."
+    modality = excluded_as(request.excluded_modalities, planned.modality, "")
+    if request.pseudonymize and modality:
+        planned.excluded = f"Modality {modality} is excluded when pseudonymising."
     elif request.convert_to_nifti and planned.modality in WITHOUT_PIXELS:
         planned.excluded = f"Modality {planned.modality} has no pixels to convert to NIfTI."
     uids, others = _list_instances(source, request, plan, series.series_instance_uid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from typing import BinaryIO
 
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
@@ -20,6 +21,8 @@ _KEYWORDS = (
     "SeriesDescription",
     "SeriesNumber",
 )
+# All that is read stands in the first part of a header, whatever a deflated one may become.
+_LONGEST_START = 16 * 1024 * 1024
 _TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
 
 
@@ -41,10 +44,14 @@ def facts_of(item: Outgoing) -> SeriesFacts:
     )
 
 
+def _inflated_start(file: BinaryIO) -> bytes:
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), _LONGEST_START)
+
+
 def _header(item: Outgoing) -> Dataset:
     uid = UID(item.instance.transfer_syntax_uid)
     with item.instance.open() as file:
-        data = io.BytesIO(zlib.decompress(file.read(), -15)) if uid.is_deflated else file
+        data = io.BytesIO(_inflated_start(file)) if uid.is_deflated else file
         return read_dataset(
             data,
             uid.is_implicit_VR,

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from pydicom.uid import UID
 
-from adit.core.deid import Assignment, DeidentificationError, Profile, preview
+from adit.core.deid import (
+    Assignment,
+    DeidentificationError,
+    Profile,
+    excluded_as,
+    preview,
+)
 from adit.core.dicom import (
     CancelToken,
     DicomError,
@@ -109,10 +115,10 @@ def _of_study(
     for number, series in enumerate(found, start=1):
         modality = series.modality or "no modality"
         uid = series.series_instance_uid
-        if modality in profile.excluded_modalities:
+        if excluded := excluded_as(frozenset(profile.excluded_modalities), modality, ""):
             if (modality, "") not in seen.kinds:
                 seen.kinds.add((modality, ""))
-                text = f"Modality {modality} is excluded when pseudonymising."
+                text = f"Modality {excluded} is excluded when pseudonymising."
                 yield Sample(modality, name, ShownPreview([], [], text, []))
             continue
         if seen.series >= MOST_SERIES:
