@@ -172,7 +172,7 @@ class LocalConfig:
     spill_threshold: int = 8 * 1024 * 1024
     store_associations: int = 4
     stow_requests: int = 2
-    move_associations: int = 3
+    move_associations: int = 4
     association_gate: AssociationGate | None = None
 
     def for_server(self, server: ServerConfig) -> LocalConfig:
