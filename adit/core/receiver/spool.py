@@ -33,6 +33,7 @@ _NAMES_WITH_FILES = frozenset({"ext4", "xfs"})
 _SPACE_CHECK_SECONDS = 0.5
 # The space on the disk is looked at once for a small instance and again and again for a large one.
 _CHECKED_ON_THE_WAY = 4 * 1024 * 1024
+_FEW_PIECES = 4
 _MOST_PIECES = 512  # IOV_MAX is 1024 on Linux
 _LOCK_PAUSE = 0.1
 
@@ -157,14 +158,14 @@ class Spool:
 
     def study_and_series(self, file: SpooledFile, transfer_syntax_uid: str) -> tuple[str, str]:
         """The Study and Series Instance UID of a file; "" where there is none to be found."""
-        path, start = self.folder / file.name, file.start
+        start = file.start
         # Whatever it is that somebody sent, it is kept: what is no data set has no identifiers.
         try:
             found = read_identifiers(start, transfer_syntax_uid)
         except Exception:
             found = None  # as a rule just cut off
         if (found is None or not found.series_instance_uid) and file.size > len(start):
-            piece = FileSlice(path, file.offset, file.size)
+            piece = FileSlice(self.folder / file.name, file.offset, file.size)
             try:
                 found = DicomInstance("", "", transfer_syntax_uid, piece).identifiers()
             except Exception:
@@ -235,6 +236,9 @@ class SpoolWriter:
             SpoolFull: The disk fell below the reserve meanwhile.
             OSError: The disk is full or broken.
         """
+        if len(pieces) > _FEW_PIECES:
+            # Each piece costs a turn of the interpreter's lock while it is hashed.
+            pieces = [b"".join(pieces)]
         size = 0
         for piece in pieces:
             self._digest.update(piece)

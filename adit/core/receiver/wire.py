@@ -23,7 +23,8 @@ LARGEST_REQUEST = 1 << 20
 _TOLERANCE = 1024
 _HEADER = struct.Struct(">BxL")
 _TIMEVAL = struct.Struct("@qq")
-_BUFFER = 512 * 1024
+# As much as a large slice and its headers: what has been read is seldom moved then.
+_BUFFER = 1024 * 1024
 
 
 class PduSource:
