@@ -180,8 +180,10 @@ class Session:
             wait = _SILENCE_SECONDS if self._is_within_message else _IDLE_SECONDS
             if not self._take_pdu(*source.read(wait, _PDU_SECONDS)):
                 return
-            if self._store is not None and not source.has_pdu():
-                self._store.flush()
+            if (store := self._store) is not None:
+                store.add_all(source.read_fragments(store.context_id))
+                if not source.has_pdu():
+                    store.flush()
         self._write_last(ABORT_BY_USER)
 
     def _shake_hands(self, sock: ssl.SSLSocket) -> None:

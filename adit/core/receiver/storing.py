@@ -58,6 +58,11 @@ class Store:
         if self._writer is not None and len(piece):
             self._pieces.append(piece)
 
+    def add_all(self, pieces: list[memoryview]) -> None:
+        """Likewise of pieces that belong to this message."""
+        if self._writer is not None:
+            self._pieces += pieces
+
     def flush(self) -> None:
         """Write what was added."""
         if not self._pieces:

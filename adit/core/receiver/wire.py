@@ -9,7 +9,7 @@ import ssl
 import struct
 import time
 
-from adit.core.dicom.dimse.pdus import A_ABORT, A_ASSOCIATE_RQ, ProtocolError
+from adit.core.dicom.dimse.pdus import A_ABORT, A_ASSOCIATE_RQ, P_DATA_TF, ProtocolError
 
 MAXIMUM_PDU = 131072
 """The largest P-DATA-TF that is announced to peers (PS3.8 D.1)."""
@@ -22,6 +22,9 @@ LARGEST_REQUEST = 1 << 20
 # Some peers count their headers differently.
 _TOLERANCE = 1024
 _HEADER = struct.Struct(">BxL")
+# Of a P-DATA-TF and its first presentation data value (PS3.8 9.3.5).
+_DATA_HEADER = struct.Struct(">BxLLBB")
+_VALUE_HEADER_SIZE = 6
 _TIMEVAL = struct.Struct("@qq")
 # As much as a large slice and its headers: what has been read is seldom moved then.
 _BUFFER = 1024 * 1024
@@ -48,6 +51,34 @@ class PduSource:
         if have < _HEADER.size:
             return False
         return have >= _HEADER.size + _HEADER.unpack_from(self._buffer, self._start)[1]
+
+    def read_fragments(self, context_id: int) -> list[memoryview]:
+        """Fragments of a data set that lie whole in the buffer, up to whatever is something else.
+
+        Senders cut an instance into dozens of P-DATA-TF with one fragment each: what is read of it
+        at once is taken at once. Anything else is left to `read`, and so is the last fragment. They
+        are valid as long as the body that `read` gives.
+        """
+        fragments: list[memoryview] = []
+        start, end = self._start, self._end
+        while start + _DATA_HEADER.size <= end:
+            kind, length, value_length, context, control = _DATA_HEADER.unpack_from(
+                self._buffer, start
+            )
+            following = start + _HEADER.size + length
+            if (
+                kind != P_DATA_TF
+                or context != context_id
+                or control != 0
+                or not 2 <= value_length == length - 4
+                or length > self.largest
+                or following > end
+            ):
+                break
+            fragments.append(self._view[start + _HEADER.size + _VALUE_HEADER_SIZE : following])
+            start = following
+        self._start = start
+        return fragments
 
     def read(self, wait: float, transfer: float) -> tuple[int, memoryview]:
         """Type and body of the next PDU; the body is valid until a call after `has_pdu` is false.
