@@ -203,6 +203,11 @@ class SourceHidingAdmin(ReadOnlyAdmin):
         sees = request.user.has_perm(IDENTIFIERS_PERMISSION)  # type: ignore[union-attr]
         return excluded if sees else [*excluded, *self.source_fields]
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        columns = list(super().get_list_display(request))
+        sees = request.user.has_perm(IDENTIFIERS_PERMISSION)  # type: ignore[union-attr]
+        return columns if sees else [one for one in columns if one not in self.source_fields]
+
     def get_search_fields(self, request: HttpRequest) -> Any:
         known = list(super().get_search_fields(request))
         sees = request.user.has_perm(IDENTIFIERS_PERMISSION)  # type: ignore[union-attr]
@@ -241,7 +246,7 @@ class DicomTaskAdmin(UndeletableAdmin):
     list_filter = ["state", "source"]
     search_fields = ["id", "job__id"]
     list_select_related = ["job", "source"]
-    source_fields = ["log"]
+    source_fields = ["log", "message"]
     source_search_fields = ["message"]
 
 
@@ -264,8 +269,11 @@ class JobArchiveAdmin(UndeletableAdmin):
 
 
 @admin.register(TaskEvent)
-class TaskEventAdmin(SourceHidingAdmin):
+class TaskEventAdmin(UndeletableAdmin):
+    """Goes with its job only: it tells what was ever started."""
+
     list_display = ["time", "task", "level", "text"]
+    source_fields = ["text"]
     list_filter = ["level", "time"]
     search_fields = ["=task__id"]
     source_search_fields = ["text"]

@@ -24,5 +24,6 @@ class SelectiveTransferTaskAdmin(UndeletableAdmin):
         "study_date",
         "study_description",
         "log",
+        "message",
     ]
     search_fields = ["=id", "=job__id", "pseudonym"]

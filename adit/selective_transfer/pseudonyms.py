@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from anyascii import anyascii
 from django.db.models import Q
 
 from adit.accounts.models import User
@@ -15,6 +16,22 @@ from adit.selective_transfer.models import SelectiveTransferTask
 
 REQUIRED = (
     "A pseudonym is needed: in your active group you may transfer only pseudonymised studies."
+)
+
+# An ID or a name that is read over separators must be longer: `7-004` is not the ID 7004.
+_SHORTEST_SQUEEZED_ID, _SHORTEST_WHOLE_NAME = 5, 4
+_IN_TWO = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "Ä": "Ae",
+        "Ö": "Oe",
+        "Ü": "Ue",
+        "ß": "ss",
+        "å": "aa",
+        "ø": "oe",
+    }
 )
 
 # Kana, ideographs and Hangul.
@@ -54,14 +71,36 @@ def refusals(
 
 
 def _tells_who(patient: Patient, pseudonym: str) -> bool:
-    """Whether the patient's ID or a part of the name stands in it: three letters or more, or two of
-    a script whose names are as short. Another width, case or accent makes no difference."""
-    own, text = folded(patient.patient_id), folded(pseudonym)
-    names = " ".join(study.patient_name for study in patient.studies)
-    parts = re.findall(rf"[^\W_]{{3,}}|[{_SYLLABLES}]{{2,}}", folded(names))
-    if len(own) >= 3:
-        parts.append(own)
-    return bool(own and own == text) or any(part in text for part in parts)
+    """Whether the patient's ID, birth date or a part of the name stands in it: three letters or
+    more, or two of a script whose names are as short. Another width, case, accent, script or
+    separator makes no difference."""
+    own = folded(patient.patient_id)
+    texts = _spellings(pseudonym)
+    apart = {_squeezed(text) for text in texts}
+    if own and own in texts or len(own) >= 3 and any(own in text for text in texts):
+        return True
+    squeezed = {_squeezed(own), _squeezed(own).lstrip("0")}
+    parts = {part for part in squeezed if len(part) >= _SHORTEST_SQUEEZED_ID}
+    for study in patient.studies:
+        if born := study.birth_date:
+            parts |= {born.strftime(form) for form in ("%Y%m%d", "%d%m%Y", "%m%d%Y")}
+        for name in _spellings(study.patient_name):
+            parts |= set(re.findall(rf"[^\W\d_]{{3,}}|[{_SYLLABLES}]{{2,}}", name))
+            if len(whole := _squeezed(name)) >= _SHORTEST_WHOLE_NAME:
+                parts.add(whole)
+    return any(part in text for part in parts for text in (*texts, *apart))
+
+
+def _spellings(text: str) -> set[str]:
+    """A text as it is, in Latin letters, and with umlauts written in two."""
+    found = {folded(text)}
+    for form in (text, unicodedata.normalize("NFC", text).translate(_IN_TWO)):
+        found.add(folded(anyascii(form)))
+    return found
+
+
+def _squeezed(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
 
 
 def folded(text: str) -> str:

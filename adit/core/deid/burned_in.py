@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
 class BurnedInPolicy(StrEnum):
     """What happens to an object that may carry identity in its pixels or document.
 
-    Meant are objects whose BurnedInAnnotation is YES, or whose modality or SOP class is one that
-    commonly carries burned-in text while the attribute is absent, and that no pixel rule cleaned;
-    also encapsulated documents, videos and recordings of voices, which nothing can check.
+    Meant are objects whose BurnedInAnnotation is YES, or whose modality, SOP class, kind of image
+    or conversion is one that commonly carries burned-in text while the attribute is absent, and
+    that no pixel rule cleaned; also encapsulated documents, videos and recordings of voices, which
+    nothing can check.
     """
 
     HOLD = "hold"
@@ -40,6 +42,13 @@ _SCREENS = frozenset(_STORAGE + suffix for suffix in _CLASSES_WITH_TEXT.split())
 """Ultrasound, secondary capture and visible light: images of screens and of what lies about."""
 
 
+_OF_SCREENS = re.compile(
+    r"SCREEN|CAPTURE|REPORT|PROTOCOL|(?<![A-Z])PROT(?![A-Z])|PATIENT[ _]?INFO|DOSE[ _]?INFO"
+)
+"""Of ImageType, as makers name what their consoles save: `SCREEN SAVE`, `CT_SOM5 PROT`, `CSA
+REPORT`, `DOSE_INFO`."""
+
+
 def is_document(sop_class_uid: str) -> bool:
     """Whether objects of the class are encapsulated documents (PS3.3 A.45)."""
     return sop_class_uid.startswith(_DOCUMENTS)
@@ -50,6 +59,8 @@ def suspicion(
     sop_class_uid: str,
     transfer_syntax_uid: str,
     modality: str,
+    image_type: str,
+    conversion_type: str,
     burned_in_annotation: str,
     overlay_in_pixels: bool,
     image: bool,
@@ -60,6 +71,8 @@ def suspicion(
         sop_class_uid: SOP Class UID.
         transfer_syntax_uid: Tells a video.
         modality: Value of Modality.
+        image_type: Values of ImageType (PS3.3 C.7.6.1.1.2), which tell a screen or a report.
+        conversion_type: Value of ConversionType (PS3.3 C.8.6.1): what was digitised or captured.
         burned_in_annotation: Value of BurnedInAnnotation (PS3.3 C.7.6.1), empty if absent.
         overlay_in_pixels: An overlay lies in unused bits of the pixel data (PS3.5 8.1.2); the
             pixel data is not rewritten for it.
@@ -85,4 +98,6 @@ def suspicion(
         return BURNED_IN_ANNOTATION, "The object says that text is burned into its pixels."
     if modality.strip(" \0").upper() in _MODALITIES or sop_class_uid in _SCREENS:
         return PIXEL_DATA, "Images of this kind often carry burned-in text."
+    if conversion_type.strip(" \0") or _OF_SCREENS.search(image_type.upper()):
+        return PIXEL_DATA, "A screen, report or film often carries burned-in text."
     return None

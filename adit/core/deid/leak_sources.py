@@ -142,6 +142,7 @@ def raw_of_patient(patient: SourcePatient) -> RawIdentifiers:
     """What the source tells of the patient, as if a header told it (in UTF-8)."""
     values = [(0x00100010, patient.name), (0x00100030, patient.birth_date)]
     values += [(0x00100020, patient_id) for patient_id in patient.patient_ids]
+    values.append((0x00080050, patient.accession_number))
     return tuple((tag, value.encode()) for tag, value in values if value.strip())
 
 

@@ -88,12 +88,14 @@ def patient_context(
     identity = Identity()
     identity.learn(values.items(), source_charset)
     identity.learn_inside(inside, source_charset)
-    identity.learn_texts([assignment.patient.name], assignment.patient.patient_ids)
+    source = assignment.patient
+    identity.learn_texts([source.name], [*source.patient_ids, source.accession_number])
     if Option.RETAIN_INSTITUTION_IDENTITY in profile.options:
         identity.institutions.clear()
     birth = parse_date(text(PATIENT_BIRTH_DATE))
-    told = parse_date(assignment.patient.birth_date)
-    patient_key = text(PATIENT_ID)
+    told = parse_date(source.birth_date)
+    # As the study is filed: headers keep the ids from before a patient was merged or renamed.
+    patient_key = next(filter(None, source.patient_ids), "") or text(PATIENT_ID)
     if not patient_key:  # without an id the name and birth date, without these the study
         patient_key = "\0".join(("", text(PATIENT_NAME), text(PATIENT_BIRTH_DATE))).rstrip("\0")
         patient_key = patient_key or "\0\0" + text(STUDY_INSTANCE_UID)

@@ -33,8 +33,10 @@ Doubt = tuple[int, str]
 
 SOP_CLASS_UID, MODALITY, ROWS, COLUMNS = 0x00080016, 0x00080060, 0x00280010, 0x00280011
 MANUFACTURER, MODEL = 0x00080070, 0x00081090
+IMAGE_TYPE, CONVERSION_TYPE = 0x00080008, 0x00080064
 WANTED = frozenset(
     {SOP_CLASS_UID, MODALITY, ROWS, COLUMNS, MANUFACTURER, MODEL, BURNED_IN_ANNOTATION}
+    | {IMAGE_TYPE, CONVERSION_TYPE}
 )
 """Top-level elements whose raw values are needed here."""
 
@@ -135,6 +137,8 @@ def doubt_about(
         sop_class_uid=text(SOP_CLASS_UID),
         transfer_syntax_uid=transfer_syntax_uid,
         modality=text(MODALITY),
+        image_type=text(IMAGE_TYPE),
+        conversion_type=text(CONVERSION_TYPE),
         burned_in_annotation=text(BURNED_IN_ANNOTATION),
         overlay_in_pixels=overlay,
         image=ROWS in values,

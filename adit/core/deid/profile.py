@@ -106,11 +106,13 @@ class SourcePatient:
         patient_ids: Current and earlier ones.
         name: As PN has it (PS3.5 6.2.1), all of its component groups.
         birth_date: As DA has it.
+        accession_number: Of the study.
     """
 
     patient_ids: tuple[str, ...] = field(default=(), repr=False)
     name: str = field(default="", repr=False)
     birth_date: str = field(default="", repr=False)
+    accession_number: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

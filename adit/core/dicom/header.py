@@ -117,6 +117,8 @@ def read_values(
         return walker.collect(frozenset(tags), max(tags))
     except struct.error as error:
         raise MalformedDataSet("The data set ends within an element.") from error
+    except RecursionError as error:
+        raise MalformedDataSet("Sequences are nested too deeply.") from error
     finally:
         walker.release()
 
@@ -134,7 +136,7 @@ def read_elements(data: bytes, transfer_syntax_uid: str) -> dict[int, tuple[str,
     try:
         for tag, vr, value in walker.values():
             elements[tag] = (vr.decode("ascii", "replace"), value)
-    except (struct.error, MalformedDataSet):
+    except (struct.error, RecursionError, MalformedDataSet):
         pass
     return elements
 

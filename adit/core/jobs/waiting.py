@@ -72,9 +72,11 @@ def _from(opens_at: datetime | None, now: datetime) -> str:
     """`, from 20:00`, by the clock of the server; with the weekday where that is another day."""
     if opens_at is None:
         return ""
-    same_day = opens_at.date() == now.astimezone(opens_at.tzinfo).date()
+    days = (opens_at.date() - now.astimezone(opens_at.tzinfo).date()).days
+    # The same weekday may be that of the next week.
+    day = "%H:%M" if days == 0 else "%A %H:%M" if days < 7 else "%A, %Y-%m-%d, %H:%M"
     zone = "" if opens_at.utcoffset() == timezone.localtime(opens_at).utcoffset() else " %Z"
-    return f", from {opens_at:{'%H:%M' if same_day else '%A %H:%M'}{zone}}"
+    return f", from {opens_at:{day}{zone}}"
 
 
 def retry_reason(not_before: datetime | None, now: datetime) -> str:

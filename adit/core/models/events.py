@@ -50,7 +50,7 @@ class TaskEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.text
+        return f"Event {self.pk}"
 
     def save(self, **options: Any) -> None:
         if self.task is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -15,7 +15,7 @@ from adit.core.pages.feeds import HEARTBEAT, Fragments, Topic, all_feeds
 from adit.core.pages.identifiers import id_list
 from adit.core.pages.job_search import JobChoices
 from adit.core.pages.live import job_listener
-from adit.core.pages.search_memory import JOBS, recall
+from adit.core.pages.search_memory import JOBS, recall_marked
 from adit.core.pages.session import current_user, session_key_of
 from adit.core.pages.topics import HomeTopic, JobTopic, ListTopic, TaskTopic
 
@@ -124,5 +124,8 @@ class JobListConsumer(LiveConsumer):
     WHOLE = "job-table"
 
     def find_topic(self, user: User) -> Topic | None:
-        search = recall(self.scope["session"], JOBS)  # type: ignore[typeddict-item]
+        session: Any = self.scope["session"]  # type: ignore[typeddict-item]
+        search = recall_marked(session, JOBS, self.query.get("searched", ""))
+        if search is None:
+            return None
         return ListTopic(user.pk, JobChoices.from_query(user, self.query, search))

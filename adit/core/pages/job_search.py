@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from adit.core.jobs.registry import all_kinds
 from adit.core.models import DicomJob, TransferJob, TransferTask
+from adit.core.pages.search_memory import mark_of
 from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 
 PAGE_SIZE = 25
@@ -128,6 +129,11 @@ class JobChoices:
         chosen |= {"until": self.until, "sort": self.sort, "page": self.page}
         chosen["own"] = "1" if self.own else ""
         return urlencode({name: value for name, value in chosen.items() if value})
+
+    @property
+    def live_query(self) -> str:
+        """Likewise, with a mark of the search: the live parts of a page are those of its own."""
+        return urlencode({"searched": mark_of(self.search)}) + f"&{self.query}"
 
     @property
     def address(self) -> str:

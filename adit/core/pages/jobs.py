@@ -18,7 +18,7 @@ from adit.core.pages.fragments import (
     list_fragments,
 )
 from adit.core.pages.job_search import JobChoices, JobFilterForm, left_out
-from adit.core.pages.search_memory import JOBS, clean_search, recall, remember
+from adit.core.pages.search_memory import JOBS, clean_search, recall, recall_marked, remember
 
 
 @login_required
@@ -65,5 +65,9 @@ def job_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def job_list_live(request: HttpRequest) -> HttpResponse:
     """What the WebSocket would send, for pages without one."""
-    fragments = list_fragments(request.user, _choices(request))
+    search = recall_marked(request.session, JOBS, request.GET.get("searched", ""))
+    if search is None:
+        return HttpResponse(status=204)
+    choices = JobChoices.from_query(request.user, request.GET, search)
+    fragments = list_fragments(request.user, choices)
     return as_response({"job-table": fragments["job-table"]})

@@ -82,7 +82,9 @@ def sign_bytes(key: SigningKey, data: bytes) -> str:
 
 def equal(one: object, other: str) -> bool:
     """Compare signatures without telling by time where they differ."""
-    return isinstance(one, str) and hmac.compare_digest(one.encode(), other.encode())
+    if not isinstance(one, str):
+        return False
+    return hmac.compare_digest(one.encode(errors="surrogatepass"), other.encode())
 
 
 def grouped(signature: str) -> str:

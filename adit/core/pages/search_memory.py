@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.utils.crypto import salted_hmac
+
 _KEY = "searches"
 MAX_LENGTH = 64
 # A search is forgotten after so long without use, and when so many others came after it.
@@ -42,3 +44,17 @@ def remember(session: Any, name: str, text: str) -> None:
     if text:
         searches[name] = (text, time.time())
     session[_KEY] = dict(list(searches.items())[-KEPT:])
+
+
+def mark_of(text: str) -> str:
+    """What tells one search from another in an address, and tells nobody what was searched for."""
+    return salted_hmac("adit.core.pages.search_memory", text).hexdigest()[:16] if text else ""
+
+
+def recall_marked(session: Any, name: str, mark: str) -> str | None:
+    """The search that a page was made for; None where it has been forgotten, or another one has
+    taken its place, as in another tab."""
+    if not mark:
+        return ""
+    text = recall(session, name)
+    return text if mark_of(text) == mark else None

@@ -23,8 +23,9 @@ HIDDEN = "[hidden]"
 _UID = r"(?<![0-9.])(?!1\.2\.840\.10008\.)[0-2](?:\.[0-9]+){5,}"
 _UID_PATTERN = re.compile(_UID)
 _UID_IN_SQL = r"(^|[^0-9.])(?!1\.2\.840\.10008\.)[0-2](\.[0-9]+){5,}"
-# A shorter patient ID is part of ordinary words and numbers.
-_SHORTEST = 3
+# A shorter patient ID is part of ordinary words and numbers; one of some length is none even
+# between letters and digits, as in the name of a file.
+_SHORTEST, _SHORTEST_ANYWHERE = 3, 6
 
 
 def may_see_source(user: Any, pseudonym: str) -> bool:
@@ -45,8 +46,10 @@ def without_source(text: str, task: Any) -> str:
     """
     patient_id = getattr(task, "patient_id", "")
     if len(patient_id) >= _SHORTEST:
-        whole = rf"(?<!\w){re.escape(patient_id)}(?!\w)"
-        text = re.sub(whole, HIDDEN, text, flags=re.IGNORECASE)
+        needle = re.escape(patient_id)
+        if len(patient_id) < _SHORTEST_ANYWHERE:
+            needle = rf"(?<![^\W_]){needle}(?![^\W_])"
+        text = re.sub(needle, HIDDEN, text, flags=re.IGNORECASE)
     return _UID_PATTERN.sub(HIDDEN, text)
 
 

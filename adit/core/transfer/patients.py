@@ -17,6 +17,10 @@ from adit.core.dicom import (
 )
 from adit.core.transfer.run import Run
 
+SEVERAL_IDS = (
+    "The instances hold {} different patient IDs although the source files them as one patient's: "
+    "check there whose they are."
+)
 ANOTHER_ID = "Instances hold another patient ID than the one under which the study is filed."
 
 
@@ -32,6 +36,7 @@ def patient_of(study: StudyResult, asked: str) -> SourcePatient:
         patient_ids=tuple(dict.fromkeys(filter(None, (study.patient_id, asked)))),
         name=study.patient_name or "",
         birth_date=f"{born:%Y%m%d}" if born else "",
+        accession_number=study.accession_number or "",
     )
 
 
@@ -51,6 +56,7 @@ class Ownership:
         self._patient_id = patient_id
         self._shared = shared
         self._told = False
+        self._in_headers = set[str]()
         self.seen = set[str]() if seen is None else seen
 
     def accepts(self, patient_id: str, run: Run) -> bool:
@@ -66,7 +72,18 @@ class Ownership:
                 self._told = True
                 run.event(ANOTHER_ID, "warning")
         self.seen.add(patient_id)
+        if patient_id.strip():
+            self._in_headers.add(patient_id.strip().casefold())
         return True
+
+    def remark(self) -> str:
+        """What has to be said of all that was accepted, "" where it is of one patient.
+
+        One ID that differs from the source's is as a rule an earlier one of the same patient.
+        Several in one study are those of a wrong merge as well as of a right one.
+        """
+        number = len(self._in_headers)
+        return SEVERAL_IDS.format(number) if number > 1 else ""
 
 
 def patients_of(operator: DicomOperator, study_uid: str) -> set[str]:

@@ -141,6 +141,9 @@ class Pipeline:
             # What did not arrive never will; the ledger says why, and not who spoke last.
             error = None
         unfinished = self._complete()
+        if remark := self._owner.remark():
+            plan.warnings.append(remark)
+            self._run.event(remark, "warning")
         return Ending(error, tuple(plan.warnings), "; ".join(self._methods), unfinished)
 
     def _complete(self) -> str:

@@ -127,6 +127,9 @@ class TransferWork:
         if not owner.is_active or group is None or not owner.groups.filter(pk=group.pk).exists():
             raise PermanentDicomError("The owner's account or group is not active any more.")
         owner.active_group = group
+        for node in (task.source, task.destination):
+            if not node.is_active:
+                raise PermanentDicomError(f"{node} has been switched off by staff.")
         nodes: Any = DicomNode.objects
         if not nodes.sources_of(owner).filter(pk=task.source_id).exists():
             raise PermanentDicomError(f"The owner may not read from {task.source} any more.")

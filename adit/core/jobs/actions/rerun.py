@@ -100,6 +100,14 @@ def _has_warned_tasks(job: DicomJob) -> bool:
     return DicomTask.objects.filter(job=job, state=TaskState.WARNING).exists()
 
 
+def _has_canceled_tasks(job: DicomJob) -> bool:
+    """Of a canceled job all that have not ended otherwise; of others those that somebody canceled
+    before the rest went on."""
+    if job.state == JobState.CANCELED:
+        return True
+    return DicomTask.objects.filter(job=job, state=TaskState.CANCELED).exists()
+
+
 def why_closed(job: DicomJob) -> str:
     """Why no task of an ended job can run again, empty where they can."""
     archive = getattr(job, "archive", None)
@@ -120,9 +128,9 @@ resume_job = JobAction(
     past="Resumed",
     counts=True,
     allowed=is_owner_or_staff,
-    fits=_goes_on_from(JobState.CANCELED),
+    fits=lambda job: _goes_on_from(*DicomJob.ENDED)(job) and _has_canceled_tasks(job),
     effect=_resume,
-    why_not=lambda job: why_closed(job) if job.state == JobState.CANCELED else "",
+    why_not=lambda job: why_closed(job) if job.is_ended else "",
 )
 
 retry_job = JobAction(

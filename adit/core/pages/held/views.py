@@ -29,6 +29,7 @@ from adit.core.pages.held.found import (
     with_groups,
 )
 from adit.core.pages.held.look import CannotLook, look_at
+from adit.core.pages.source_view import as_seen, link_to_kind, sees_sources
 
 PAGE_SIZE = 25
 
@@ -131,7 +132,10 @@ def _page(
     request: HttpRequest, row: SeriesTransfer, look: dict[str, Any] | None = None
 ) -> HttpResponse:
     job: Any = concrete_job(row.task.job)
+    transferred = getattr(row.task, link_to_kind(row.task.job), None) or row.task
+    seen = as_seen(transferred, sees_sources(request.user, row.task.job))
     context = {
+        "message": seen.message,
         "row": row,
         "task": row.task,
         "job": row.task.job,

@@ -117,3 +117,29 @@ def test_a_pseudonym_that_holds_the_id_or_a_part_of_the_name_is_refused():
             in refusals([patient], {patient.key: pseudonym}, required=True)[patient.key]
         ), pseudonym
     assert refusals([patient], {patient.key: "ONCO-17"}, required=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "pseudonym"),
+    [
+        ("Иванов^Иван", "Ivanov"),
+        ("Παππάς^Νίκος", "pappas-1"),
+        ("=王^明", "WANG"),
+        ("Müller^Eva", "Mueller"),
+        ("Łukasiewicz^Jan", "Lukasiewicz"),
+        ("Li^Bo", "LiBo7"),
+        ("Meier^Eva", "M-e-i-e-r"),
+        ("Doe^Jo", "S-1970-01-01"),
+        ("Doe^Jo", "01011970"),
+        ("Doe^Jo", "123456"),
+    ],
+)
+def test_no_script_and_no_separator_hides_the_patient(name, pseudonym):
+    (patient,) = Basket([study("1.1", "12-34-56", name, date(1970, 1, 1))]).patients
+    assert patient.key in refusals([patient], {patient.key: pseudonym}, required=True)
+
+
+@pytest.mark.parametrize("pseudonym", ["LUNG7-004", "SUBJ-1234", "1970", "BOLI"])
+def test_what_only_looks_a_little_like_the_patient_is_a_pseudonym(pseudonym):
+    (patient,) = Basket([study("1.1", "7004", "Li^Bo", date(1970, 1, 1))]).patients
+    assert refusals([patient], {patient.key: pseudonym}, required=True) == {}

@@ -42,6 +42,11 @@ DOUBTFUL = [
     ({"SOPClassUID": STORAGE + "104.2"}, "EncapsulatedDocument"),
     ({"SOPClassUID": STORAGE + "104.3"}, "EncapsulatedDocument"),
     ({"SOPClassUID": STORAGE + "9.4.1"}, "WaveformData"),
+    ({"Rows": 4, "ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "PixelData"),
+    ({"Rows": 4, "ImageType": ["DERIVED", "SECONDARY", "OTHER", "CT_SOM5 PROT"]}, "PixelData"),
+    ({"Rows": 4, "ImageType": ["DERIVED", "SECONDARY", "OTHER", "CSA REPORT"]}, "PixelData"),
+    ({"Rows": 4, "ImageType": ["DERIVED", "PRIMARY", "DOSE_INFO"]}, "PixelData"),
+    ({"Modality": "CR", "Rows": 4, "ConversionType": "DF"}, "PixelData"),
 ]
 
 
@@ -67,6 +72,13 @@ def test_an_object_in_doubt_is_held_excluded_or_allowed(attributes: dict, keywor
         {"Modality": "CT", "Rows": 4},
         {"Modality": "US", "Rows": 4, "BurnedInAnnotation": "NO"},
         {"Modality": "OT"},
+        {"Rows": 4, "ImageType": ["DERIVED", "SECONDARY", "MPR"]},
+        {"Rows": 4, "ImageType": ["DERIVED", "SECONDARY", "PROTON", "ADC"]},
+        {
+            "Rows": 4,
+            "ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"],
+            "BurnedInAnnotation": "NO",
+        },
     ],
 )
 def test_an_object_without_doubt_passes(attributes: dict):

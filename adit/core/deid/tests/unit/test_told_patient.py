@@ -13,6 +13,7 @@ TOLD = SourcePatient(
     patient_ids=("PID-90817", "OLD-55443"),
     name="Łukasiewicz^Zbigniew=山田^太郎",
     birth_date="19631124",
+    accession_number="RAD-XQ-8841",
 )
 SAID = [
     ("Thorax Łukasiewicz", FindingKind.PATIENT_NAME),
@@ -22,6 +23,7 @@ SAID = [
     ("Thorax PID-90817", FindingKind.PATIENT_ID),
     ("Thorax old 55443", FindingKind.PATIENT_ID),
     ("Thorax 24.11.1963", FindingKind.BIRTH_DATE),
+    ("Thorax RAD XQ 8841", FindingKind.ACCESSION_NUMBER),
 ]
 OTHERS = [{"PatientName": "", "PatientID": "", "PatientBirthDate": ""}, {}]
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
@@ -78,3 +80,15 @@ def test_it_is_in_no_text_about_the_assignment():
     text = repr(assignment())
     for value in ("90817", "kasiewicz", "1963"):
         assert value not in text
+
+
+@pytest.mark.parametrize("own", ["PID-90817", "OLD-55443", "", "PID-90817^^^HOSP"])
+def test_dates_shift_together_whatever_id_the_headers_kept(own: str):
+    """Sources file a patient under a new ID and leave the old one in the headers."""
+    under = profile(Option.RETAIN_LONGITUDINAL_MODIFIED_DATES)
+    shifted = []
+    for patient_id in ("PID-90817", own):
+        data = encode(header("Thorax", PatientID=patient_id, StudyDate="20190203"))
+        cleaned, _ = process(data, under=under, assignment=assignment())
+        shifted.append(decode(cleaned).StudyDate)
+    assert shifted[0] == shifted[1] != "20190203"

@@ -69,6 +69,7 @@ CASES = [
     Case("silent_levels", ["IMAGE"], "find instances", 0),
     Case("empty_series", True, "list series", 2),
     Case("answer_for_patient", "P2", "find one", 0),
+    Case("no_patient_below_study", True, "find instances", COUNT),
     Case("pad_uids", "nul", "find instances", COUNT),
     Case("pad_uids", "space", "find instances", COUNT),
     Case("endless_pending_find", True, "find instances", 1, "repeats the same answer"),

@@ -135,6 +135,26 @@ def test_resume_lets_canceled_tasks_go_on(owner, make_job, tasks_of):
     assert all(t.queued for t in tasks_of(job))
 
 
+@pytest.mark.parametrize("state", ["SUCCESS", "FAILURE", "WARNING"])
+def test_resume_takes_canceled_tasks_of_a_job_that_went_on_without_them(
+    owner, make_job, tasks_of, state
+):
+    job = make_job(owner, tasks=3)
+    cancel_job(owner, job.pk)
+    first = tasks_of(job)[0]
+    act_on_tasks(owner, "reset", [first.pk])
+    lease = leases.claim(first.pk, "test")
+    assert lease and leases.finish(lease, state, "")
+    job.refresh_from_db()
+    assert job.state == state
+    resume_job(owner, job.pk)
+    assert [task.state for task in tasks_of(job)] == [state, "PENDING", "PENDING"]
+    job.refresh_from_db()
+    assert job.state == "IN_PROGRESS"
+    with pytest.raises(Conflict):
+        resume_job(owner, job.pk)
+
+
 def test_retry_takes_failed_and_warned_tasks_only(owner, make_job, tasks_of):
     job = make_job(owner, tasks=2)
     end_with(job, "SUCCESS", "FAILURE")

@@ -103,7 +103,7 @@ LIMITS = TimeLimits(without_progress=1800, base=3600, per_instance=10, per_megab
 
 def test_a_run_without_progress_is_ended():
     assert overdue(LIMITS, 2000, 1799, 0, 0) == ""
-    assert overdue(LIMITS, 2000, 1801, 0, 0) == "No progress for 30 minutes."
+    assert overdue(LIMITS, 2000, 1801, 0, 0) == "No progress for 30 min."
 
 
 def test_a_big_study_that_gets_on_is_never_ended():
@@ -113,4 +113,4 @@ def test_a_big_study_that_gets_on_is_never_ended():
 
 
 def test_a_small_study_that_takes_for_ever_is_ended():
-    assert overdue(LIMITS, 3600 + 101, 5, 10, 0) == "Not done after 1.0 hours."
+    assert overdue(LIMITS, 3600 + 101, 5, 10, 0) == "Not done after 1.0 h."

@@ -1,5 +1,7 @@
 """The list of jobs: filters, searches, and what staff sees."""
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -128,3 +130,27 @@ def test_the_number_of_queries_does_not_grow(owner, make_job, django_assert_max_
         client.get(reverse("core:job_list"))
     with django_assert_max_num_queries(10):
         client.get("/")
+
+
+def test_the_live_parts_of_a_list_are_those_of_its_own_search(owner, make_job):
+    """Another tab may search for something else meanwhile."""
+    first, second = make_job(owner), make_job(owner)
+    client = client_of(owner)
+
+    def live_of(page):
+        (address,) = re.findall(r'hx-get="([^"]*live[^"]*)"', page.content.decode())
+        return html.unescape(address)
+
+    def shown(response):
+        return {
+            job.pk for job in (first, second) if f"/jobs/{job.pk}/" in response.content.decode()
+        }
+
+    whole = live_of(client.get(reverse("core:job_list")))
+    answer = client.post(reverse("core:job_list"), {"search": str(second.pk)})
+    searched = live_of(client.get(answer.url))
+    assert shown(client.get(whole)) == {first.pk, second.pk}
+    assert shown(client.get(searched)) == {second.pk}
+    client.post(reverse("core:job_list"), {"search": str(first.pk)})
+    assert client.get(searched).status_code == 204
+    assert shown(client.get(whole)) == {first.pk, second.pk}

@@ -5,6 +5,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from adit.core.factories import UserFactory
 from adit.core.models import DicomJob, SeriesTransfer, TaskEvent
 from adit.core.pages.fragments import read_job, read_task
 from adit.core.pages.source_view import HIDDEN, without_source
@@ -207,3 +208,45 @@ class _Task:
 )
 def test_words_that_tell_nothing_stay(text, shown):
     assert without_source(text, _Task()) == shown
+
+
+def test_the_admin_and_the_page_of_held_instances_show_no_message_that_quotes(staff, job):
+    staff.user_permissions.add(*Permission.objects.filter(codename__startswith="view_"))
+    right = Permission.objects.get(codename="view_identifiers_in_receipts")
+    staff.user_permissions.remove(right)
+    task, event = job.tasks.get(), TaskEvent.objects.get()
+    places = [
+        ("core_dicomtask", task.pk),
+        ("core_taskevent", event.pk),
+        ("selective_transfer_selectivetransfertask", task.pk),
+    ]
+    urls = [reverse(f"admin:{name}_changelist") for name, _ in places]
+    urls += [reverse(f"admin:{name}_change", args=[pk]) for name, pk in places]
+    urls.append(reverse("core:held_series", args=[SeriesTransfer.objects.get().pk]))
+    for sees in (False, True):
+        if sees:
+            staff.user_permissions.add(right)
+        for url in urls:
+            response = logged_in(staff).get(url)
+            assert response.status_code == 200, url
+            text = body_of(response).lower()
+            assert (PATIENT.lower() in text) is sees, url
+
+
+def test_the_history_of_a_task_cannot_be_deleted_in_the_admin(job):
+    event = TaskEvent.objects.get()
+    client = logged_in(UserFactory(is_staff=True, is_superuser=True))
+    assert client.post(reverse("admin:core_taskevent_delete", args=[event.pk])).status_code == 403
+    choice = {"action": "delete_selected", "_selected_action": [event.pk], "post": "yes"}
+    client.post(reverse("admin:core_taskevent_changelist"), choice)
+    assert TaskEvent.objects.filter(pk=event.pk).exists()
+
+
+@pytest.mark.parametrize("text", ["at 77411AB_1.dcm", "of X77411AB9", "_77411ab", "77411AB-2"])
+def test_an_id_is_hidden_between_letters_and_digits_too(job, text):
+    task = job.tasks.get().selectivetransfertask
+    task.patient_id = "77411AB"
+    assert "77411ab" not in without_source(text, task).lower()
+    task.patient_id = "774"
+    assert without_source("line 17745", task) == "line 17745"
+    assert "774" not in without_source("in 774_1.dcm", task)

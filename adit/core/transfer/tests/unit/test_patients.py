@@ -85,3 +85,13 @@ def test_another_id_of_a_study_that_nobody_shares_is_said_once():
     assert all(owner.accepts(text, run) for text in ("A", "B", "C", ""))
     assert len(run.events) == 1
     assert owner.seen == {"A", "B", "C", ""}
+
+
+@pytest.mark.parametrize(
+    ("headers", "remarked"),
+    [(["A", "a ", ""], False), (["OLD", "OLD"], False), (["A", "B"], True), (["B", "C", ""], True)],
+)
+def test_several_ids_within_one_study_are_remarked(headers, remarked):
+    owner = Ownership("A", shared=False)
+    assert all(owner.accepts(text, told()) for text in headers)
+    assert bool(owner.remark()) is remarked

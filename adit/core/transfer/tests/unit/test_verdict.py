@@ -58,7 +58,7 @@ def test_the_ledger_alone_decides(states, state, retry):
 def test_a_complete_transfer_with_something_to_say_is_a_warning():
     result = judge(ledger_of([CONFIRMED]), Ending(None, ("The list was cut.",), ""), "THERE")
     assert (result.state, result.retry) == ("WARNING", False)
-    assert result.message == "1 of 1 instances confirmed at THERE. The list was cut."
+    assert result.message == "1 of 1 instance confirmed at THERE. The list was cut."
 
 
 def test_it_says_where_an_unfinished_study_lies():
