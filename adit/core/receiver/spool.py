@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,7 +217,7 @@ class SpoolWriter:
 
     def __init__(self, spool: "Spool", head: bytes) -> None:
         self._spool = spool
-        self._name = f"{uuid.uuid4().hex}.dcm"
+        self._name = f"{os.urandom(16).hex()}.dcm"
         self._path = f"{spool.folder}/{self._name}"
         self._part = f"{spool.folder}/{spool.slot}-{self._name}.part"
         self._digest = hashlib.sha256()

@@ -302,3 +302,9 @@ def test_items_that_became_text_are_found(owner, make_job):
     assert receipt["series"] == []
     receipt["series"] = "twelve series, all confirmed"
     assert verify(json.dumps(receipt).encode()).result == "changed"
+
+
+def test_half_a_character_in_a_signature_is_a_change_and_no_crash(owner, task):
+    receipt = json.loads(fetch(owner, "task_receipt_json", task.pk))
+    receipt["signature"]["value"] = "\ud800"
+    assert verify(json.dumps(receipt).encode()).result == "changed"
