@@ -148,7 +148,7 @@ def test_the_live_parts_of_a_list_are_those_of_its_own_search(owner, make_job):
 
     whole = live_of(client.get(reverse("core:job_list")))
     answer = client.post(reverse("core:job_list"), {"search": str(second.pk)})
-    searched = live_of(client.get(answer.url))
+    searched = live_of(client.get(answer.headers["Location"]))
     assert shown(client.get(whole)) == {first.pk, second.pk}
     assert shown(client.get(searched)) == {second.pk}
     client.post(reverse("core:job_list"), {"search": str(first.pk)})
