@@ -26,8 +26,8 @@ START_BYTES = 32 * 1024
 
 _NAME = re.compile(r"[0-9a-f]{32}\.dcm")
 # File systems in which a rename changes the file's own inode in the same transaction as the folder:
-# the sync of the file commits both. Elsewhere the folder needs a sync of its own, as slow as the
-# file's.
+# the sync of the file commits both (ext4 without a journal writes the folder with a file that has
+# got a new name). Elsewhere the folder needs a sync of its own, as slow as the file's.
 _NAMES_WITH_FILES = frozenset({"ext4", "xfs"})
 _SPACE_CHECK_SECONDS = 0.5
 # The space on the disk is looked at once for a small instance and again and again for a large one.

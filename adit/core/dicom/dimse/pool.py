@@ -40,6 +40,7 @@ class AssociationPool:
         self._idle: list[tuple[tuple[Context, ...], Association]] = []
         self._lent: set[Association] = set()
         self._took = _PATIENCE_FOR_ONE_MORE[1]
+        # Carry a cancellation of the pool on to the tokens of single associations.
         self._stops = contextlib.ExitStack()
 
     @contextlib.contextmanager
