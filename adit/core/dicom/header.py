@@ -24,6 +24,7 @@ IDENTIFYING_TAGS = frozenset(
     {SPECIFIC_CHARACTER_SET, SOP_CLASS_UID, SOP_INSTANCE_UID, PATIENT_ID}
     | {STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
 )
+_STUDY_AND_SERIES = frozenset({STUDY_INSTANCE_UID, SERIES_INSTANCE_UID})
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
@@ -65,6 +66,19 @@ def read_identifiers(data: bytes | memoryview, transfer_syntax_uid: str) -> Iden
     return identifiers_from(read_values(data, transfer_syntax_uid, IDENTIFYING_TAGS))
 
 
+def read_study_and_series(
+    data: bytes | bytearray | memoryview, transfer_syntax_uid: str
+) -> tuple[str, str]:
+    """Likewise only the Study and Series Instance UID.
+
+    Raises:
+        MalformedDataSet: If the walk leaves the data set before it is done.
+    """
+    values = read_values(data, transfer_syntax_uid, _STUDY_AND_SERIES)
+    study, series = values.get(STUDY_INSTANCE_UID, b""), values.get(SERIES_INSTANCE_UID, b"")
+    return decode_uid(study), decode_uid(series)
+
+
 def identifiers_from(values: Mapping[int, bytes]) -> Identifiers:
     """The identifiers from the raw values of their elements."""
     texts = (PATIENT_ID, SPECIFIC_CHARACTER_SET)
@@ -101,7 +115,7 @@ def decode_uid(value: bytes) -> str:
 
 
 def read_values(
-    data: bytes | memoryview, transfer_syntax_uid: str, tags: Collection[int]
+    data: bytes | bytearray | memoryview, transfer_syntax_uid: str, tags: Collection[int]
 ) -> dict[int, bytes]:
     """Returns the raw values of those top-level elements among `tags` that are there.
 
@@ -170,8 +184,12 @@ class _Walker:
         values: dict[int, bytes] = {}
         view, explicit, explicit_head = self.view, self.explicit, self.explicit_head
         position, end = 0, len(view)
+        first_group = min(tags) >> 16
         while position < end:
             group, element, vr, length = explicit_head(view, position)
+            if explicit and group < first_group and vr in SHORT_VRS:
+                position += 8 + length
+                continue
             if explicit and vr in SHORT_VRS and group != 0xFFFE:
                 tag, start = group << 16 | element, position + 8
             else:
@@ -187,6 +205,8 @@ class _Walker:
                 raise MalformedDataSet("An element is longer than the data set.")
             if tag in tags:
                 values.setdefault(tag, bytes(view[start:position]))
+        if position > end:
+            raise MalformedDataSet("An element is longer than the data set.")
         return values
 
     def values(self) -> Iterator[tuple[int, bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.pdu import A_ASSOCIATE_AC as AssociateAccept
@@ -37,10 +38,14 @@ ABORT_INVALID = struct.pack(">BxLxxBB", 0x07, 4, 2, 6)
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
 _VERIFICATION = "1.2.840.10008.1.1"
 
+# A sender asks for the same each time, and some open an association for each instance.
+_REMEMBERED = 64
+_LARGEST_REMEMBERED = 64 * 1024
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
-    """What a peer asked for."""
+    """What a peer asked for; as a rule the same object for the same request."""
 
     calling_ae_title: str
     called_ae_title: str
@@ -56,6 +61,37 @@ def read_request(body: bytes) -> Proposal:
     Raises:
         Exception: Whatever the reading of a malformed PDU raises.
     """
+    if len(body) > _LARGEST_REMEMBERED:
+        return _read_request(body)
+    return _read_remembered(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is accepted of a proposal.
+
+    Attributes:
+        contexts: Abstract and transfer syntax by context ID.
+        pdu: The A-ASSOCIATE-AC.
+    """
+
+    contexts: dict[int, tuple[str, str]]
+    pdu: bytes
+
+
+@lru_cache(_REMEMBERED)
+def accept(proposal: Proposal, maximum: int, *, events_only: bool = False) -> Answer:
+    """Choose from a proposal.
+
+    Args:
+        maximum: Bytes of the largest P-DATA-TF that is taken (PS3.8 D.1).
+        events_only: Nothing but reports and echoes.
+    """
+    contexts = choose_contexts(proposal, events_only=events_only)
+    return Answer(contexts, encode_accept(proposal, contexts, maximum))
+
+
+def _read_request(body: bytes) -> Proposal:
     request = AssociateRequest()
     request.decode(struct.pack(">BxL", 0x01, len(body)) + body)
     primitive = request.to_primitive()
@@ -77,6 +113,9 @@ def read_request(body: bytes) -> Proposal:
             if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
         },
     )
+
+
+_read_remembered = lru_cache(_REMEMBERED)(_read_request)
 
 
 def choose_contexts(proposal: Proposal, *, events_only: bool = False) -> dict[int, tuple[str, str]]:

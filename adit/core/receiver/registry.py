@@ -1,5 +1,6 @@
 """Entering arrived instances in PostgreSQL, several in one transaction where several wait."""
 
+import json
 import logging
 import threading
 import time
@@ -8,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from psycopg import Connection, Cursor, DataError, IntegrityError
-from psycopg.types.json import Json
+from psycopg import Connection, DataError, IntegrityError, OperationalError
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 
 from adit.core.models import ReceivedInstance
 
@@ -46,7 +49,8 @@ _TYPES = {"move_originator_message_id": "integer", "size": "bigint"}
 _COLUMNS = [field.name for field in fields(Entry)]
 _RECORD = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in _COLUMNS)
 
-# One statement whatever the number of rows: it is prepared once, and is a transaction by itself. It
+# One statement whatever the number of rows: it is prepared once, and is a transaction by itself;
+# what a cursor does beside that costs as much as all else that is done with a row. It
 # may come twice, when the connection broke before the answer: the second one then changes nothing.
 # It does not wait for the disk, as the file has done that: a row that PostgreSQL loses in a crash
 # is entered again from its file.
@@ -54,7 +58,7 @@ _INSERT = f"""
 WITH entered AS (
     INSERT INTO {ReceivedInstance._meta.db_table}
         ({", ".join(_COLUMNS)}, received_at, conflicting, discarded)
-    SELECT *, now(), false, false FROM json_to_recordset(%s) AS entry({_RECORD})
+    SELECT *, now(), false, false FROM json_to_recordset($1) AS entry({_RECORD})
     ON CONFLICT (receiver, path) DO NOTHING
     RETURNING study_instance_uid, series_instance_uid
 )
@@ -62,6 +66,17 @@ SELECT pg_notify('{CHANNEL}', study_instance_uid || ' ' || series_instance_uid),
        set_config('synchronous_commit', 'off', true)
 FROM (SELECT DISTINCT study_instance_uid, series_instance_uid FROM entered) AS series
 """.encode()
+
+
+_STATEMENT = b"adit_received"
+
+
+def _check(line: PGconn, result: PGresult) -> None:
+    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        return
+    if line.status == ConnStatus.BAD:
+        raise OperationalError(line.get_error_message())
+    raise error_from_result(result)
 
 
 class _Waiting:
@@ -87,6 +102,7 @@ class Registry:
         self._spool = spool
         self._refusals = refusals
         self._line = DatabaseLine()
+        self._prepared: Connection[Any] | None = None
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._refused = threading.Event()
@@ -147,12 +163,14 @@ class Registry:
 
     def _insert(self, batch: list[_Waiting]) -> None:
         values = [{column: getattr(one.entry, column) for column in _COLUMNS} for one in batch]
-        rows = Json(values)
+        rows = json.dumps(values).encode()
 
         def insert(connection: Connection[Any]) -> None:
-            # Django's own cursors put the values into the statement, which then cannot be prepared.
-            with Cursor(connection) as cursor:
-                cursor.execute(_INSERT, [rows], prepare=True)
+            line = connection.pgconn
+            if connection is not self._prepared:
+                _check(line, line.prepare(_STATEMENT, _INSERT))
+                self._prepared = connection
+            _check(line, line.exec_prepared(_STATEMENT, [rows]))
 
         self._line.run(insert)
 

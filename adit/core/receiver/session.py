@@ -39,8 +39,7 @@ from .acceptance import (
     ABORT_INVALID,
     Proposal,
     Rejection,
-    choose_contexts,
-    encode_accept,
+    accept,
     encode_reject,
     printable,
     read_request,
@@ -210,10 +209,10 @@ class Session:
             self._writer.write(encode_reject(rejection))
             return False
         self._calling, self._called = proposal.calling_ae_title, proposal.called_ae_title
-        self._contexts = choose_contexts(
-            proposal, events_only=proposal.called_ae_title in self._event_titles
-        )
-        self._writer.write(encode_accept(proposal, self._contexts, MAXIMUM_PDU))
+        events_only = proposal.called_ae_title in self._event_titles
+        answer = accept(proposal, MAXIMUM_PDU, events_only=events_only)
+        self._contexts = answer.contexts
+        self._writer.write(answer.pdu)
         self._writer.set_peer_maximum(proposal.peer_maximum)
         return True
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from adit.core.dicom import DicomInstance, FileSlice
 from adit.core.dicom.file_meta import encode_head
-from adit.core.dicom.header import read_identifiers
+from adit.core.dicom.header import read_study_and_series
 
 START_BYTES = 32 * 1024
 """Study and series stand before the pixel data; few headers are longer."""
@@ -53,7 +53,7 @@ class SpooledFile:
     offset: int
     size: int
     sha256: str
-    start: bytes = field(default=b"", repr=False)
+    start: bytes | bytearray = field(default=b"", repr=False)
 
 
 class Spool:
@@ -160,18 +160,17 @@ class Spool:
         start = file.start
         # Whatever it is that somebody sent, it is kept: what is no data set has no identifiers.
         try:
-            found = read_identifiers(start, transfer_syntax_uid)
+            study, series = read_study_and_series(start, transfer_syntax_uid)
         except Exception:
-            found = None  # as a rule just cut off
-        if (found is None or not found.series_instance_uid) and file.size > len(start):
+            study = series = ""  # as a rule just cut off
+        if not series and file.size > len(start):
             piece = FileSlice(self.folder / file.name, file.offset, file.size)
             try:
                 found = DicomInstance("", "", transfer_syntax_uid, piece).identifiers()
             except Exception:
-                found = None
-        if found is None:
-            return "", ""
-        return _fitting(found.study_instance_uid), _fitting(found.series_instance_uid)
+                return "", ""
+            study, series = found.study_instance_uid, found.series_instance_uid
+        return _fitting(study), _fitting(series)
 
     def remove(self, name: str) -> None:
         """Delete a file; it is no error if it is gone already."""
@@ -267,7 +266,7 @@ class SpoolWriter:
         os.close(self._file)
         self._file = -1
         sha256 = self._digest.hexdigest()
-        return SpooledFile(self._name, self._offset, self._size, sha256, bytes(self._start))
+        return SpooledFile(self._name, self._offset, self._size, sha256, self._start)
 
     def discard(self) -> None:
         """Drop the file."""
