@@ -2,6 +2,7 @@
 
 import random
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ LOOPBACK = "127.0.0.1"
 _PORTS = range(20_000, 32_768)
 
 _given: set[int] = set()
+_claims: list[socket.socket] = []
 _lock = threading.Lock()
 
 
@@ -31,10 +33,11 @@ def free_port(preferred: int | None = None) -> int:
     """Return `preferred` if it is free, else any port that is.
 
     No port is given twice by one process, so several servers can be configured before the first
-    of them listens; other processes will hardly draw the same.
+    of them listens. What is preferred is not given to another process either, as long as this one
+    lives; other ports will hardly be drawn twice.
     """
     with _lock:
-        if preferred and preferred not in _given and is_free(preferred):
+        if preferred and preferred not in _given and is_free(preferred) and _claim(preferred):
             _given.add(preferred)
             return preferred
         while True:
@@ -42,6 +45,24 @@ def free_port(preferred: int | None = None) -> int:
             if port not in _given and is_free(port):
                 _given.add(port)
                 return port
+
+
+def _claim(port: int) -> bool:
+    """Keep other processes from being given the port before anything listens on it.
+
+    An abstract socket name (unix(7)) belongs to the same network namespace as the port, and is
+    free again when this process has ended, however it did. Only Linux has them.
+    """
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0adit-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def accepts_connections(port: int, host: str = LOOPBACK, timeout: float = 1) -> bool:
