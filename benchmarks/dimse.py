@@ -261,7 +261,7 @@ def peak_mb(process: psutil.Process) -> float:
     return total / 1024
 
 
-def measure(run: Run, quick: bool) -> tuple[dict[str, float], dict[str, float]]:
+def measure(run: Run) -> tuple[dict[str, float], dict[str, float]]:
     """Start the peers and measure all."""
     files = run.base / "study"
     files.mkdir()
@@ -310,6 +310,11 @@ def measure(run: Run, quick: bool) -> tuple[dict[str, float], dict[str, float]]:
             if process is not None:
                 process.terminate()
                 process.wait(30)
+    return ratios, growth
+
+
+def receiver_ratios(quick: bool) -> dict[str, float]:
+    """What the receiver's own benchmark finds; before the others, which delete many files."""
     command = [sys.executable, str(ROOT / "benchmarks/receiver.py")]
     done = subprocess.run(
         [*command, *(["--quick"] if quick else [])], cwd=ROOT, stdout=subprocess.PIPE, timeout=1800
@@ -317,8 +322,7 @@ def measure(run: Run, quick: bool) -> tuple[dict[str, float], dict[str, float]]:
     *table, last = done.stdout.decode().splitlines()
     print("\n".join(table))
     found = json.loads(last)["ratios"]
-    ratios |= {ours: found[theirs] for ours, theirs in RECEIVER_RATIOS.items()}
-    return ratios, growth
+    return {ours: found[theirs] for ours, theirs in RECEIVER_RATIOS.items()}
 
 
 def main() -> int:
@@ -334,7 +338,9 @@ def main() -> int:
             if options.quick
             else Run(base, count=600, rounds=3, megabytes=2048)
         )
-        ratios, growth = measure(run, options.quick)
+        ratios = receiver_ratios(options.quick)
+        found, growth = measure(run)
+    ratios |= found
     print(f"\n{'instances/s':42}{'DCMTK':>8}{'ADIT':>8}{'ratio':>8}")
     for title, theirs, ours in run.rows:
         print(f"{title:42}{theirs:8.0f}{ours:8.0f}{ours / theirs:8.2f}")

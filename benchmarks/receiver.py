@@ -1,10 +1,15 @@
 """The receiver against a plain pynetdicom Storage SCP that writes `encoded_dataset()`.
 
 Four storescu of DCMTK send at the same time, each 0.5 MB instances; both receivers get the same in
-the same run. The plain one neither syncs nor hashes nor knows a database; ours does all of it.
+the same run, three times in turn, and of each the best is taken. The plain one neither syncs nor
+hashes nor knows a database; ours does all of it.
+
+Nothing is deleted on the way: ext4 without a journal looks at every inode that was deleted within
+the last minutes before it makes a file, which costs either receiver up to 0.1 ms each.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +17,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,6 +30,7 @@ from adit.stack.postgres import EmbeddedPostgres  # noqa: E402
 from adit.test_pacs.phantoms import PATIENTS, study_instances  # noqa: E402
 
 SENDERS = 4
+ROUNDS = 3
 TARGETS = {"instances_per_second": 1.5, "cpu_saving": 3.0}
 
 PLAIN = textwrap.dedent(
@@ -56,22 +63,35 @@ def write_study(folder: Path, count: int) -> None:
         ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)
 
 
-def measure(command: list[str], port: int, study: Path, environment: dict[str, str]) -> dict:
-    """Start a receiver, send to it, and return its throughput and its CPU time."""
+@contextlib.contextmanager
+def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
+    """Have a receiver run; yields its process ID."""
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: accepts_connections(port), command[1], timeout=60)
-        count = len(list(study.iterdir())) * SENDERS
-        send(port, study, 1)
-        use_memory(study.parent, sum(path.stat().st_size for path in study.iterdir()) * SENDERS)
-        before, started = cpu_seconds(process.pid), time.perf_counter()
-        send(port, study, SENDERS)
-        seconds = time.perf_counter() - started
-        cpu = cpu_seconds(process.pid) - before
-        return {"per_second": count / seconds, "cpu_ms": 1000 * cpu / count}
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
+
+
+def measure(pid: int, port: int, study: Path) -> dict[str, float]:
+    """Send to a receiver once, and return its throughput and its CPU time."""
+    count = len(list(study.iterdir())) * SENDERS
+    use_memory(study.parent, sum(path.stat().st_size for path in study.iterdir()) * SENDERS)
+    before, started = cpu_seconds(pid), time.perf_counter()
+    send(port, study, SENDERS)
+    seconds = time.perf_counter() - started
+    cpu = cpu_seconds(pid) - before
+    return {"per_second": count / seconds, "cpu_ms": 1000 * cpu / count}
+
+
+def best(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """The highest throughput and the least CPU time of some rounds."""
+    return {
+        "per_second": max(one["per_second"] for one in rounds),
+        "cpu_ms": min(one["cpu_ms"] for one in rounds),
+    }
 
 
 def use_memory(folder: Path, size: int) -> None:
@@ -108,7 +128,7 @@ def send(port: int, study: Path, senders: int) -> None:
 
 
 def compare(*, quick: bool) -> dict[str, dict[str, float]]:
-    """Measure both receivers in one run: `per_second` and `cpu_ms` of each."""
+    """Measure both receivers in turn: `per_second` and `cpu_ms` of each, the best of the rounds."""
     with tempfile.TemporaryDirectory(prefix="adit-benchmark-") as name:
         base = Path(name)
         base.chmod(0o755)
@@ -117,13 +137,13 @@ def compare(*, quick: bool) -> dict[str, dict[str, float]]:
         plain.mkdir()
         write_study(study, 60 if quick else 300)
         with EmbeddedPostgres(base / "postgres") as postgres:
-            port = free_port()
+            ports = {"receiver": free_port(), "plain pynetdicom": free_port()}
             environment = os.environ | {
                 "DATABASE_URL": postgres.url,
                 "DJANGO_SETTINGS_MODULE": "adit.settings.test",
                 "ENVIRONMENT": "test",
                 "SPOOL_DIR": str(base / "spool"),
-                "STORE_SCP_PORT": str(port),
+                "STORE_SCP_PORT": str(ports["receiver"]),
                 "FILE_TRANSMIT_PORT": str(free_port()),
                 "RECEIVER_EXTRA_SENDERS": "*@127.0.0.1",
             }
@@ -131,11 +151,26 @@ def compare(*, quick: bool) -> dict[str, dict[str, float]]:
             subprocess.run(
                 [*manage, "migrate", "-v0"], cwd=ROOT, env=environment, check=True, timeout=300
             )
-            ours = measure([*manage, "receiver"], port, study, environment)
-        port = free_port()
-        command = [sys.executable, "-c", PLAIN, str(port), str(plain)]
-        theirs = measure(command, port, study, dict(os.environ))
-    return {"receiver": ours, "plain pynetdicom": theirs}
+            commands = {
+                "receiver": [*manage, "receiver"],
+                "plain pynetdicom": [
+                    *(sys.executable, "-c", PLAIN),
+                    *(str(ports["plain pynetdicom"]), str(plain)),
+                ],
+            }
+            with contextlib.ExitStack() as stack:
+                pids = {
+                    name: stack.enter_context(running(command, ports[name], environment))
+                    for name, command in commands.items()
+                }
+                for port in ports.values():
+                    send(port, study, 1)
+                rounds: dict[str, list[dict[str, float]]] = {name: [] for name in pids}
+                for _ in range(ROUNDS):
+                    for name, pid in pids.items():
+                        rounds[name].append(measure(pid, ports[name], study))
+                        print(f"{name:20} {rounds[name][-1]}", file=sys.stderr)
+    return {name: best(of) for name, of in rounds.items()}
 
 
 def ratios_of(results: dict[str, dict[str, float]]) -> dict[str, float]:
