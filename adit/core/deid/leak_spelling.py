@@ -13,10 +13,29 @@ from functools import cache
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
 _WRITTEN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 _HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
+_PLAIN = {**_LETTERS, **_HIRAGANA}
 _INVISIBLE = dict.fromkeys(
     (0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)
 )
 """Soft hyphen, zero-width and direction characters: nobody sees them, so they part no word."""
+
+
+class _BareCharacters(dict[int, int | str | None]):
+    """For `str.translate`: no accents, and digits of any script as ours; filled by use."""
+
+    def __missing__(self, number: int) -> int | str | None:
+        character = chr(number)
+        if unicodedata.combining(character):
+            bare = None
+        elif character.isdecimal():
+            bare = str(unicodedata.digit(character))
+        else:
+            bare = number
+        self[number] = bare
+        return bare
+
+
+_BARE = _BareCharacters()
 
 
 def _class_of_marks() -> str:
@@ -49,15 +68,15 @@ def foldings(text: str) -> tuple[str, str]:
         lowered = text.lower()
         return lowered, lowered
     lowered = unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold()
-    return _without_accents(lowered), _without_accents(lowered.translate(_WRITTEN))
+    folded, written = _without_accents(lowered), lowered.translate(_WRITTEN)
+    return folded, folded if written == lowered else _without_accents(written)
 
 
 def _without_accents(text: str) -> str:
     if text.isascii():
         return text
-    text = "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in text)
-    letters = [c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)]
-    return unicodedata.normalize("NFC", "".join(letters)).translate(_LETTERS).translate(_HIRAGANA)
+    letters = unicodedata.normalize("NFD", text).translate(_BARE)
+    return unicodedata.normalize("NFC", letters).translate(_PLAIN)
 
 
 def is_caseless(word: str) -> bool:
