@@ -25,20 +25,20 @@ _MONTHS = (
 """How months begin in English, German, French, Italian, Spanish, Portuguese and Dutch."""
 
 _WHOLE_NAMES = (
-    ("jan", "january", "januar"),
-    ("feb", "february", "februar"),
-    ("mar", "march", "marz", "maerz", "mrz"),
-    ("apr", "april"),
-    ("may", "mai"),
-    ("jun", "june", "juni"),
-    ("jul", "july", "juli"),
-    ("aug", "august"),
-    ("sep", "sept", "september"),
-    ("oct", "october", "okt", "oktober"),
-    ("nov", "november"),
-    ("dec", "december", "dez", "dezember"),
+    ("jan", "january", "januar", "janvier", "gennaio", "enero"),
+    ("feb", "february", "februar", "fevrier", "febbraio", "febrero"),
+    ("mar", "march", "marz", "maerz", "mrz", "mars", "marzo"),
+    ("apr", "april", "avril", "aprile", "abril"),
+    ("may", "mai", "maggio", "mayo"),
+    ("jun", "june", "juni", "juin", "giugno", "junio"),
+    ("jul", "july", "juli", "juillet", "luglio", "julio"),
+    ("aug", "august", "aout", "agosto"),
+    ("sep", "sept", "september", "septembre", "settembre", "septiembre"),
+    ("oct", "october", "okt", "oktober", "octobre", "ottobre", "octubre"),
+    ("nov", "november", "novembre", "noviembre"),
+    ("dec", "december", "dez", "dezember", "decembre", "dicembre", "diciembre"),
 )
-"""In English and German: these count with a year of two digits, too."""
+"""These count with a year of two digits, too."""
 
 _ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
 """Of central Europe: `23. VII. 1961`."""
@@ -95,8 +95,14 @@ def date_needles(day: date) -> Iterator[str]:
     ordinals = ("", _ORDINALS.get(day.day, "th"))
     for name in _WHOLE_NAMES[day.month - 1]:
         yield f"{name}{year}"
+        for number in (day.day, f"{day.day:02d}"):
+            yield f"{year}{name}{number}"
         for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
             yield f"{name}{number}{ordinal}{year}"
+    roman = _ROMAN[day.month - 1]
+    for number in (day.day, f"{day.day:02d}"):
+        yield f"{number}{roman}{year}"
+        yield f"{year}{roman}{number}"
     for name, letter, count in _years_of_eras(day):
         yield name
         yield f"{letter}{count}{day.month}"
@@ -108,7 +114,7 @@ def date_pattern(day: date) -> str:
     """Matches the date in folded text, as people and machines write it.
 
     The year may be short where the parts are set apart by usual separators, or where the month is
-    a word; six digits count as a whole word.
+    a word or a Roman number; six digits count between letters too, behind initials.
     """
     year, short = f"(?:{day.year:04d}|{day.year + _BUDDHIST})", f"{day.year % 100:02d}"
     m, d = f"0?{day.month}", f"0?{day.day}"
@@ -119,7 +125,7 @@ def date_pattern(day: date) -> str:
     ordinal = r"(?:st|nd|rd|th|er|o|a)?"
     loose = r"[\W_]{0,3}"
     of = r"(?:(?:of|de|del|den|du|di)[\W_]{1,2})?"
-    compact = compact_forms(day)
+    compact, roman = compact_forms(day), _ROMAN[day.month - 1]
     forms = [
         rf"{compact[0]}(?:\d{{4}}(?:\d\d)?)?",
         *compact[1:],
@@ -132,8 +138,10 @@ def date_pattern(day: date) -> str:
         rf"{month}{loose}(?:the )?{d}{ordinal}[\W_]{{1,3}}{of}{year}",
         rf"(?:{whole_names}){loose}{d}{ordinal}[\W_]{{1,3}}{short}",
         rf"{year}{loose}{month}{loose}{d}{ordinal}",
-        rf"{d}{any_gap}{_ROMAN[day.month - 1]}{any_gap}{year}",
-        rf"{year}{any_gap}{_ROMAN[day.month - 1]}{any_gap}{d}",
+        rf"{short}{loose}(?:{whole_names}){loose}{d}",
+        rf"{d}{any_gap}{roman}{any_gap}(?:{year}|{short})",
+        rf"(?:{year}|{short}){any_gap}{roman}{any_gap}{d}",
+        rf"{d}{roman}{year}",
         rf"{year} ?[年년] ?{m} ?[月월] ?{d} ?[日일]?",
     ]
     for name, letter, count in _years_of_eras(day):
@@ -141,4 +149,50 @@ def date_pattern(day: date) -> str:
         forms.append(rf"{name} ?(?:{number}) ?年 ?{m} ?月 ?{d} ?日?")
         forms.append(rf"(?<![^\W\d_]){letter}\.? ?(?:{number})[-./]{m}[-./]{d}")
     whole = "|".join(_short_forms(day))
-    return rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)|(?<![^\W_])(?:{whole})(?![^\W_])"
+    return rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)|(?<!\d)(?<!\d\.)(?:{whole})(?!\d|\.\d)"
+
+
+def needles_of_study(day: date) -> Iterator[str]:
+    """As `date_needles`, for `pattern_of_study`."""
+    yield f"{day.year:04d}{day.month:02d}{day.day:02d}"
+    yield from compact_forms(day)[1:]
+    yield _short_forms(day)[0]
+    for first, second in ((day.month, day.day), (day.day, day.month)):
+        yield f"{day.year}{first}{second}"
+        yield f"{first}{second}{day.year}"
+        yield f"{first}{second:02d}{day.year}"
+        yield f"{day.year}{first}{second:02d}"
+        yield f"{day.year}{first:02d}{second}"
+    ordinals = ("", _ORDINALS.get(day.day, "th"))
+    for name in _WHOLE_NAMES[day.month - 1]:
+        yield f"{name}{day.year}"
+        yield f"{day.year}{name}"
+        for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
+            yield f"{name}{number}{ordinal}{day.year}"
+            yield f"{number}{ordinal}{name}{day.year % 100:02d}"
+
+
+@cache
+def pattern_of_study(day: date) -> str:
+    """Matches a date of a study in folded text; fewer notations than of a birth date.
+
+    Versions of software and counts look like days and years of two digits, and examinations are of
+    the years of software: the year has four digits, unless the month is a word, or all are six
+    digits as DICOM orders them.
+    """
+    year, short = f"{day.year:04d}", f"{day.year % 100:02d}"
+    m, d = f"0?{day.month}", f"0?{day.day}"
+    names = "|".join(_WHOLE_NAMES[day.month - 1])
+    gap, loose = r"[\W_]{1,3}", r"[\W_]{0,3}"
+    compact = compact_forms(day)
+    forms = [
+        rf"{compact[0]}(?:\d{{4}}(?:\d\d)?)?",
+        *compact[1:],
+        rf"{year}{gap}{m}{gap}{d}",
+        rf"(?:{d}{gap}{m}|{m}{gap}{d}){gap}{year}",
+        rf"{d}(?:st|nd|rd|th)?{loose}(?:{names}){loose}(?:{year}|{short})",
+        rf"(?:{names}){loose}{d}(?:st|nd|rd|th)?{gap}{year}",
+        rf"{year}{loose}(?:{names}){loose}{d}",
+    ]
+    whole = _short_forms(day)[0]
+    return rf"(?<![\d.])(?:{'|'.join(forms)})(?!\.?\d)|(?<![^\W_])(?<!\.){whole}(?![^\W_]|\.\d)"

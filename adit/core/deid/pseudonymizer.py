@@ -95,6 +95,7 @@ class Pseudonymizer:
             check_uids=Option.RETAIN_UIDS not in profile.options,
             rules=OutgoingRules.of(profile, assignment.pseudonym),
             patient=raw_of_patient(assignment.patient),
+            check_dates=Option.RETAIN_LONGITUDINAL_FULL_DATES not in profile.options,
         )
 
     def map_uid(self, uid: str) -> str:

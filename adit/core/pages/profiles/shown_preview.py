@@ -18,6 +18,8 @@ KINDS = {
     FindingKind.PATIENT_ID: "the patient's ID",
     FindingKind.PATIENT_NAME: "a part of the patient's name",
     FindingKind.BIRTH_DATE: "the birth date",
+    FindingKind.OLD_AGE: "an age over 89",
+    FindingKind.ORIGINAL_DATE: "a date of the study as it was",
     FindingKind.ACCESSION_NUMBER: "the accession number",
     FindingKind.ADDRESS: "an address of the patient",
     FindingKind.PHONE: "a telephone number of the patient",

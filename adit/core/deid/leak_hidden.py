@@ -1,0 +1,109 @@
+"""Identifiers that do not stand as they are: in Base64, in hexadecimal, backwards.
+
+Nothing is decoded: what an identifier looks like in such a form is searched for. In Base64 (RFC
+4648, also the alphabet of URLs) a text has three looks, by where it begins; its first and last
+characters depend on their neighbours and are left out. Names count from five letters on, ids from
+six characters on, so that no chance makes them.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from datetime import date
+
+from .leak_spelling import foldings, words_of
+from .leak_vocabulary import COMMON_WORDS
+from .report import FindingKind
+
+_SHORTEST_NAME, _SHORTEST_ID, _BACKWARDS_INSIDE_WORDS = 5, 6, 6
+_OF_URLS = bytes.maketrans(b"-_", b"+/")
+_BREAKS = b"\r\n\0"
+_RUN_OF_BASE64 = re.compile(rb"[A-Za-z0-9+/]{6,}")
+_RUN_OF_HEX = re.compile(rb"[0-9a-f]{10,}")
+_BETWEEN_HEX = b"\t\r\n -:_,;.%\\"
+
+
+class Hidden:
+    """Collects forms of identifiers, and finds them in bytes."""
+
+    def __init__(self) -> None:
+        self._base64: dict[bytes, FindingKind] = {}
+        self._hex: dict[bytes, FindingKind] = {}
+        self._backwards: dict[str, tuple[re.Pattern[bytes], FindingKind]] = {}
+
+    def add_names(self, texts: Iterable[str], kind: FindingKind) -> None:
+        """Words of names of persons."""
+        for text in texts:
+            for word in words_of(text):
+                if len(word) < _SHORTEST_NAME:
+                    continue
+                for form in {word, word.lower(), word.upper(), word.title()}:
+                    self._add_encoded(form, kind)
+                backwards = foldings(word)[0][::-1]
+                if backwards != foldings(word)[0] and backwards not in COMMON_WORDS:
+                    self._add_backwards(backwards, kind)
+
+    def add_ids(self, texts: Iterable[str], kind: FindingKind) -> None:
+        """Ids of six characters and more, folded."""
+        for text in texts:
+            core = re.sub(r"[\W_]", "", text)
+            if len(core) < _SHORTEST_ID or core in COMMON_WORDS:
+                continue
+            for form in {text, text.upper(), core, core.upper()}:
+                self._add_encoded(form, kind)
+            for form in {text[::-1], core[::-1]} - {text, core}:
+                self._add_backwards(form, kind)
+
+    def add_births(self, days: Iterable[date]) -> None:
+        """Dates of birth in the usual orders and separators."""
+        for day in days:
+            year, month, number = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
+            for parts in ((year, month, number), (number, month, year), (month, number, year)):
+                for separator in ("", "-", ".", "/"):
+                    self._add_encoded(separator.join(parts), FindingKind.BIRTH_DATE)
+                backwards = "".join(parts)[::-1]
+                if backwards != "".join(parts):
+                    self._add_backwards(backwards, FindingKind.BIRTH_DATE)
+
+    def _add_encoded(self, text: str, kind: FindingKind) -> None:
+        encodings = ("utf-8", "utf-16-le") if text.isascii() else ("utf-8", "latin-1", "utf-16-le")
+        for encoding in encodings:
+            try:
+                data = text.encode(encoding)
+            except UnicodeEncodeError:
+                continue
+            self._hex[data.hex().encode()] = kind
+            for before in range(3):
+                # Bits of the neighbours are in the characters that are cut off at both ends.
+                encoded = b64encode(bytes(before) + data).rstrip(b"=")
+                start = -(-before * 8 // 6)
+                end = (before + len(data)) * 8 // 6
+                self._base64[encoded[start:end]] = kind
+
+    def _add_backwards(self, text: str, kind: FindingKind) -> None:
+        if not text.isascii():
+            return
+        escaped = re.escape(text.encode())
+        if text.isdecimal():
+            escaped = rb"(?<!\d)" + escaped + rb"(?!\d)"
+        elif text.isalpha() and len(text) < _BACKWARDS_INSIDE_WORDS:
+            escaped = rb"(?<![a-z])" + escaped + rb"(?![a-z])"
+        self._backwards[text] = re.compile(escaped), kind
+
+    def found_in(self, data: bytes) -> set[FindingKind]:
+        """Kinds of what is hidden in bytes or text as it is encoded."""
+        kinds: set[FindingKind] = set()
+        plain = data.translate(None, b"\0").lower()
+        for text, (pattern, kind) in self._backwards.items():
+            if text.encode() in plain and pattern.search(plain):
+                kinds.add(kind)
+        unspaced = plain.replace(b"0x", b"").translate(None, _BETWEEN_HEX)
+        runs = b"\n".join(_RUN_OF_HEX.findall(unspaced))
+        if runs:
+            kinds |= {kind for form, kind in self._hex.items() if form in runs}
+        runs = b"\n".join(_RUN_OF_BASE64.findall(data.translate(_OF_URLS, _BREAKS)))
+        if runs:
+            kinds |= {kind for form, kind in self._base64.items() if form in runs}
+        return kinds
