@@ -23,6 +23,8 @@ _CHANGED_BY_DECODING = (
     "PixelRepresentation",
 )
 _GRAY_CHROMA = 128
+LARGEST_DECODED = 1 << 30
+"""Bytes that compressed pixel data may become. Told by the header, before anything is decoded."""
 
 
 class PixelsNotCleaned(Exception):
@@ -164,6 +166,8 @@ def decode_and_blank(
     """
     try:
         dataset = read_header(header, EXPLICIT_LITTLE)
+        if layout_of(dataset).size > LARGEST_DECODED:
+            raise PixelsNotCleaned("The header tells more pixels than are decoded.")
         before = {keyword: dataset.get(keyword) for keyword in _CHANGED_BY_DECODING}
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)

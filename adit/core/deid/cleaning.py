@@ -1,9 +1,10 @@
 """Takes identifiers out of free text and keeps the rest (PS3.15 E.3.5, Clean Descriptors).
 
 Of this patient and study: names, ids, accession numbers, dates of birth, addresses and their
-parts, and names of other persons that stand in the object; the dates of the study unless dates stay.
-In descriptors also the institution's name, and what looks like an identifier of anybody: dates, long
-numbers, e-mail addresses, UIDs, persons with a title, ages over 89. The rest stays, so that protocols and series can still be told apart.
+parts, and names of other persons that stand in the object; the dates of the study unless dates
+stay. In descriptors also the institution's name, and what looks like an identifier of anybody:
+dates, long numbers, e-mail addresses, UIDs, persons with a title, ages over 89. The rest stays, so
+that protocols and series can still be told apart.
 
 Texts are compared as `folding` has them, and without what stands between letters and digits: an id
 is found with other separators, a name with its letters apart. What is escaped as in URLs and HTML

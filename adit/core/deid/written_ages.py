@@ -1,6 +1,7 @@
 """Ages over 89 as people write them, found in folded text.
 
-A header tells them as `090Y` (HIPAA, 45 CFR 164.514 (b)(2)(i)(C)), so text may not tell them either.
+A header tells them as `090Y` (HIPAA, 45 CFR 164.514 (b)(2)(i)(C)), so text may not tell them
+either.
 """
 
 from __future__ import annotations

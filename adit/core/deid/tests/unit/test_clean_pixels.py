@@ -12,7 +12,14 @@ from pydicom.data import get_testdata_file
 from pydicom.pixels.utils import set_pixel_data
 from pydicom.uid import ExplicitVRLittleEndian
 
-from adit.core.deid import Assignment, BurnedInPolicy, DeviceRegion, FindingKind, Option
+from adit.core.deid import (
+    Assignment,
+    BurnedInPolicy,
+    DeviceRegion,
+    FindingKind,
+    Option,
+    clean_pixels,
+)
 from adit.core.deid.clean_pixels import Layout, blank
 from adit.core.deid.tests.objects import ct_header, decode, encode, part10, process, profile, sample
 
@@ -198,6 +205,21 @@ def test_what_was_compressed_with_loss_still_says_so():
     dataset = decode(after, result.transfer_syntax_uid)
     assert dataset.get("LossyImageCompression") == original.get("LossyImageCompression")
     assert dataset.PhotometricInterpretation == "RGB"
+
+
+def test_more_pixels_than_are_decoded_are_not_and_the_object_is_held(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(clean_pixels, "LARGEST_DECODED", 1000)
+    path = path_of("MR_small_RLE.dcm")
+    data, syntax = sample(path)
+    original = pydicom.dcmread(path)
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(region(original, (0, 0, 4, 4)),))
+
+    _, result = process(data, syntax, under=under)
+
+    assert [finding.kind for finding in result.findings] == [FindingKind.BURNED_IN]
+    assert not result.pixels_cleaned
 
 
 def test_set_pixel_data_of_pydicom_agrees_with_the_layout():
