@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from .burned_in import BURNED_IN_ANNOTATION, PIXEL_DATA, suspicion
@@ -17,7 +18,7 @@ from .clean_pixels import (
     read_header,
 )
 from .codec import PIXEL_DATA_TAGS, Element, Encoding
-from .device_regions import Box, regions_for
+from .device_regions import Box, is_of_other_size, regions_for
 from .engine import Insertion
 from .pixel_copy import Source, read_pixel_data
 from .profile import Option, Profile
@@ -86,6 +87,9 @@ def clean_pixels(
         return untouched
     boxes = _boxes(profile, header, elements, values, encoding)
     if not boxes:
+        if _is_of_other_size(profile, values):
+            reason = "The device writes text into its images, and no region is of this size."
+            return Pixels(transfer_syntax_uid, doubt=(PIXEL_DATA, reason))
         return untouched
     start = reader.read(4)
     reader.push_back(start)
@@ -130,8 +134,7 @@ def doubt_about(
     if pixels.cleaned and not overlay:
         return None
 
-    def text(tag: int) -> str:
-        return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
+    text = partial(_text, values)
 
     return suspicion(
         sop_class_uid=text(SOP_CLASS_UID),
@@ -142,6 +145,19 @@ def doubt_about(
         burned_in_annotation=text(BURNED_IN_ANNOTATION),
         overlay_in_pixels=overlay,
         image=ROWS in values,
+    )
+
+
+def _text(values: dict[int, bytes], tag: int) -> str:
+    return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
+
+
+def _is_of_other_size(profile: Profile, values: dict[int, bytes]) -> bool:
+    return is_of_other_size(
+        profile.device_regions,
+        manufacturer=_text(values, MANUFACTURER),
+        model=_text(values, MODEL),
+        modality=_text(values, MODALITY),
     )
 
 
@@ -156,9 +172,7 @@ def _boxes(
     values: dict[int, bytes],
     encoding: Encoding,
 ) -> tuple[Box, ...]:
-    def text(tag: int) -> str:
-        return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
-
+    text = partial(_text, values)
     rows = int.from_bytes(values.get(ROWS, b"")[:2], _order(encoding))
     columns = int.from_bytes(values.get(COLUMNS, b"")[:2], _order(encoding))
     boxes = regions_for(

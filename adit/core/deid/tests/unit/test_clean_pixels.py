@@ -124,6 +124,58 @@ def test_an_image_of_another_size_or_device_is_not_cleaned():
         assert "BurnedInAnnotation" not in decode(after, syntax)
 
 
+def image(**attributes: object) -> pydicom.Dataset:
+    """A small image of a CT whose device says that it burns nothing in."""
+    dataset = ct_header(
+        Manufacturer="ACME", ManufacturerModelName="One", BurnedInAnnotation="NO", **attributes
+    )
+    set_pixel_data(dataset, np.full((8, 8), 200, np.uint8), "MONOCHROME2", 8)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ({"rows": 9, "modality": "CT"}, True),
+        ({"columns": 9, "modality": "CT"}, True),
+        ({"rows": 9}, False),  # perhaps of screens alone
+        ({"rows": 9, "modality": "MR"}, False),
+        ({"rows": 9, "modality": "CT", "model": "Two"}, False),
+        ({"modality": "CT"}, False),
+    ],
+)
+def test_an_image_of_a_size_without_region_is_held_where_its_kind_has_one(
+    changes: dict[str, object], held: bool
+):
+    entry = region(image(), (0, 0, 8, 2), **{"manufacturer": "acme", "model": "one", **changes})
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(entry,))
+
+    _, result = process(encode(image()), under=under)
+
+    assert [item.kind for item in result.findings] == [FindingKind.BURNED_IN] * held
+    assert result.pixels_cleaned == (changes == {"modality": "CT"})
+
+
+@pytest.mark.parametrize(
+    ("boxes", "words"),
+    [
+        ([[0, 0, 9, 2]], "reaches over the image of 8 columns and 4 rows"),
+        ([[0, 0, 8, 5]], "reaches over the image"),
+        ([[90, 90, 99, 99]], "reaches over the image"),
+        ([[0, 0, 0, 0]], "x0 < x1"),
+        ([[-1, 0, 2, 2]], "x0 < x1"),
+        ([[0, 0, 70000, 2]], "reaches over the image"),
+    ],
+)
+def test_a_region_that_lies_not_in_the_image_is_refused(boxes: list[list[int]], words: str):
+    data = {"manufacturer": "*", "model": "*", "rows": 4, "columns": 8, "boxes": boxes}
+
+    with pytest.raises(ValueError, match=words):
+        DeviceRegion.from_json(data)
+    with pytest.raises(ValueError, match="rows: between 1 and 65535"):
+        DeviceRegion.from_json({**data, "rows": 65536})
+
+
 def test_the_name_of_a_device_is_a_pattern_without_case():
     entry = DeviceRegion(
         manufacturer="philips*", model="EPIQ [7]?", rows=4, columns=4, boxes=((0, 0, 1, 1),)
