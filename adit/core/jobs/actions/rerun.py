@@ -126,7 +126,7 @@ def _why_profile_is_closed(job: DicomJob) -> str:
     What was started goes on, also after failures that pass; whoever starts something again needs a
     profile that is still offered. As for new jobs, a newer version may close it to a group.
     """
-    known = job.__dict__.get("_profile_closed")
+    known = getattr(job, "_profile_closed", None)
     if known is not None:  # a page asks for each action
         return known
     why = ""
@@ -135,8 +135,8 @@ def _why_profile_is_closed(job: DicomJob) -> str:
         ids = model.objects.filter(pk=job.pk).values("profile")
         profile = DeidProfile.objects.filter(pk__in=ids).first()
         if profile is not None:
-            why = _why_not_offered(profile, job.group_id)
-    job.__dict__["_profile_closed"] = why
+            why = _why_not_offered(profile, job.group.pk if job.group else None)
+    setattr(job, "_profile_closed", why)  # noqa: B010
     return why
 
 
