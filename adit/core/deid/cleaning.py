@@ -26,6 +26,7 @@ from .brief import tells_by_itself, year_pattern
 from .escapes import unescaped
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
 from .lookalikes import unmixed
+from .ordinary_words import is_ordinary
 from .written_ages import old_ages_in
 from .written_dates import compact_forms, dates_in, reads_as, short_years
 
@@ -48,6 +49,7 @@ _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer 
 _JOINED_WORDS, _JOINED_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 4, 8, 4
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
+_SHORTEST_TELLING = 4  # letters of a word that tells an institution
 _LENGTH_OF_A_YEAR = 4
 _MEMO_LIMIT = 2000
 
@@ -157,7 +159,7 @@ class Cleaner:
         birth_date: date | None,
         numbers: Iterable[str] = (),
         addresses: Iterable[str] = (),
-        institutions: Iterable[str] = (),
+        institutions: Collection[str] = (),
         other_births: Collection[date] = (),
         days_of_study: Collection[date] = (),
         over_89: bool = False,
@@ -170,7 +172,8 @@ class Cleaner:
             birth_date: Of the patient.
             numbers: Of orders and steps; counted when they are long enough to mean one.
             addresses: Of the patient and of persons.
-            institutions: Names and addresses, taken out of descriptors only.
+            institutions: Names and addresses, taken out of descriptors only, with those of their
+                words that are not ordinary ones.
             other_births: Dates of birth that were told elsewhere.
             days_of_study: Dates of the study that no text may tell.
             over_89: The patient is, so that no text at all may tell it.
@@ -207,6 +210,10 @@ class Cleaner:
         parts.places.clear()
         self._of_descriptors: dict[str, _Kind] = {}
         self._learn_address(parts, self._of_descriptors)
+        for word in {word for text in institutions for word in words(text)}:
+            if len(word) >= _SHORTEST_TELLING and word.isalpha() and not is_ordinary(word):
+                kind = _Kind.ANYWHERE if is_unspaced(word) else _Kind.WHOLE_WORD
+                self._of_descriptors.update(dict.fromkeys(spellings(word), kind))
 
     def _learn_name(self, name: str) -> None:
         for word in name_words(name):

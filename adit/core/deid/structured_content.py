@@ -4,8 +4,9 @@ Under Clean Structured Content the items of content stay, and what stands in the
 attribute: names of persons (PNAME) are invented, dates and UIDs as all dates and UIDs. Text (TEXT)
 as short as a descriptor is cleaned as one; longer text becomes a keyed word, the same for the same
 text, since no rule can check what somebody wrote freely. So does text that is somebody's name or
-number by its concept. What is left are codes and numbers. Those that say what the Basic Profile removes from the
-header lose their value. The items themselves stay, in their order: others refer to them by place.
+number by its concept. What is left are codes and numbers. Those that say what the Basic Profile
+removes from the header lose their value. The items themselves stay, in their order: others refer
+to them by place.
 """
 
 from __future__ import annotations
