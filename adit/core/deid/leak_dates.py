@@ -46,6 +46,7 @@ _ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xi
 _ORDINALS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 _ERAS = (("明治", "m", 1868), ("大正", "t", 1912), ("昭和", "s", 1926), ("平成", "h", 1989))
 _BUDDHIST = 543
+_TELLING_SECONDS = 10_000_000
 _WIDE = {ord("0") + digit: 0xFF10 + digit for digit in range(10)}
 
 
@@ -68,6 +69,12 @@ def compact_forms(day: date) -> tuple[str, str, str]:
     month, number = f"{day.month:02d}", f"{day.day:02d}"
     year = f"{day.year:04d}"
     return year + month + number, number + month + year, month + number + year
+
+
+def seconds_of(day: date) -> tuple[str, ...]:
+    """Its begin in UTC in seconds and milliseconds of POSIX, without a sign; none near 1970."""
+    seconds = abs((day - date(1970, 1, 1)).days) * 86400
+    return (f"{seconds}", f"{seconds}000") if seconds >= _TELLING_SECONDS else ()
 
 
 def _short_forms(day: date) -> tuple[str, str, str]:

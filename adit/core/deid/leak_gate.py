@@ -36,6 +36,7 @@ _PLAIN = bytes((0, 9, 10, 12, 13, *range(32, 127)))
 
 _OF_UIDS = b"0123456789.\0 "
 _JOINT = b"\x01"
+_FEW = 4
 _UID, _UID_OF_A_DEFINITION, _JUDGED = 1, 2, 4
 
 _New = tuple[Leaf, bytes, bytes, bool]
@@ -179,6 +180,10 @@ class LeakGate:
             aside = [i for i in texts if i[0][1] in TEXT and self._may_hide([i], wanted)]
             doubtful += aside
             texts = [item for item in texts if item not in aside]
+        arrays = [i for i in texts if i[0][1] == b"IS" and i[2].count(b"\\") > _FEW]
+        if arrays:
+            doubtful += arrays
+            texts = [item for item in texts if item not in arrays]
         needles = wanted.needles_in_text
         if has_any(squeezed_text(_joined(texts)), needles):
             for item in texts:
@@ -191,7 +196,7 @@ class LeakGate:
             readable = wanted.may_be_said_in(_joined(binaries))
             for item in binaries:
                 hit = item[0] in numbers or (readable and wanted.may_be_said_in(item[2]))
-                hit = hit or (item[0][1] in BYTES and bool(wanted.hidden.found_in(item[2])))
+                hit = hit or self._may_spell(item, wanted, encoding.big_endian)
                 (doubtful if hit else clean).append(item)
         for item in clean:
             self._remember(wanted, item, ())
@@ -207,6 +212,14 @@ class LeakGate:
         """Whether texts may say what no search for words finds."""
         said = _joined(items)
         return bool(wanted.hidden.found_in(said)) or (wanted.may_be_old and may_tell_old_age(said))
+
+    @staticmethod
+    def _may_spell(item: _New, wanted: Identifiers, big: bool) -> bool:
+        """Whether bytes may say something in a form that no search for words finds."""
+        vr, value = item[0][1], item[2]
+        return bool(wanted.hidden.spelled_in(value, vr, big)) or (
+            vr in BYTES and bool(wanted.hidden.found_in(value))
+        )
 
     def _with_numbers(self, items: list[_New], numbers: Numbers, big: bool) -> set[Leaf]:
         """Binary elements that may hold one of the numbers: all of a VR, or none of it."""

@@ -50,6 +50,7 @@ from .leak_dates import (
     date_pattern,
     needles_of_study,
     pattern_of_study,
+    seconds_of,
 )
 from .leak_encodings import likely_encodings
 from .leak_escapes import has_escapes, plain_bytes, written_part
@@ -220,6 +221,7 @@ def identifiers(raw: RawIdentifiers, dates: bool = True) -> Identifiers:
     literal_births = {
         text for text, day in births.items() if day is None and len(core_of(text)) >= 6
     }
+    literal_births |= {text for day in days for text in seconds_of(day)}
     lines: set[str] = set()
     for text in by_kind[FindingKind.ADDRESS]:
         for part in _parts_of_address(text):

@@ -28,7 +28,7 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
-from .leak_dates import compact_forms
+from .leak_dates import compact_forms, seconds_of
 from .leak_ids import core_of
 from .report import FindingKind
 
@@ -119,6 +119,8 @@ class Numbers:
     def add_births(self, days: Iterable[date]) -> None:
         self.births = frozenset(int(form) for day in days for form in compact_forms(day))
         self.strong |= dict.fromkeys(self.births, FindingKind.BIRTH_DATE)
+        seconds = [int(text) for day in days for text in seconds_of(day)]
+        self.strong |= dict.fromkeys(seconds, FindingKind.BIRTH_DATE)
         parts = [(str(day.year), str(day.month), str(day.day)) for day in days]
         self.parted_births = frozenset({*parts, *(part[::-1] for part in parts)})
 

@@ -57,6 +57,8 @@ def verdict(
         kinds.update(wanted.numbers.in_binary(tag, vr, value, big_endian))
     if vr in TEXT or vr in BYTES:
         kinds |= wanted.hidden.found_in(value)
+    if of_bytes or vr == b"IS":
+        kinds |= wanted.hidden.spelled_in(value, vr, big_endian)
     keyword = _keyword(tag)
     if vr in _DATES and ("Birth" in keyword or not keyword or tag in _DATES_OF_CONTENT):
         digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from datetime import date
 
 import pytest
@@ -229,3 +230,56 @@ def test_the_gate_finds_an_id_in_components_of_a_uid(uid: str, kind: FindingKind
 def test_other_uids_stay(uid: str):
     found = said(uid, b"UI", 0x0020000E)
     assert found == ([FindingKind.PATIENT_ID] if uid.startswith("1.2.3.123") else [])
+
+
+def swapped(data: bytes) -> bytes:
+    """The two bytes of each word in the other order."""
+    words = bytearray(data + b" " * (len(data) % 2))
+    words[::2], words[1::2] = words[1::2], words[::2]
+    return bytes(words)
+
+
+@pytest.mark.parametrize("vr", [b"OW", b"OB", b"UN"])
+@pytest.mark.parametrize(("text", "kind"), TOLD[:4])
+def test_the_gate_finds_text_in_swapped_words(text: str, kind: FindingKind, vr: bytes):
+    for before in (b"", b"a ", b"ab "):
+        assert said(swapped(before + text.encode() + b" end"), vr, 0x00091001) == [kind]
+
+
+def array(text: str, digits: bool, code: str) -> bytes:
+    numbers = [int(character) if digits else ord(character) for character in text]
+    if code == "IS":
+        return "\\".join(map(str, numbers)).encode()
+    return struct.pack(f"<{len(numbers)}{code}", *numbers)
+
+
+ARRAYS = [(b"US", "H"), (b"SS", "h"), (b"UL", "L"), (b"UV", "Q"), (b"OB", "B"), (b"IS", "IS")]
+
+
+@pytest.mark.parametrize(("vr", "code"), ARRAYS)
+@pytest.mark.parametrize(
+    ("text", "digits", "kind"),
+    [
+        ("12345678", True, FindingKind.PATIENT_ID),
+        ("12345678", False, FindingKind.PATIENT_ID),
+        ("19610723", True, FindingKind.BIRTH_DATE),
+        ("Quastmeier", False, FindingKind.PATIENT_NAME),
+    ],
+)
+def test_the_gate_finds_what_an_array_of_numbers_spells(
+    text: str, digits: bool, kind: FindingKind, vr: bytes, code: str
+):
+    assert said(array(text, digits, code), vr, 0x00091001) == [kind]
+
+
+def test_an_array_that_spells_nothing_stays():
+    assert said(array("1234567", True, "H"), b"US", 0x00091001) == []
+    assert said(b"1\\2\\3\\4\\5\\6\\7\\12", b"IS", 0x00091001) == []
+    assert said(array("112345678", True, "IS"), b"IS", 0x00091001) == []
+
+
+@pytest.mark.parametrize("text", ["-266457600", "born 266457600 s", "-266457600000"])
+def test_the_gate_finds_the_birth_date_in_seconds(text: str):
+    assert said(text) == [FindingKind.BIRTH_DATE]
+    if text[0] == "-":
+        assert said(text, b"IS", 0x00091001) == [FindingKind.BIRTH_DATE]
