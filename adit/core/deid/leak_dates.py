@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -99,13 +98,12 @@ def date_needles(day: date) -> Iterator[str]:
         yield f"{first}{second}{year}"
         yield f"{first}{second:02d}{year}"
     yield from _short_forms(day)
-    ordinals = ("", _ORDINALS.get(day.day, "th"))
     for name in _WHOLE_NAMES[day.month - 1]:
         yield f"{name}{year}"
+        yield f"{year}{name}"
         for number in (day.day, f"{day.day:02d}"):
-            yield f"{year}{name}{number}"
-        for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
-            yield f"{name}{number}{ordinal}{year}"
+            yield f"{name}{number}{year}"
+            yield f"{name}{number}{_ORDINALS.get(day.day, 'th')}"
     roman = _ROMAN[day.month - 1]
     for number in (day.day, f"{day.day:02d}"):
         yield f"{number}{roman}{year}"
@@ -160,23 +158,16 @@ def date_pattern(day: date) -> str:
 
 
 def needles_of_study(day: date) -> Iterator[str]:
-    """As `date_needles`, for `pattern_of_study`."""
-    yield f"{day.year:04d}{day.month:02d}{day.day:02d}"
-    yield from compact_forms(day)[1:]
+    """As `date_needles`, for `pattern_of_study` and for numbers."""
+    yield from compact_forms(day)
     yield _short_forms(day)[0]
-    for first, second in ((day.month, day.day), (day.day, day.month)):
-        yield f"{day.year}{first}{second}"
-        yield f"{first}{second}{day.year}"
-        yield f"{first}{second:02d}{day.year}"
-        yield f"{day.year}{first}{second:02d}"
-        yield f"{day.year}{first:02d}{second}"
-    ordinals = ("", _ORDINALS.get(day.day, "th"))
+
+
+def needles_of_study_in_text(day: date) -> Iterator[str]:
+    """Beside those: any other notation in text, squeezed, holds one of these."""
+    yield f"{day.year:04d}"
     for name in _WHOLE_NAMES[day.month - 1]:
-        yield f"{name}{day.year}"
-        yield f"{day.year}{name}"
-        for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
-            yield f"{name}{number}{ordinal}{day.year}"
-            yield f"{number}{ordinal}{name}{day.year % 100:02d}"
+        yield f"{name}{day.year % 100:02d}"
 
 
 @cache

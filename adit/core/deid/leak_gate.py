@@ -177,13 +177,11 @@ class LeakGate:
             doubtful += [item for item in texts if has_escapes(item[2])]
             texts = [item for item in texts if not has_escapes(item[2])]
         if self._may_hide([item for item in texts if item[0][1] in TEXT], wanted):
-            aside = [i for i in texts if i[0][1] in TEXT and self._may_hide([i], wanted)]
-            doubtful += aside
-            texts = [item for item in texts if item not in aside]
-        arrays = [i for i in texts if i[0][1] == b"IS" and i[2].count(b"\\") > _FEW]
-        if arrays:
-            doubtful += arrays
-            texts = [item for item in texts if item not in arrays]
+            doubtful += (i for i in texts if self._is_aside(i, wanted))
+            texts = [item for item in texts if not self._is_aside(item, wanted)]
+        if any(_is_array(item) for item in texts):
+            doubtful += filter(_is_array, texts)
+            texts = [item for item in texts if not _is_array(item)]
         needles = wanted.needles_in_text
         if has_any(squeezed_text(_joined(texts)), needles):
             for item in texts:
@@ -207,11 +205,18 @@ class LeakGate:
             for identifier in said:
                 _report(found, tag, identifier)
 
+    def _is_aside(self, item: _New, wanted: Identifiers) -> bool:
+        return item[0][1] in TEXT and self._may_hide([item], wanted)
+
     @staticmethod
     def _may_hide(items: list[_New], wanted: Identifiers) -> bool:
         """Whether texts may say what no search for words finds."""
         said = _joined(items)
-        return bool(wanted.hidden.found_in(said)) or (wanted.may_be_old and may_tell_old_age(said))
+        return bool(said) and (
+            bool(wanted.hidden.found_in(said))
+            or (wanted.may_be_old and may_tell_old_age(said))
+            or has_any(squeezed_text(said), wanted.needles_of_study)
+        )
 
     @staticmethod
     def _may_spell(item: _New, wanted: Identifiers, big: bool) -> bool:
@@ -281,6 +286,10 @@ class LeakGate:
         if tag == _PATIENT_ID or not self._pseudonym or tag >> 16 != 0x0012:
             return True
         return value.strip(b" \0").lower() != self._pseudonym
+
+
+def _is_array(item: _New) -> bool:
+    return item[0][1] == b"IS" and item[2].count(b"\\") > _FEW
 
 
 def _joined(items: list[_New]) -> bytes:

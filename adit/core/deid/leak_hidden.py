@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from datetime import date
 
+from .leak_escapes import written_part
 from .leak_spelling import foldings, words_of
 from .leak_vocabulary import COMMON_WORDS
 from .report import FindingKind
@@ -21,6 +22,7 @@ from .report import FindingKind
 _SHORTEST_NAME, _SHORTEST_ID, _INSIDE_WORDS = 5, 6, 6
 _OF_URLS = bytes.maketrans(b"-_", b"+/")
 _BREAKS = b"\r\n\0"
+_SHORTEST_HEX, _SHORTEST_BASE64, _LONG = 10, 6, 1000
 _RUN_OF_BASE64 = re.compile(rb"[A-Za-z0-9+/]{6,}")
 _RUN_OF_HEX = re.compile(rb"[0-9a-f]{10,}")
 _SIZES = {
@@ -33,8 +35,8 @@ _OF_WORDS = frozenset({b"OB", b"OW", b"UN"})
 _BETWEEN_HEX = b"\t\r\n -:_,;.%\\"
 
 
-_Plain = dict[bytes, tuple[re.Pattern[bytes], FindingKind]]
-"""Text as it stands, with a pattern for it that knows what it may not adjoin."""
+_Plain = dict[bytes, FindingKind]
+"""Text as it stands, in small letters."""
 
 
 class Hidden:
@@ -43,6 +45,7 @@ class Hidden:
     def __init__(self) -> None:
         self._base64: dict[bytes, FindingKind] = {}
         self._hex: dict[bytes, FindingKind] = {}
+        self._begins: dict[int, set[bytes]] = {}
         self._backwards: _Plain = {}
         self._forwards: _Plain = {}
 
@@ -114,33 +117,45 @@ class Hidden:
 
     def found_in(self, data: bytes) -> set[FindingKind]:
         """Kinds of what is hidden in bytes or text as it is encoded."""
-        plain = data.translate(None, b"\0").lower()
+        data = written_part(data.translate(None, b"\0"))
+        plain = data.lower()
         kinds = _found(self._backwards, plain)
         unspaced = plain.replace(b"0x", b"").translate(None, _BETWEEN_HEX)
         runs = b"\n".join(_RUN_OF_HEX.findall(unspaced))
-        if runs:
+        if runs and self._may_hold(runs, self._hex, _SHORTEST_HEX):
             kinds |= {kind for form, kind in self._hex.items() if form in runs}
         runs = b"\n".join(_RUN_OF_BASE64.findall(data.translate(_OF_URLS, _BREAKS)))
-        if runs:
+        if runs and self._may_hold(runs, self._base64, _SHORTEST_BASE64):
             kinds |= {kind for form, kind in self._base64.items() if form in runs}
         return kinds
 
+    def _may_hold(self, runs: bytes, forms: dict[bytes, FindingKind], length: int) -> bool:
+        """Whether one of the forms may be in there, by how they begin; quick for short runs."""
+        if len(runs) > _LONG:
+            return True
+        begins = self._begins.get(length)
+        if begins is None:
+            begins = self._begins[length] = {form[:length] for form in forms}
+        return not begins.isdisjoint(runs[i : i + length] for i in range(len(runs) - length + 1))
+
 
 def _add(to: _Plain, text: str, kind: FindingKind) -> None:
-    if not text.isascii():
-        return
-    escaped = re.escape(text.encode())
-    if text.isdecimal():
-        escaped = rb"(?<!\d)" + escaped + rb"(?!\d)"
-    elif text.isalpha() and len(text) < _INSIDE_WORDS:
-        escaped = rb"(?<![a-z])" + escaped + rb"(?![a-z])"
-    to[text.encode()] = re.compile(escaped), kind
+    if text.isascii():
+        to[text.encode()] = kind
 
 
 def _found(forms: _Plain, plain: bytes) -> set[FindingKind]:
-    return {
-        kind for text, (pattern, kind) in forms.items() if text in plain and pattern.search(plain)
-    }
+    return {kind for text, kind in forms.items() if text in plain and _stands_alone(text, plain)}
+
+
+def _stands_alone(text: bytes, plain: bytes) -> bool:
+    """Whether a number adjoins no digit, and a short word no letter, somewhere in there."""
+    escaped = re.escape(text)
+    if text.isdigit():
+        escaped = rb"(?<!\d)" + escaped + rb"(?!\d)"
+    elif text.isalpha() and len(text) < _INSIDE_WORDS:
+        escaped = rb"(?<![a-z])" + escaped + rb"(?![a-z])"
+    return bool(re.search(escaped, plain))
 
 
 def _spelled(data: bytes, vr: bytes, big: bool) -> bytes:

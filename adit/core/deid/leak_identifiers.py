@@ -49,6 +49,7 @@ from .leak_dates import (
     date_of,
     date_pattern,
     needles_of_study,
+    needles_of_study_in_text,
     pattern_of_study,
     seconds_of,
 )
@@ -102,6 +103,7 @@ class Identifiers:
         numbers: What is a mere number.
         hidden: What does not stand as it is.
         needles_in_text: None of these in squeezed ASCII: there is nothing to find.
+        needles_of_study: None of these in squeezed text of text VRs: no date of the study.
         needles_in_bytes: None of these in squeezed bytes: there is no text to find.
         clean: Elements as encoded in which nothing was found.
         memo: Of the others what they hold, and whether they may hold a UID in text.
@@ -121,6 +123,7 @@ class Identifiers:
     numbers: Numbers
     hidden: Hidden
     needles_in_text: tuple[bytes, ...]
+    needles_of_study: tuple[bytes, ...]
     needles_in_bytes: tuple[bytes, ...]
     clean: set[bytes] = field(default_factory=set)
     memo: dict[bytes, tuple[tuple[FindingKind, ...], bool]] = field(default_factory=dict)
@@ -272,6 +275,9 @@ def identifiers(raw: RawIdentifiers, dates: bool = True) -> Identifiers:
         numbers=numbers,
         hidden=hidden,
         needles_in_text=needles.in_text(),
+        needles_of_study=tuple(
+            {form.encode() for day in days_that_count for form in needles_of_study_in_text(day)}
+        ),
         needles_in_bytes=needles.in_bytes(),
     )
 

@@ -52,6 +52,7 @@ COUNTED = frozenset({b"DS", b"IS", b"DA", b"TM", b"DT", b"AS", b"UI"})
 """VRs whose text is a number, a time or a UID."""
 
 _STRONG, _WEAK, _INSIDE_OF_UIDS = 6, 4, 8
+_DATES = (FindingKind.BIRTH_DATE, FindingKind.ORIGINAL_DATE)
 _MADE_OF_RANDOM = "2.25."
 _LONGEST = 18
 _ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
@@ -143,7 +144,7 @@ class Numbers:
         return {
             data: kind
             for number, kind in self.strong.items()
-            if kind is not FindingKind.BIRTH_DATE or reads_as_date(str(number))
+            if kind not in _DATES or (kind is _DATES[0] and reads_as_date(str(number)))
             for data in _encoded(number)
         }
 
