@@ -4,7 +4,6 @@ import io
 import re
 from pathlib import Path
 
-import pydicom
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
@@ -304,45 +303,6 @@ def test_a_truncated_file_is_refused(client):
 def test_a_profile_that_looks_like_another_is_not_made(manager):
     with pytest.raises(Conflict, match="There is a profile Standard research, whose name looks"):
         create_profile(manager, "Standаrd rеsearch", {}, [])
-
-
-def large_object() -> bytes:
-    dataset = pydicom.dcmread(sample("CT_small.dcm"))
-    dataset.add_new(0x00090010, "LO", "MAKER 1")
-    dataset.PatientComments = "=1+1"
-    for number in range(5000):
-        block = number // 200
-        dataset.add_new(0x00110010 + block, "LO", f"MAKER {block}")
-        dataset.add_new(0x00110000 + ((0x10 + block) << 8) + number % 200, "LO", f"Value {number}")
-    buffer = io.BytesIO()
-    dataset.save_as(buffer)
-    return buffer.getvalue()
-
-
-def test_a_page_shows_a_thousand_attributes_of_a_large_object_and_counts_them_all(client):
-    response = upload(client, "large.dcm", large_object())
-
-    preview = response.context["trial"].preview
-    kept = {row.row.keyword for row in preview.rows}
-    assert len(preview.rows) == 1000 and preview.total > 5000
-    assert {"PatientID", "StudyInstanceUID", "PixelSpacing"} <= kept
-    assert sum(count.total for count in preview.rules) == preview.total
-    assert sum(number for _, _, number in preview.counts) == preview.total
-    assert len(response.content) < 1_500_000
-    assert f"1000 of {preview.total} attributes are shown" in text_of(response)
-
-
-def test_the_whole_comparison_is_downloaded(client):
-    profile = DeidProfile.objects.get(name="Standard research")
-    file = io.BytesIO(large_object())
-    file.name = "large.dcm"
-    data = {"file": file, "pseudonym": "A", "as": "csv"}
-    response = client.post(f"/profiles/{profile.pk}/try/", data)
-    rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
-    assert len(rows) > 5000
-    named = {row["keyword"]: row for row in rows}
-    assert named["PatientID"]["after"] == "A"
-    assert named["PatientComments"]["before"] == "'=1+1"
 
 
 def test_a_file_beyond_the_limit_is_refused(client, settings):
