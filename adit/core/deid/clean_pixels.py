@@ -11,6 +11,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from .codec import EXPLICIT_LITTLE, Encoding, encode_element
+from .codestream_size import sizes_in
 from .device_regions import Box
 from .engine import Insertion
 
@@ -23,8 +24,8 @@ _CHANGED_BY_DECODING = (
     "PixelRepresentation",
 )
 _GRAY_CHROMA = 128
-LARGEST_DECODED = 1 << 30
-"""Bytes that compressed pixel data may become. Told by the header, before anything is decoded."""
+LARGEST_DECODED, LARGEST_SHOWN = 1 << 30, 1 << 26
+"""Bytes that compressed pixel data may become, and may become in a preview."""
 
 
 class PixelsNotCleaned(Exception):
@@ -146,6 +147,18 @@ def read_header(header: bytes, encoding: Encoding) -> Dataset:
     return read_dataset(BytesIO(header), encoding.implicit, not encoding.big_endian)
 
 
+def check_size(layout: Layout, fragments: bytes) -> None:
+    """Looks at the sizes that header and codestreams tell, before anything is decoded.
+
+    Raises:
+        PixelsNotCleaned: They are more than is decoded, or they differ.
+    """
+    if layout.size > LARGEST_DECODED:
+        raise PixelsNotCleaned("The header tells more pixels than are decoded.")
+    if any(size != (layout.rows, layout.columns) for size in sizes_in(fragments)):
+        raise PixelsNotCleaned("A compressed frame is of another size than the header says.")
+
+
 def decode_and_blank(
     header: bytes, fragments: bytes, transfer_syntax_uid: str, boxes: tuple[Box, ...]
 ) -> tuple[list[Insertion], bytes]:
@@ -166,8 +179,6 @@ def decode_and_blank(
     """
     try:
         dataset = read_header(header, EXPLICIT_LITTLE)
-        if layout_of(dataset).size > LARGEST_DECODED:
-            raise PixelsNotCleaned("The header tells more pixels than are decoded.")
         before = {keyword: dataset.get(keyword) for keyword in _CHANGED_BY_DECODING}
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)

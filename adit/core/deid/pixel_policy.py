@@ -10,9 +10,11 @@ from typing import Literal
 from .burned_in import BURNED_IN_ANNOTATION, PIXEL_DATA, suspicion
 from .clean_pixels import (
     DECODED_SYNTAX,
+    LARGEST_SHOWN,
     OFFSET_TABLES,
     PixelsNotCleaned,
     blank,
+    check_size,
     decode_and_blank,
     layout_of,
     read_header,
@@ -73,6 +75,7 @@ def clean_pixels(
     reader: Source,
     values: dict[int, bytes],
     transfer_syntax_uid: str,
+    preview: bool = False,
 ) -> Pixels:
     """Blanks where the device writes text, if the profile asks for it and that is known.
 
@@ -80,7 +83,7 @@ def clean_pixels(
     image declares itself.
 
     Reads the pixel data from the reader only where there is something to blank; otherwise it
-    stays there, to be copied as a stream.
+    stays there, to be copied as a stream. A preview does not decode large images: it shows none.
     """
     untouched = Pixels(transfer_syntax_uid)
     if Option.CLEAN_PIXEL_DATA not in profile.options or ROWS not in values:
@@ -102,6 +105,11 @@ def clean_pixels(
     pixels = read_pixel_data(reader, encoding)
     try:
         if pixels.encapsulated:
+            layout = layout_of(read_header(header, encoding))
+            check_size(layout, pixels.value)
+            if preview and layout.size > LARGEST_SHOWN:
+                element = pixels.header + pixels.value
+                return Pixels(transfer_syntax_uid, cleaned=True, element=element)
             insertions, element = decode_and_blank(header, pixels.value, transfer_syntax_uid, boxes)
             return Pixels(
                 DECODED_SYNTAX,

@@ -177,7 +177,14 @@ class Pseudonymizer:
             raise ExcludedModality(excluded)
         result = self._result(values, transfer_syntax_uid)
         pixels = clean_pixels(
-            self.profile, buffer, elements, encoding, reader, values, transfer_syntax_uid
+            self.profile,
+            buffer,
+            elements,
+            encoding,
+            reader,
+            values,
+            transfer_syntax_uid,
+            preview=trace is not None,
         )
         doubt = None
         if self.profile.burned_in is not BurnedInPolicy.ALLOW:

@@ -19,8 +19,11 @@ from adit.core.deid import (
     FindingKind,
     Option,
     clean_pixels,
+    pixel_policy,
+    preview,
 )
 from adit.core.deid.clean_pixels import Layout, blank
+from adit.core.deid.codestream_size import sizes_in
 from adit.core.deid.tests.objects import ct_header, decode, encode, part10, process, profile, sample
 
 SAMPLES = [
@@ -272,6 +275,47 @@ def test_more_pixels_than_are_decoded_are_not_and_the_object_is_held(
 
     assert [finding.kind for finding in result.findings] == [FindingKind.BURNED_IN]
     assert not result.pixels_cleaned
+
+
+@pytest.mark.parametrize(
+    "name", ["MR_small_jpeg_ls_lossless.dcm", "US1_J2KR.dcm", "SC_rgb_jpeg_dcmtk.dcm"]
+)
+def test_a_compressed_frame_of_another_size_than_its_header_is_never_decoded(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    data, syntax = sample(path_of(name))
+    original = decode(data, syntax)
+    original["PixelData"].is_undefined_length = True
+    original.Rows, original.Columns = 32, 32
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(region(original, (0, 0, 4, 4)),))
+    buffer = io.BytesIO()
+    original.save_as(buffer, implicit_vr=False, little_endian=True)
+    monkeypatch.setattr(pixel_policy, "decode_and_blank", None)
+
+    _, result = process(buffer.getvalue(), syntax, under=under)
+
+    assert [finding.kind for finding in result.findings] == [FindingKind.BURNED_IN]
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if "J2K" in name or "jpeg" in name])
+def test_a_compressed_frame_tells_its_size(name: str):
+    original = pydicom.dcmread(path_of(name))
+    frames = int(original.get("NumberOfFrames") or 1)
+    sizes = list(sizes_in(original.PixelData))
+    assert sizes == [(original.Rows, original.Columns)] * frames
+
+
+def test_a_preview_decodes_no_large_image(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pixel_policy, "LARGEST_SHOWN", 1000)
+    monkeypatch.setattr(pixel_policy, "decode_and_blank", None)
+    path = path_of("US1_J2KR.dcm")
+    data, syntax = sample(path)
+    original = pydicom.dcmread(path)
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(region(original, (0, 0, 4, 4)),))
+
+    found = preview(under, Assignment(pseudonym="S"), io.BytesIO(data), syntax)
+
+    assert found.rows and not found.findings
 
 
 def test_set_pixel_data_of_pydicom_agrees_with_the_layout():
