@@ -174,6 +174,19 @@ def clean(descriptor: bool) -> Apply:
     return apply
 
 
+_LONGEST_DESCRIPTOR = 64  # characters of LO (PS3.5 6.2)
+
+
+def clean_short_text(context: PatientContext, raw: bytes) -> bytes:
+    """Text that is as short as a descriptor without identifiers; a keyed word for all other."""
+    text = context.charset.decode(raw).strip(" \0")
+    if len(text) <= _LONGEST_DESCRIPTOR and text.isprintable():
+        cleaned = context.cleaner.clean(text, descriptor=True)
+        if cleaned.strip() or not text:
+            return raw if cleaned is text else context.charset.encode(cleaned, raw)
+    return dummy_text(context, raw)
+
+
 _DUMMIES: dict[bytes, Apply] = {
     b"AE": constant(b"REMOVED"),
     b"AS": constant(b"000Y"),

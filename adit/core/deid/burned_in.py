@@ -43,10 +43,18 @@ _SCREENS = frozenset(_STORAGE + suffix for suffix in _CLASSES_WITH_TEXT.split())
 
 
 _OF_SCREENS = re.compile(
-    r"SCREEN|CAPTURE|REPORT|PROTOCOL|(?<![A-Z])PROT(?![A-Z])|PATIENT[ _]?INFO|DOSE[ _]?INFO"
+    r"SCREEN(?!ING)|SCR[ _]?SHOT|(?<![A-Z])CAPTURED?(?![A-Z])|REPORT|PROTOCOL"
+    r"|(?<![A-Z])PROT(?![A-Z])|(?:PATIENT|EXAM|STUDY|DOSE)[ _]?INFO"
+    r"|(?<![A-Z])DOSE[ _]?(?:SUMMARY|SHEET|RECORD|PAGE)|WORKSHEET|HARD[ _]?COPY"
+    r"|(?:^|\\)(?:DOSE|SNAPSHOT|SUMMARY|FILM|PRINT|TEXT)(?:\\|$)"
 )
 """Of ImageType, as makers name what their consoles save: `SCREEN SAVE`, `CT_SOM5 PROT`, `CSA
-REPORT`, `DOSE_INFO`."""
+REPORT`, `DOSE_INFO`; not what sounds alike (`SCREENING`, `PROTON`, `LOW_DOSE`)."""
+
+_OF_PICTURES = frozenset({"DV", "DF", "SD", "SI", "DRW"})
+"""ConversionType (PS3.3 C.8.6.1) of videos, films, scans and drawings. What a program computed
+(SYN), a workstation made (WSD) or came over a digital interface (DI) is an image like others:
+tomograms and radiographs of gateways say so. Screens among them are of classes with text."""
 
 
 def is_document(sop_class_uid: str) -> bool:
@@ -96,8 +104,10 @@ def suspicion(
         return None
     if stated:
         return BURNED_IN_ANNOTATION, "The object says that text is burned into its pixels."
-    if modality.strip(" \0").upper() in _MODALITIES or sop_class_uid in _SCREENS:
+    kind = modality.strip(" \0").upper()
+    if kind in _MODALITIES or sop_class_uid in _SCREENS:
         return PIXEL_DATA, "Images of this kind often carry burned-in text."
-    if conversion_type.strip(" \0") or _OF_SCREENS.search(image_type.upper()):
+    types = "\\".join(value.strip(" \0") for value in image_type.upper().split("\\"))
+    if conversion_type.strip(" \0").upper() in _OF_PICTURES or _OF_SCREENS.search(types):
         return PIXEL_DATA, "A screen, report or film often carries burned-in text."
     return None

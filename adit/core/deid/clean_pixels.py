@@ -11,6 +11,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from .codec import EXPLICIT_LITTLE, Encoding, encode_element
+from .codestream_size import sizes_in
 from .device_regions import Box
 from .engine import Insertion
 
@@ -23,6 +24,8 @@ _CHANGED_BY_DECODING = (
     "PixelRepresentation",
 )
 _GRAY_CHROMA = 128
+LARGEST_DECODED, LARGEST_SHOWN = 1 << 30, 1 << 26
+"""Bytes that compressed pixel data may become, and may become in a preview."""
 
 
 class PixelsNotCleaned(Exception):
@@ -142,6 +145,18 @@ def _blank_bytes(used: np.ndarray, layout: Layout, boxes: tuple[Box, ...]) -> No
 def read_header(header: bytes, encoding: Encoding) -> Dataset:
     """The header as pydicom reads it, for what only decoders need."""
     return read_dataset(BytesIO(header), encoding.implicit, not encoding.big_endian)
+
+
+def check_size(layout: Layout, fragments: bytes) -> None:
+    """Looks at the sizes that header and codestreams tell, before anything is decoded.
+
+    Raises:
+        PixelsNotCleaned: They are more than is decoded, or they differ.
+    """
+    if layout.size > LARGEST_DECODED:
+        raise PixelsNotCleaned("The header tells more pixels than are decoded.")
+    if any(size != (layout.rows, layout.columns) for size in sizes_in(fragments)):
+        raise PixelsNotCleaned("A compressed frame is of another size than the header says.")
 
 
 def decode_and_blank(

@@ -1,9 +1,10 @@
 """Takes identifiers out of free text and keeps the rest (PS3.15 E.3.5, Clean Descriptors).
 
 Of this patient and study: names, ids, accession numbers, dates of birth, addresses and their
-parts, and names of other persons that stand in the object. In descriptors also the institution's
-name, and what looks like an identifier of anybody: dates, long numbers, e-mail addresses, UIDs,
-persons with a title. The rest stays, so that protocols and series can still be told apart.
+parts, and names of other persons that stand in the object; the dates of the study unless dates
+stay. In descriptors also the institution's name, and what looks like an identifier of anybody:
+dates, long numbers, e-mail addresses, UIDs, persons with a title, ages over 89. The rest stays, so
+that protocols and series can still be told apart.
 
 Texts are compared as `folding` has them, and without what stands between letters and digits: an id
 is found with other separators, a name with its letters apart. What is escaped as in URLs and HTML
@@ -25,6 +26,8 @@ from .brief import tells_by_itself, year_pattern
 from .escapes import unescaped
 from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
 from .lookalikes import unmixed
+from .ordinary_words import is_ordinary
+from .written_ages import old_ages_in
 from .written_dates import compact_forms, dates_in, reads_as, short_years
 
 _PATTERNS = re.compile(
@@ -46,6 +49,7 @@ _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer 
 _JOINED_WORDS, _JOINED_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 4, 8, 4
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
+_SHORTEST_TELLING = 4  # letters of a word that tells an institution
 _LENGTH_OF_A_YEAR = 4
 _MEMO_LIMIT = 2000
 
@@ -119,8 +123,28 @@ class _Birth(NamedTuple):
         for start, end in dates_in(folded.text):
             if reads_as(folded.text[start:end], self.day):
                 yield folded.span(start, end)
-        for match in re.finditer(r"(?<![^\W_])\d{6}(?![^\W_])", folded.text):
-            if match[0] in self.short:
+        for match in re.finditer(r"(?<!\d)(?<!\d\.)\d{6}(?!\d|\.\d)", folded.text):
+            if match[0] in self.short:  # also behind initials
+                yield folded.span(*match.span())
+
+
+class _Study(NamedTuple):
+    """A date of the study. Versions look like days with a short year: it has four digits then."""
+
+    day: date
+    compact: frozenset[str]
+
+    def spans(self, folded: Folded) -> Iterator[tuple[int, int]]:
+        """Where a text tells it."""
+        if f"{self.day.year % 100:02d}" not in folded.text:
+            return
+        for start, end in dates_in(folded.text):
+            written = folded.text[start:end]
+            telling = f"{self.day.year:04d}" in written or any(map(str.isalpha, written))
+            if telling and reads_as(written, self.day):
+                yield folded.span(start, end)
+        for match in re.finditer(r"(?<![\d.])(?:\d{8}|\d{6})(?!\.?\d)", folded.text):
+            if match[0] in self.compact:
                 yield folded.span(*match.span())
 
 
@@ -135,8 +159,10 @@ class Cleaner:
         birth_date: date | None,
         numbers: Iterable[str] = (),
         addresses: Iterable[str] = (),
-        institutions: Iterable[str] = (),
+        institutions: Collection[str] = (),
         other_births: Collection[date] = (),
+        days_of_study: Collection[date] = (),
+        over_89: bool = False,
     ) -> None:
         """What to look for.
 
@@ -146,12 +172,16 @@ class Cleaner:
             birth_date: Of the patient.
             numbers: Of orders and steps; counted when they are long enough to mean one.
             addresses: Of the patient and of persons.
-            institutions: Names and addresses, taken out of descriptors only.
+            institutions: Names and addresses, taken out of descriptors only, with those of their
+                words that are not ordinary ones.
             other_births: Dates of birth that were told elsewhere.
+            days_of_study: Dates of the study that no text may tell.
+            over_89: The patient is, so that no text at all may tell it.
         """
         self._own: dict[str, _Kind] = {}
         self._memo: dict[tuple[str, bool], str] = {}
-        self._births: list[_Birth] = []
+        self._days: list[_Birth | _Study] = []
+        self._over_89 = over_89
         self._birth_years: list[re.Pattern[str]] = []
         for name in names:
             self._learn_name(name)
@@ -163,9 +193,13 @@ class Cleaner:
                 self._learn_identifier(number)
         for day in sorted({*other_births, *filter(None, [birth_date])}):
             births, short = compact_forms(day)
-            self._births.append(_Birth(day, short_years(day), short))
+            self._days.append(_Birth(day, short_years(day), short))
             self._birth_years.append(year_pattern(day.year))
             self._own.update(dict.fromkeys(births, _Kind.IDENTIFIER))
+        for day in sorted({*days_of_study} - {*other_births, birth_date}):
+            eight, _ = compact_forms(day)
+            six = f"{day.year % 100:02d}{day.month:02d}{day.day:02d}"
+            self._days.append(_Study(day, eight | {six}))
         parts = AddressParts()
         for address in addresses:
             parts.learn(address)
@@ -176,6 +210,10 @@ class Cleaner:
         parts.places.clear()
         self._of_descriptors: dict[str, _Kind] = {}
         self._learn_address(parts, self._of_descriptors)
+        for word in {word for text in institutions for word in words(text)}:
+            if len(word) >= _SHORTEST_TELLING and word.isalpha() and not is_ordinary(word):
+                kind = _Kind.ANYWHERE if is_unspaced(word) else _Kind.WHOLE_WORD
+                self._of_descriptors.update(dict.fromkeys(spellings(word), kind))
 
     def _learn_name(self, name: str) -> None:
         for word in name_words(name):
@@ -258,8 +296,11 @@ class Cleaner:
             for match in _TITLES.finditer(text):
                 yield match.span()
         else:
-            for birth in self._births:
-                yield from birth.spans(folded)
+            for day in self._days:
+                yield from day.spans(folded)
+        if descriptor or self._over_89:
+            for span in old_ages_in(folded.text):
+                yield folded.span(*span)
         alone = len(text.strip(" \0")) <= _LENGTH_OF_A_YEAR  # a number of something, or a code
         if descriptor or not alone:
             for year in self._birth_years:

@@ -28,7 +28,7 @@ class DeviceRegion:
         model: The same over ManufacturerModelName.
         rows: Height of the images that are meant, in pixels.
         columns: Width of the images that are meant, in pixels.
-        boxes: What is blanked; parts outside of the image are ignored.
+        boxes: What is blanked, inside of the image.
         modality: Modality that is meant; empty for all.
 
     Raises:
@@ -54,16 +54,24 @@ class DeviceRegion:
         for x0, y0, x1, y1 in self.boxes:
             if not (0 <= x0 < x1 and 0 <= y0 < y1):
                 raise ValueError("boxes: each is x0, y0, x1, y1 with x0 < x1 and y0 < y1.")
-            if x0 >= self.columns or y0 >= self.rows:
-                raise ValueError("boxes: each begins inside of the image.")
+            if x1 > self.columns or y1 > self.rows:
+                raise ValueError(
+                    f"boxes: {x0}, {y0}, {x1}, {y1} reaches over the image of {self.columns} "
+                    f"columns and {self.rows} rows."
+                )
 
     def matches(
         self, *, manufacturer: str, model: str, modality: str, rows: int, columns: int
     ) -> bool:
         """Whether an image comes from the device and has its size."""
+        return (rows, columns) == (self.rows, self.columns) and self.is_of_device(
+            manufacturer=manufacturer, model=model, modality=modality
+        )
+
+    def is_of_device(self, *, manufacturer: str, model: str, modality: str) -> bool:
+        """Whether an image comes from the device, of whatever size it is."""
         return (
-            (rows, columns) == (self.rows, self.columns)
-            and (not self.modality or self.modality.upper() == modality.strip().upper())
+            (not self.modality or self.modality.upper() == modality.strip().upper())
             and fnmatchcase(manufacturer.strip().lower(), _pattern(self.manufacturer))
             and fnmatchcase(model.strip().lower(), _pattern(self.model))
         )
@@ -117,12 +125,29 @@ def regions_for(
     rows: int,
     columns: int,
 ) -> tuple[Box, ...]:
-    """Boxes of all the regions that match, clipped to the image."""
+    """Boxes of all the regions that match."""
     found: dict[Box, None] = {}
     for region in regions:
         if region.matches(
             manufacturer=manufacturer, model=model, modality=modality, rows=rows, columns=columns
         ):
-            for x0, y0, x1, y1 in region.boxes:
-                found[x0, y0, min(x1, columns), min(y1, rows)] = None
+            found.update(dict.fromkeys(region.boxes))
     return tuple(found)
+
+
+def is_of_other_size(
+    regions: tuple[DeviceRegion, ...],
+    *,
+    manufacturer: str,
+    model: str,
+    modality: str,
+) -> bool:
+    """Whether a region is about just these images but for their size, where none has matched.
+
+    Only regions that name a modality tell that all images of the device are like that.
+    """
+    return any(
+        region.modality
+        and region.is_of_device(manufacturer=manufacturer, model=model, modality=modality)
+        for region in regions
+    )

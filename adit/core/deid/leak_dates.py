@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -25,20 +24,20 @@ _MONTHS = (
 """How months begin in English, German, French, Italian, Spanish, Portuguese and Dutch."""
 
 _WHOLE_NAMES = (
-    ("jan", "january", "januar"),
-    ("feb", "february", "februar"),
-    ("mar", "march", "marz", "maerz", "mrz"),
-    ("apr", "april"),
-    ("may", "mai"),
-    ("jun", "june", "juni"),
-    ("jul", "july", "juli"),
-    ("aug", "august"),
-    ("sep", "sept", "september"),
-    ("oct", "october", "okt", "oktober"),
-    ("nov", "november"),
-    ("dec", "december", "dez", "dezember"),
+    ("jan", "january", "januar", "janvier", "gennaio", "enero"),
+    ("feb", "february", "februar", "fevrier", "febbraio", "febrero"),
+    ("mar", "march", "marz", "maerz", "mrz", "mars", "marzo"),
+    ("apr", "april", "avril", "aprile", "abril"),
+    ("may", "mai", "maggio", "mayo"),
+    ("jun", "june", "juni", "juin", "giugno", "junio"),
+    ("jul", "july", "juli", "juillet", "luglio", "julio"),
+    ("aug", "august", "aout", "agosto"),
+    ("sep", "sept", "september", "septembre", "settembre", "septiembre"),
+    ("oct", "october", "okt", "oktober", "octobre", "ottobre", "octubre"),
+    ("nov", "november", "novembre", "noviembre"),
+    ("dec", "december", "dez", "dezember", "decembre", "dicembre", "diciembre"),
 )
-"""In English and German: these count with a year of two digits, too."""
+"""These count with a year of two digits, too."""
 
 _ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
 """Of central Europe: `23. VII. 1961`."""
@@ -46,6 +45,7 @@ _ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xi
 _ORDINALS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 _ERAS = (("明治", "m", 1868), ("大正", "t", 1912), ("昭和", "s", 1926), ("平成", "h", 1989))
 _BUDDHIST = 543
+_TELLING_SECONDS = 10_000_000
 _WIDE = {ord("0") + digit: 0xFF10 + digit for digit in range(10)}
 
 
@@ -70,6 +70,12 @@ def compact_forms(day: date) -> tuple[str, str, str]:
     return year + month + number, number + month + year, month + number + year
 
 
+def seconds_of(day: date) -> tuple[str, ...]:
+    """Its begin in UTC in seconds and milliseconds of POSIX, without a sign; none near 1970."""
+    seconds = abs((day - date(1970, 1, 1)).days) * 86400
+    return (f"{seconds}", f"{seconds}000") if seconds >= _TELLING_SECONDS else ()
+
+
 def _short_forms(day: date) -> tuple[str, str, str]:
     """Six digits."""
     month, number, year = f"{day.month:02d}", f"{day.day:02d}", f"{day.year % 100:02d}"
@@ -92,11 +98,16 @@ def date_needles(day: date) -> Iterator[str]:
         yield f"{first}{second}{year}"
         yield f"{first}{second:02d}{year}"
     yield from _short_forms(day)
-    ordinals = ("", _ORDINALS.get(day.day, "th"))
     for name in _WHOLE_NAMES[day.month - 1]:
         yield f"{name}{year}"
-        for ordinal, number in itertools.product(ordinals, (day.day, f"{day.day:02d}")):
-            yield f"{name}{number}{ordinal}{year}"
+        yield f"{year}{name}"
+        for number in (day.day, f"{day.day:02d}"):
+            yield f"{name}{number}{year}"
+            yield f"{name}{number}{_ORDINALS.get(day.day, 'th')}"
+    roman = _ROMAN[day.month - 1]
+    for number in (day.day, f"{day.day:02d}"):
+        yield f"{number}{roman}{year}"
+        yield f"{year}{roman}{number}"
     for name, letter, count in _years_of_eras(day):
         yield name
         yield f"{letter}{count}{day.month}"
@@ -108,7 +119,7 @@ def date_pattern(day: date) -> str:
     """Matches the date in folded text, as people and machines write it.
 
     The year may be short where the parts are set apart by usual separators, or where the month is
-    a word; six digits count as a whole word.
+    a word or a Roman number; six digits count between letters too, behind initials.
     """
     year, short = f"(?:{day.year:04d}|{day.year + _BUDDHIST})", f"{day.year % 100:02d}"
     m, d = f"0?{day.month}", f"0?{day.day}"
@@ -119,7 +130,7 @@ def date_pattern(day: date) -> str:
     ordinal = r"(?:st|nd|rd|th|er|o|a)?"
     loose = r"[\W_]{0,3}"
     of = r"(?:(?:of|de|del|den|du|di)[\W_]{1,2})?"
-    compact = compact_forms(day)
+    compact, roman = compact_forms(day), _ROMAN[day.month - 1]
     forms = [
         rf"{compact[0]}(?:\d{{4}}(?:\d\d)?)?",
         *compact[1:],
@@ -132,8 +143,10 @@ def date_pattern(day: date) -> str:
         rf"{month}{loose}(?:the )?{d}{ordinal}[\W_]{{1,3}}{of}{year}",
         rf"(?:{whole_names}){loose}{d}{ordinal}[\W_]{{1,3}}{short}",
         rf"{year}{loose}{month}{loose}{d}{ordinal}",
-        rf"{d}{any_gap}{_ROMAN[day.month - 1]}{any_gap}{year}",
-        rf"{year}{any_gap}{_ROMAN[day.month - 1]}{any_gap}{d}",
+        rf"{short}{loose}(?:{whole_names}){loose}{d}",
+        rf"{d}{any_gap}{roman}{any_gap}(?:{year}|{short})",
+        rf"(?:{year}|{short}){any_gap}{roman}{any_gap}{d}",
+        rf"{d}{roman}{year}",
         rf"{year} ?[年년] ?{m} ?[月월] ?{d} ?[日일]?",
     ]
     for name, letter, count in _years_of_eras(day):
@@ -141,4 +154,43 @@ def date_pattern(day: date) -> str:
         forms.append(rf"{name} ?(?:{number}) ?年 ?{m} ?月 ?{d} ?日?")
         forms.append(rf"(?<![^\W\d_]){letter}\.? ?(?:{number})[-./]{m}[-./]{d}")
     whole = "|".join(_short_forms(day))
-    return rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)|(?<![^\W_])(?:{whole})(?![^\W_])"
+    return rf"(?<!\d)(?:{'|'.join(forms)})(?!\d)|(?<!\d)(?<!\d\.)(?:{whole})(?!\d|\.\d)"
+
+
+def needles_of_study(day: date) -> Iterator[str]:
+    """As `date_needles`, for `pattern_of_study` and for numbers."""
+    yield from compact_forms(day)
+    yield _short_forms(day)[0]
+
+
+def needles_of_study_in_text(day: date) -> Iterator[str]:
+    """Beside those: any other notation in text, squeezed, holds one of these."""
+    yield f"{day.year:04d}"
+    for name in _WHOLE_NAMES[day.month - 1]:
+        yield f"{name}{day.year % 100:02d}"
+
+
+@cache
+def pattern_of_study(day: date) -> str:
+    """Matches a date of a study in folded text; fewer notations than of a birth date.
+
+    Versions of software and counts look like days and years of two digits, and examinations are of
+    the years of software: the year has four digits, unless the month is a word, or all are six
+    digits as DICOM orders them.
+    """
+    year, short = f"{day.year:04d}", f"{day.year % 100:02d}"
+    m, d = f"0?{day.month}", f"0?{day.day}"
+    names = "|".join(_WHOLE_NAMES[day.month - 1])
+    gap, loose = r"[\W_]{1,3}", r"[\W_]{0,3}"
+    compact = compact_forms(day)
+    forms = [
+        rf"{compact[0]}(?:\d{{4}}(?:\d\d)?)?",
+        *compact[1:],
+        rf"{year}{gap}{m}{gap}{d}",
+        rf"(?:{d}{gap}{m}|{m}{gap}{d}){gap}{year}",
+        rf"{d}(?:st|nd|rd|th)?{loose}(?:{names}){loose}(?:{year}|{short})",
+        rf"(?:{names}){loose}{d}(?:st|nd|rd|th)?{gap}{year}",
+        rf"{year}{loose}(?:{names}){loose}{d}",
+    ]
+    whole = _short_forms(day)[0]
+    return rf"(?<![\d.])(?:{'|'.join(forms)})(?!\.?\d)|(?<![^\W_])(?<!\.){whole}(?![^\W_]|\.\d)"

@@ -9,13 +9,15 @@ from itertools import product
 
 _ESCAPED = re.compile(
     rb"[%=][0-9A-Fa-f]{2}|&#[0-9Xx]|&[A-Za-z][A-Za-z0-9]+;|&[A-Za-z]{2,6}|[%\\][uU][0-9A-Fa-f]{4}"
-    rb"|\\[xX][0-9A-Fa-f]{2}"
+    rb"|\\[xX][0-9A-Fa-f]{2}|=\r?\n"
 )
 _LONG = 4096
 _READABLE = re.compile(rb"[ -~]{8,}")
 _FOREIGN_OCTET = re.compile(r"[%=][89A-Fa-f][0-9A-Fa-f]")
 _OCTETS_OF_URLS = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _OCTETS_OF_MAIL = re.compile(r"(?:=[0-9A-Fa-f]{2})+")
+_BROKEN_LINE = re.compile(r"=\r?\n")
+"""Where a line of mail is broken that goes on (RFC 2045 6.7)."""
 _CODE_UNITS = re.compile(r"[%\\][uU]([0-9A-Fa-f]{4})|\\[xX]([0-9A-Fa-f]{2})")
 _NUMBERED = re.compile(r"&#(?:[xX]([0-9A-Fa-f]{1,6})|([0-9]{1,7}));?")
 _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,30};|[A-Za-z]{2,6}[1-4]{0,2})")
@@ -69,6 +71,7 @@ def _without_escapes(text: str, encoding: str, mail: bool) -> str:
     if "%" in text:
         text = _OCTETS_OF_URLS.sub(lambda match: _octets(match[0], encoding), text)
     if mail:
+        text = _BROKEN_LINE.sub("", text)
         text = _OCTETS_OF_MAIL.sub(lambda match: _octets(match[0], encoding), text)
     return text
 

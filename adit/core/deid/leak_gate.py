@@ -15,14 +15,15 @@ from hashlib import blake2b
 
 from pydicom.datadict import keyword_for_tag
 
+from .leak_ages import may_tell_old_age
 from .leak_escapes import has_escapes
 from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
 from .leak_numbers import UID_BY_FORM, Numbers
 from .leak_rules import OutgoingRules
-from .leak_sources import ORDERS, PERSONS, RawIdentifiers, raw_identifiers
+from .leak_sources import DATES_OF_STUDY, ORDERS, PERSONS, RawIdentifiers, raw_identifiers
 from .leak_uids import OldUids, is_uid_of_a_definition, may_hold_uid
-from .leak_verdict import is_binary, verdict
+from .leak_verdict import BYTES, TEXT, is_binary, verdict
 from .leak_walk import LONG_ELEMENT, HeaderEncoding, Leaf, LeafWalk, Unreadable, vr_by_dictionary
 from .report import Finding, FindingKind
 
@@ -35,6 +36,7 @@ _PLAIN = bytes((0, 9, 10, 12, 13, *range(32, 127)))
 
 _OF_UIDS = b"0123456789.\0 "
 _JOINT = b"\x01"
+_FEW = 4
 _UID, _UID_OF_A_DEFINITION, _JUDGED = 1, 2, 4
 
 _New = tuple[Leaf, bytes, bytes, bool]
@@ -49,6 +51,7 @@ class LeakGate:
         check_uids: Whether UIDs of the source may not be left.
         rules: Rules that outgoing headers obey, if these are to be checked too.
         patient: Tags and values of what is known of the patient beside the headers.
+        check_dates: Whether text may not tell dates of the study.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class LeakGate:
         check_uids: bool = True,
         rules: OutgoingRules | None = None,
         patient: RawIdentifiers = (),
+        check_dates: bool = True,
     ) -> None:
         self._check_uids = check_uids
+        self._check_dates = check_dates
         self._rules = rules
         self._patient = patient
         self._pseudonym = rules.pseudonym.lower() if rules else b""
@@ -155,7 +160,6 @@ class LeakGate:
         binaries: list[_New] = []
         doubtful: list[_New] = []
         clean: list[_New] = []
-        in_uids = wanted.numbers.in_uids
         for item in new:
             vr, value = item[0][1], item[2]
             if is_binary(vr):
@@ -166,15 +170,18 @@ class LeakGate:
                 if not UID_BY_FORM.match(value):
                     texts.append(item)
                     continue
-                components = value.rstrip(b" \0").split(b".")
-                if b".0" in value:
-                    components = [component.lstrip(b"0") for component in components]
-                (clean if in_uids.keys().isdisjoint(components) else doubtful).append(item)
+                (doubtful if wanted.numbers.may_be_in_uid(value) else clean).append(item)
             else:
                 texts.append(item)
         if has_escapes(_joined(texts)):
             doubtful += [item for item in texts if has_escapes(item[2])]
             texts = [item for item in texts if not has_escapes(item[2])]
+        if self._may_hide([item for item in texts if item[0][1] in TEXT], wanted):
+            doubtful += (i for i in texts if self._is_aside(i, wanted))
+            texts = [item for item in texts if not self._is_aside(item, wanted)]
+        if any(_is_array(item) for item in texts):
+            doubtful += filter(_is_array, texts)
+            texts = [item for item in texts if not _is_array(item)]
         needles = wanted.needles_in_text
         if has_any(squeezed_text(_joined(texts)), needles):
             for item in texts:
@@ -187,6 +194,7 @@ class LeakGate:
             readable = wanted.may_be_said_in(_joined(binaries))
             for item in binaries:
                 hit = item[0] in numbers or (readable and wanted.may_be_said_in(item[2]))
+                hit = hit or self._may_spell(item, wanted, encoding.big_endian)
                 (doubtful if hit else clean).append(item)
         for item in clean:
             self._remember(wanted, item, ())
@@ -196,6 +204,27 @@ class LeakGate:
             self._remember(wanted, item, said)
             for identifier in said:
                 _report(found, tag, identifier)
+
+    def _is_aside(self, item: _New, wanted: Identifiers) -> bool:
+        return item[0][1] in TEXT and self._may_hide([item], wanted)
+
+    @staticmethod
+    def _may_hide(items: list[_New], wanted: Identifiers) -> bool:
+        """Whether texts may say what no search for words finds."""
+        said = _joined(items)
+        return bool(said) and (
+            bool(wanted.hidden.found_in(said))
+            or (wanted.may_be_old and may_tell_old_age(said))
+            or has_any(squeezed_text(said), wanted.needles_of_study)
+        )
+
+    @staticmethod
+    def _may_spell(item: _New, wanted: Identifiers, big: bool) -> bool:
+        """Whether bytes may say something in a form that no search for words finds."""
+        vr, value = item[0][1], item[2]
+        return bool(wanted.hidden.spelled_in(value, vr, big)) or (
+            vr in BYTES and bool(wanted.hidden.found_in(value))
+        )
 
     def _with_numbers(self, items: list[_New], numbers: Numbers, big: bool) -> set[Leaf]:
         """Binary elements that may hold one of the numbers: all of a VR, or none of it."""
@@ -237,7 +266,9 @@ class LeakGate:
         known = self._known.get((raw, encoding))
         if known is None:
             of_header = (item for item in raw if self._identifies(*item))
-            known = identifiers(tuple(dict.fromkeys((*of_header, *self._patient))))
+            known = identifiers(
+                tuple(dict.fromkeys((*of_header, *self._patient))), self._check_dates
+            )
             self._known[raw, encoding] = known
             if len(self._known) > _CACHE_LIMIT:
                 self._known.popitem(last=False)
@@ -247,13 +278,18 @@ class LeakGate:
         """Whether a value of the source may not be left.
 
         The new pseudonym may be an old one of the patient, and what the owner of the profile has
-        ruled about names of other persons and about orders is not held against these rules.
+        ruled about names of other persons, orders and dates is not held against these rules.
         """
-        if self._rules and tag in self._rules.own and (tag in ORDERS or tag in PERSONS):
+        ruled = tag in ORDERS or tag in PERSONS or tag in DATES_OF_STUDY
+        if self._rules and ruled and tag in self._rules.own:
             return False
         if tag == _PATIENT_ID or not self._pseudonym or tag >> 16 != 0x0012:
             return True
         return value.strip(b" \0").lower() != self._pseudonym
+
+
+def _is_array(item: _New) -> bool:
+    return item[0][1] == b"IS" and item[2].count(b"\\") > _FEW
 
 
 def _joined(items: list[_New]) -> bytes:

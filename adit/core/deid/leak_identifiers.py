@@ -29,7 +29,9 @@ Policy, a balance of leaks against false alarms:
   count where institutions tell their address. Phone numbers count by their last nine digits.
 - In bytes, words that could stand there by chance, of three letters and of four and five in long
   values, count as part of eight readable characters only; ids from six characters on.
-- What is escaped as in URLs, HTML, JSON or mail counts as what it says, too.
+- What is escaped as in URLs, HTML, JSON or mail counts as what it says, too; what is written in
+  Base64, in hexadecimal or backwards, see `leak_hidden`.
+- Dates of the study count in text and as numbers, where they do not stay; ages over 89 in text.
 - What is a mere number also counts in numbers, see `leak_numbers`.
 """
 
@@ -37,11 +39,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
-from .leak_dates import compact_forms, date_needles, date_of, date_pattern
+from .leak_ages import may_be_old
+from .leak_dates import (
+    compact_forms,
+    date_needles,
+    date_of,
+    date_pattern,
+    needles_of_study,
+    needles_of_study_in_text,
+    pattern_of_study,
+    seconds_of,
+)
 from .leak_encodings import likely_encodings
 from .leak_escapes import has_escapes, plain_bytes, written_part
+from .leak_hidden import Hidden
 from .leak_ids import (
     core_of,
     id_pattern,
@@ -54,7 +68,15 @@ from .leak_names import Names, name_patterns
 from .leak_needles import Needles, has_any, squeezed_bytes, squeezed_text
 from .leak_numbers import Numbers
 from .leak_readings import encodings_of, meant_by
-from .leak_sources import CHARACTER_SET, ORDERS, PERSONS, SOURCES, RawIdentifiers
+from .leak_sources import (
+    CHARACTER_SET,
+    DATES_OF_STUDY,
+    ORDERS,
+    PATIENT_AGE,
+    PERSONS,
+    SOURCES,
+    RawIdentifiers,
+)
 from .leak_spelling import foldings
 from .leak_vocabulary import COMMON_WORDS
 from .report import FindingKind
@@ -76,9 +98,12 @@ class Identifiers:
         encodings: In which values are read.
         lone_names: Folded names of one short word.
         short_ids: Folded; count where ids of patients stand.
-        compact_birth_dates: As VR DA has them.
+        days_of_study: Dates of the study that may not be left.
+        may_be_old: Whether text may not tell an age over 89.
         numbers: What is a mere number.
+        hidden: What does not stand as it is.
         needles_in_text: None of these in squeezed ASCII: there is nothing to find.
+        needles_of_study: None of these in squeezed text of text VRs: no date of the study.
         needles_in_bytes: None of these in squeezed bytes: there is no text to find.
         clean: Elements as encoded in which nothing was found.
         memo: Of the others what they hold, and whether they may hold a UID in text.
@@ -89,12 +114,16 @@ class Identifiers:
     lone_names: frozenset[str]
     id_values: dict[FindingKind, set[str]]
     short_ids: frozenset[str]
-    births: list
+    births: list[date]
     literal_births: set[str]
     lines: set[str]
     phone_numbers: set[str]
+    days_of_study: list[date]
+    may_be_old: bool
     numbers: Numbers
+    hidden: Hidden
     needles_in_text: tuple[bytes, ...]
+    needles_of_study: tuple[bytes, ...]
     needles_in_bytes: tuple[bytes, ...]
     clean: set[bytes] = field(default_factory=set)
     memo: dict[bytes, tuple[tuple[FindingKind, ...], bool]] = field(default_factory=dict)
@@ -143,6 +172,10 @@ class Identifiers:
         return _any_of([*map(date_pattern, self.births), id_pattern(self.literal_births)])
 
     @cached_property
+    def study_dates(self) -> re.Pattern[str] | None:
+        return _any_of([pattern_of_study(day) for day in self.days_of_study])
+
+    @cached_property
     def addresses(self) -> re.Pattern[str] | None:
         return _any_of([_line_pattern(line) for line in sorted(self.lines)])
 
@@ -163,8 +196,8 @@ def _any_of(patterns: list[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(patterns)) if patterns else None
 
 
-def identifiers(raw: RawIdentifiers) -> Identifiers:
-    """Works out spellings and needles from raw values."""
+def identifiers(raw: RawIdentifiers, dates: bool = True) -> Identifiers:
+    """Works out spellings and needles from raw values; `dates`: those of the study may not stay."""
     encodings = encodings_of([value for tag, value in raw if tag == CHARACTER_SET])
     by_kind: dict[FindingKind, set[str]] = {kind: set() for kind in FindingKind}
     orders: set[str] = set()
@@ -186,9 +219,12 @@ def identifiers(raw: RawIdentifiers) -> Identifiers:
     accession_numbers = values_of(by_kind[FindingKind.ACCESSION_NUMBER]) | numbers_of_orders
     births = {text: date_of(text) for text in values_of(by_kind[FindingKind.BIRTH_DATE])}
     days = sorted({day for day in births.values() if day})
+    told = {date_of(value.decode("ascii")) for tag, value in raw if tag in DATES_OF_STUDY}
+    days_of_study = sorted(filter(None, told))
     literal_births = {
         text for text, day in births.items() if day is None and len(core_of(text)) >= 6
     }
+    literal_births |= {text for day in days for text in seconds_of(day)}
     lines: set[str] = set()
     for text in by_kind[FindingKind.ADDRESS]:
         for part in _parts_of_address(text):
@@ -203,7 +239,17 @@ def identifiers(raw: RawIdentifiers) -> Identifiers:
     for day in days:
         for form in date_needles(day):
             needles.add(form)
+    days_that_count = [day for day in days_of_study if dates and day not in days]
+    for day in days_that_count:
+        for form in needles_of_study(day):
+            needles.add(form)
+    hidden = Hidden()
+    hidden.add_names(sorted(by_kind[FindingKind.PATIENT_NAME]), FindingKind.PATIENT_NAME)
+    hidden.add_ids(sorted(accession_numbers), FindingKind.ACCESSION_NUMBER)
+    hidden.add_ids(sorted(ids), FindingKind.PATIENT_ID)
+    hidden.add_births(days)
     numbers = Numbers()
+    numbers.add_days(days_that_count)
     numbers.add_ids(accession_numbers, FindingKind.ACCESSION_NUMBER)
     numbers.add_ids(ids, FindingKind.PATIENT_ID)
     numbers.add_ids({text for text in phones if text.isdecimal()}, FindingKind.PHONE)
@@ -222,8 +268,16 @@ def identifiers(raw: RawIdentifiers) -> Identifiers:
         literal_births=literal_births,
         lines=lines,
         phone_numbers=phones,
+        days_of_study=days_that_count,
+        may_be_old=may_be_old(
+            days, [value for tag, value in raw if tag == PATIENT_AGE], days_of_study
+        ),
         numbers=numbers,
+        hidden=hidden,
         needles_in_text=needles.in_text(),
+        needles_of_study=tuple(
+            {form.encode() for day in days_that_count for form in needles_of_study_in_text(day)}
+        ),
         needles_in_bytes=needles.in_bytes(),
     )
 

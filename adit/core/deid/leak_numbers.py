@@ -11,6 +11,9 @@ Numbers coincide by chance, so they have to be long:
   with a number of four digits, so one object in some thirty thousand is held in error.
 - shorter ones tell nothing.
 
+In a UID a number counts as a component, as several components together (`1.2.123.456`), and from
+eight digits on also inside of longer components. So do the digits of an id with letters.
+
 A date in DA and DT, a time in TM and an age in AS are what they seem, even if the digits are those
 of an id; and an id that reads as a date may be one in a UID.
 """
@@ -25,7 +28,7 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
-from .leak_dates import compact_forms
+from .leak_dates import compact_forms, seconds_of
 from .leak_ids import core_of
 from .report import FindingKind
 
@@ -48,7 +51,9 @@ CODES = {
 COUNTED = frozenset({b"DS", b"IS", b"DA", b"TM", b"DT", b"AS", b"UI"})
 """VRs whose text is a number, a time or a UID."""
 
-_STRONG, _WEAK = 6, 4
+_STRONG, _WEAK, _INSIDE_OF_UIDS = 6, 4, 8
+_DATES = (FindingKind.BIRTH_DATE, FindingKind.ORIGINAL_DATE)
+_MADE_OF_RANDOM = "2.25."
 _LONGEST = 18
 _ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 _INSTANCE_NUMBER = 0x00200013
@@ -93,11 +98,18 @@ class Numbers:
     strong: dict[int, FindingKind] = field(default_factory=dict)
     weak: dict[int, FindingKind] = field(default_factory=dict)
     births: frozenset[int] = frozenset()
+    of_letters: dict[int, FindingKind] = field(default_factory=dict)
+    parted_births: frozenset[tuple[str, ...]] = frozenset()
 
     def add_ids(self, texts: Iterable[str], kind: FindingKind) -> None:
         for text in texts:
             core = core_of(text)
-            if not core.isdecimal() or len(core) > _LONGEST:
+            if not core.isdecimal():
+                digits = re.sub(r"[^0-9]", "", core).lstrip("0")
+                if _STRONG < len(digits) <= _LONGEST:
+                    self.of_letters[int(digits)] = kind
+                continue
+            if len(core) > _LONGEST:
                 continue
             number = int(core)
             if len(core) >= _STRONG:
@@ -108,6 +120,15 @@ class Numbers:
     def add_births(self, days: Iterable[date]) -> None:
         self.births = frozenset(int(form) for day in days for form in compact_forms(day))
         self.strong |= dict.fromkeys(self.births, FindingKind.BIRTH_DATE)
+        seconds = [int(text) for day in days for text in seconds_of(day)]
+        self.strong |= dict.fromkeys(seconds, FindingKind.BIRTH_DATE)
+        parts = [(str(day.year), str(day.month), str(day.day)) for day in days]
+        self.parted_births = frozenset({*parts, *(part[::-1] for part in parts)})
+
+    def add_days(self, days: Iterable[date]) -> None:
+        """Dates of a study, as DICOM has them."""
+        for day in days:
+            self.strong[int(compact_forms(day)[0])] = FindingKind.ORIGINAL_DATE
 
     @cached_property
     def floats(self) -> dict[float, FindingKind]:
@@ -123,7 +144,7 @@ class Numbers:
         return {
             data: kind
             for number, kind in self.strong.items()
-            if kind is not FindingKind.BIRTH_DATE or reads_as_date(str(number))
+            if kind not in _DATES or (kind is _DATES[0] and reads_as_date(str(number)))
             for data in _encoded(number)
         }
 
@@ -135,6 +156,48 @@ class Numbers:
             for number, kind in self.strong.items()
             if not reads_as_date(str(number)) or kind is FindingKind.BIRTH_DATE
         }
+
+    @cached_property
+    def _of_uids(self) -> dict[str, FindingKind]:
+        """Digits that tell somebody in a UID, in whatever components they stand."""
+        of_letters = {str(number): kind for number, kind in self.of_letters.items()}
+        plain = {
+            number.decode(): kind
+            for number, kind in self.in_uids.items()
+            if kind is not FindingKind.BIRTH_DATE
+        }
+        return {
+            text: kind for text, kind in (of_letters | plain).items() if not reads_as_date(text)
+        }
+
+    @cached_property
+    def _needles_of_uids(self) -> tuple[bytes, ...]:
+        parted = {"".join(parts).encode() for parts in self.parted_births}
+        return tuple({*self.in_uids, *parted, *(text.encode() for text in self._of_uids)})
+
+    def may_be_in_uid(self, value: bytes) -> bool:
+        """Whether `in_uid` may yield something of the UIDs of a value."""
+        digits = value.translate(None, b". \\\0")
+        return any(needle in digits for needle in self._needles_of_uids)
+
+    def in_uid(self, uid: str) -> Iterator[FindingKind]:
+        """What stands in a UID."""
+        components = [component.lstrip("0") for component in uid.split(".")]
+        for component in components:
+            if kind := self.in_uids.get(component.encode()):
+                yield kind
+        count = len(components)
+        if any(tuple(components[i : i + 3]) in self.parted_births for i in range(count - 2)):
+            yield FindingKind.BIRTH_DATE
+        together = {
+            "".join(components[start:end])
+            for start in range(count)
+            for end in range(start, count + 1)
+        }
+        digits = "" if uid.startswith(_MADE_OF_RANDOM) else uid.replace(".", "")
+        for text, kind in self._of_uids.items():
+            if text in together or (len(text) >= _INSIDE_OF_UIDS and text in digits):
+                yield kind
 
     def may_be_in(self, vr: bytes, values: list[bytes], big: bool) -> bool:
         """Whether `in_binary` may yield something of one of the values of a VR."""
@@ -194,9 +257,7 @@ class Numbers:
         parts = [part.strip(" \0") for part in value.split("\\")]
         for part in parts:
             if vr == b"UI":
-                for component in part.split("."):
-                    if kind := self.in_uids.get(component.lstrip("0").encode()):
-                        yield kind
+                yield from self.in_uid(part)
                 continue
             if vr == b"AS" or (vr in (b"TM", b"DT") and _TIME.fullmatch(part)):
                 continue

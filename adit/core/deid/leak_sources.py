@@ -86,9 +86,24 @@ PERSONS = frozenset(
 )
 """Names of other persons (VR PN, actions X, Z and D of PS3.15 Table E.1-1)."""
 
+DATES_OF_STUDY = frozenset(
+    {
+        0x00080020,  # StudyDate
+        0x00080021,  # SeriesDate
+        0x00080022,  # AcquisitionDate
+        0x00080023,  # ContentDate
+        0x0008002A,  # AcquisitionDateTime
+    }
+)
+PATIENT_AGE = 0x00101010
 CHARACTER_SET = 0x00080005
 _SEARCHED_GROUPS = (0x0008, 0x0010, 0x0038)
 _WALKED = frozenset(tag for tag in SOURCES if tag >> 16 not in _SEARCHED_GROUPS) | ORDERS | PERSONS
+_BY_FORM = {
+    **dict.fromkeys(DATES_OF_STUDY, re.compile(rb"(?:19|20)\d\d([.-]?)(?:0\d|1[0-2])\1[0-3]\d")),
+    PATIENT_AGE: re.compile(rb"\d{3}[DWMY]"),
+}
+"""What of these values counts: times of day differ from object to object."""
 _WALK = LeafWalk(lambda tag, vr, length: tag in _WALKED and 0 < length <= _LONGEST_VALUE)
 _LONGEST_VALUE = 1024
 _SHORT_VR = re.compile(rb"A[EST]|CS|D[AST]|F[DL]|IS|L[OT]|PN|S[HLST]|TM|U[ILS]")
@@ -103,7 +118,7 @@ def _tags_of(big_endian: bool) -> tuple[re.Pattern[bytes], ...]:
     """Patterns over the bytes of the sources' tags, one a group, each with a literal prefix."""
     order = ">" if big_endian else "<"
     numbers: dict[int, list[int]] = {}
-    for tag in sorted((*SOURCES, CHARACTER_SET)):
+    for tag in sorted((*SOURCES, *_BY_FORM, CHARACTER_SET)):
         if tag not in _WALKED:
             numbers.setdefault(tag >> 16, []).append(tag & 0xFFFF)
     return tuple(
@@ -127,7 +142,12 @@ def raw_identifiers(header: bytes, implicit: bool, big_endian: bool) -> RawIdent
             value = _value_at(header, match.start(), order, implicit)
             if value:
                 group, number = struct.unpack(order + "HH", match[0])
-                found[group << 16 | number, value] = None
+                tag = group << 16 | number
+                if tag in _BY_FORM:
+                    formed = _BY_FORM[tag].match(value)
+                    value = formed[0] if formed else b""
+                if value:
+                    found[tag, value] = None
     try:
         leaves = _WALK.leaves(header, implicit, big_endian, clean=None)
     except Unreadable:

@@ -9,6 +9,7 @@ from itertools import chain
 
 from pydicom.datadict import keyword_for_tag
 
+from .leak_ages import tells_old_age
 from .leak_identifiers import PATIENT_ID_TAGS, Identifiers
 from .leak_ids import with_short_gaps
 from .leak_numbers import COUNTED, is_legal
@@ -19,7 +20,9 @@ from .leak_walk import vr_by_dictionary
 from .report import FindingKind
 
 TEXT = frozenset(b"AE CS LO LT PN SH ST UC UR UT".split())
+BYTES = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN"})
 _DATES = frozenset({b"DA", b"DT"})
+_TRIAL_GROUP = 0x0012
 _DATES_OF_CONTENT = frozenset({0x0040A120, 0x0040A121})
 """DateTime and Date of structured content, which may be about birth."""
 
@@ -52,6 +55,10 @@ def verdict(
         vr, of_bytes = vr_by_dictionary(tag), b"\0" in value.strip(b"\0")
     if of_bytes and wanted.numbers.strong | wanted.numbers.weak:
         kinds.update(wanted.numbers.in_binary(tag, vr, value, big_endian))
+    if vr in TEXT or vr in BYTES:
+        kinds |= wanted.hidden.found_in(value)
+    if of_bytes or vr == b"IS":
+        kinds |= wanted.hidden.spelled_in(value, vr, big_endian)
     keyword = _keyword(tag)
     if vr in _DATES and ("Birth" in keyword or not keyword or tag in _DATES_OF_CONTENT):
         digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))
@@ -68,6 +75,10 @@ def verdict(
         if _has_name(wanted, vr, said, pseudonym):
             kinds.add(FindingKind.PATIENT_NAME)
         kinds |= _kinds_in_text(wanted, tag, said)
+        if tag >> 16 != _TRIAL_GROUP and _has_date_of_study(wanted, said, pseudonym):
+            kinds.add(FindingKind.ORIGINAL_DATE)
+        if wanted.may_be_old and not of_bytes and any(map(tells_old_age, said.forms)):
+            kinds.add(FindingKind.OLD_AGE)
     return tuple(sorted(kinds))
 
 
@@ -149,6 +160,16 @@ def _kinds_in_text(wanted: Identifiers, tag: int, said: _Said) -> set[FindingKin
     if wanted.phones and wanted.phones.search(text):
         kinds.add(FindingKind.PHONE)
     return kinds
+
+
+def _has_date_of_study(wanted: Identifiers, said: _Said, pseudonym: bytes) -> bool:
+    """Whether a date of the study is in there, beside the pseudonym: that may have one."""
+    pattern = wanted.study_dates
+    if pattern is None or said.of_bytes:
+        return said.holds(pattern)
+    chosen = pseudonym.decode()
+    forms = [form.replace(chosen, " ") for form in said.forms] if chosen else said.forms
+    return any(map(pattern.search, forms))
 
 
 def _has_name(wanted: Identifiers, vr: bytes, said: _Said, pseudonym: bytes) -> bool:

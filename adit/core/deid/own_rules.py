@@ -30,6 +30,31 @@ _WRITTEN_BY_ADIT = frozenset(
     }
 )
 _PIXEL_GROUP = 0x7FE0
+_OF_THE_IMAGE = frozenset(
+    {
+        0x00080060,  # Modality
+        0x00280002,  # SamplesPerPixel
+        0x00280004,  # PhotometricInterpretation
+        0x00280006,  # PlanarConfiguration
+        0x00280008,  # NumberOfFrames
+        0x00280010,  # Rows
+        0x00280011,  # Columns
+        0x00280100,  # BitsAllocated
+        0x00280101,  # BitsStored
+        0x00280102,  # HighBit
+        0x00280103,  # PixelRepresentation
+        *range(0x00281101, 0x00281104),  # Descriptors of palettes
+        *range(0x00281201, 0x00281204),  # Data of palettes
+        *range(0x00281221, 0x00281224),  # Segmented data of palettes
+        0x52009229,  # SharedFunctionalGroupsSequence
+        0x52009230,  # PerFrameFunctionalGroupsSequence
+        0x54000100,  # WaveformSequence
+        0x54001004,  # WaveformBitsAllocated
+        0x54001006,  # WaveformSampleInterpretation
+        0x54001010,  # WaveformData
+    }
+)
+"""Without these, or with other values, no program reads the object (PS3.3 C.7.6.3)."""
 
 
 class RuleAction(StrEnum):
@@ -78,6 +103,13 @@ class OwnRule:
             raise ValueError("reason: an own rule needs a reason.")
         if number in _WRITTEN_BY_ADIT or number >> 16 in (0x0002, _PIXEL_GROUP):
             raise ValueError("tag: this attribute is written by ADIT itself or is pixel data.")
+        sequence = vr_of_tag(number) == b"SQ"
+        keeps = self.action is RuleAction.KEEP or (sequence and self.action is RuleAction.CLEAN)
+        if number in _OF_THE_IMAGE and not keeps:
+            raise ValueError(
+                "tag: without this attribute as it is no program can read the object; it says "
+                "nothing of the patient."
+            )
         if not self.private_creator and (number & 0xFFFF == 0 or number == 0x00080001):
             raise ValueError("tag: group lengths are never written, a rule has no effect.")
         if self.private_creator and not self.is_private:
@@ -86,7 +118,7 @@ class OwnRule:
             raise ValueError("tag: a private creator stays with its elements, it has no rule.")
         if self.value and self.action is not RuleAction.REPLACE:
             raise ValueError("value: only the action replace has a value.")
-        if vr_of_tag(number) == b"SQ" and self.action not in _OF_A_SEQUENCE:
+        if sequence and self.action not in _OF_A_SEQUENCE:
             raise ValueError("action: a sequence can be kept, removed, emptied or cleaned.")
         if self.action is RuleAction.REPLACE and not self.is_private:
             replacement_bytes(vr_of_tag(number), self.value)

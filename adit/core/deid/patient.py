@@ -128,6 +128,10 @@ def patient_context(
             identifiers=identity.identifiers,
             birth_date=birth,
             other_births=[told] if told else (),
+            days_of_study=(
+                () if Option.RETAIN_LONGITUDINAL_FULL_DATES in profile.options else days
+            ),
+            over_89=over_89,
             numbers=identity.numbers,
             addresses=identity.addresses,
             institutions=identity.institutions,

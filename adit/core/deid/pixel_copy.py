@@ -47,6 +47,15 @@ class Source:
         if isinstance(self._stream, InflatingSource):
             self._stream.may_be_header(length)
 
+    def may_be_pixels(self, length: int) -> None:
+        """Called with the declared length of what comes next, before it is read.
+
+        Raises:
+            InflatesTooFar: It is deflated, and more than a deflated data set may become.
+        """
+        if isinstance(self._stream, InflatingSource):
+            self._stream.may_be_pixels(length)
+
     def push_back(self, data: bytes) -> None:
         """Bytes to be read again, before those of the stream."""
         self._ahead = data + self._ahead
@@ -109,6 +118,11 @@ class InflatingSource:
                 "deflated."
             )
 
+    def may_be_pixels(self, length: int) -> None:
+        """Raises `InflatesTooFar` where so much more goes beyond the limit: nothing is inflated."""
+        if self._inflated + length > LARGEST_INFLATED + CHUNK:
+            raise _beyond_the_limit()
+
     def read(self, size: int = CHUNK, /) -> bytes:
         while not self._inflate.eof:
             data = self._inflate.unconsumed_tail
@@ -123,13 +137,17 @@ class InflatingSource:
                 raise MalformedDataset("The data set is not deflated.") from None
             self._inflated += len(inflated)
             if self._inflated > LARGEST_INFLATED:
-                raise InflatesTooFar(
-                    f"The deflated data set grows beyond {LARGEST_INFLATED >> 20} MiB. Have the "
-                    "object sent in a transfer syntax that is not deflated."
-                )
+                raise _beyond_the_limit()
             if inflated:
                 return inflated
         return b""
+
+
+def _beyond_the_limit() -> InflatesTooFar:
+    return InflatesTooFar(
+        f"The deflated data set grows beyond {LARGEST_INFLATED >> 20} MiB. Have the object sent in "
+        "a transfer syntax that is not deflated."
+    )
 
 
 class DeflatingTarget:
@@ -188,6 +206,20 @@ def copy_pixel_data(source: Source, target: Writable, encoding: Encoding) -> Non
         _copy(source, target, length)
 
 
+def refuse_too_many_pixels(source: Source, encoding: Encoding) -> None:
+    """Looks at the length of the pixel data element at which the source stands, if at one.
+
+    Raises:
+        InflatesTooFar: It is deflated, and longer than a deflated data set may become.
+    """
+    start = source.read(1)
+    source.push_back(start)
+    if start:
+        _, _, length = _read_header(source, encoding)
+        if length != UNDEFINED:
+            source.may_be_pixels(length)
+
+
 @dataclass(frozen=True)
 class PixelElement:
     """A pixel data element, whole in memory: only where pixels are to be changed."""
@@ -211,6 +243,7 @@ def read_pixel_data(source: Source, encoding: Encoding) -> PixelElement:
 
 
 def _copy(source: Source, target: Writable, length: int) -> None:
+    source.may_be_pixels(length)
     while length > 0:
         data = source.exactly(min(length, CHUNK))
         target.write(data)

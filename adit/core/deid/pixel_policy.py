@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from .burned_in import BURNED_IN_ANNOTATION, PIXEL_DATA, suspicion
 from .clean_pixels import (
     DECODED_SYNTAX,
+    LARGEST_SHOWN,
     OFFSET_TABLES,
     PixelsNotCleaned,
     blank,
+    check_size,
     decode_and_blank,
     layout_of,
     read_header,
 )
 from .codec import PIXEL_DATA_TAGS, Element, Encoding
-from .device_regions import Box, regions_for
+from .device_regions import Box, is_of_other_size, regions_for
 from .engine import Insertion
 from .pixel_copy import Source, read_pixel_data
 from .profile import Option, Profile
@@ -72,6 +75,7 @@ def clean_pixels(
     reader: Source,
     values: dict[int, bytes],
     transfer_syntax_uid: str,
+    preview: bool = False,
 ) -> Pixels:
     """Blanks where the device writes text, if the profile asks for it and that is known.
 
@@ -79,13 +83,16 @@ def clean_pixels(
     image declares itself.
 
     Reads the pixel data from the reader only where there is something to blank; otherwise it
-    stays there, to be copied as a stream.
+    stays there, to be copied as a stream. A preview does not decode large images: it shows none.
     """
     untouched = Pixels(transfer_syntax_uid)
     if Option.CLEAN_PIXEL_DATA not in profile.options or ROWS not in values:
         return untouched
     boxes = _boxes(profile, header, elements, values, encoding)
     if not boxes:
+        if _is_of_other_size(profile, values):
+            reason = "The device writes text into its images, and no region is of this size."
+            return Pixels(transfer_syntax_uid, doubt=(PIXEL_DATA, reason))
         return untouched
     start = reader.read(4)
     reader.push_back(start)
@@ -98,6 +105,11 @@ def clean_pixels(
     pixels = read_pixel_data(reader, encoding)
     try:
         if pixels.encapsulated:
+            layout = layout_of(read_header(header, encoding))
+            check_size(layout, pixels.value)
+            if preview and layout.size > LARGEST_SHOWN:
+                element = pixels.header + pixels.value
+                return Pixels(transfer_syntax_uid, cleaned=True, element=element)
             insertions, element = decode_and_blank(header, pixels.value, transfer_syntax_uid, boxes)
             return Pixels(
                 DECODED_SYNTAX,
@@ -130,8 +142,7 @@ def doubt_about(
     if pixels.cleaned and not overlay:
         return None
 
-    def text(tag: int) -> str:
-        return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
+    text = partial(_text, values)
 
     return suspicion(
         sop_class_uid=text(SOP_CLASS_UID),
@@ -142,6 +153,19 @@ def doubt_about(
         burned_in_annotation=text(BURNED_IN_ANNOTATION),
         overlay_in_pixels=overlay,
         image=ROWS in values,
+    )
+
+
+def _text(values: dict[int, bytes], tag: int) -> str:
+    return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
+
+
+def _is_of_other_size(profile: Profile, values: dict[int, bytes]) -> bool:
+    return is_of_other_size(
+        profile.device_regions,
+        manufacturer=_text(values, MANUFACTURER),
+        model=_text(values, MODEL),
+        modality=_text(values, MODALITY),
     )
 
 
@@ -156,9 +180,7 @@ def _boxes(
     values: dict[int, bytes],
     encoding: Encoding,
 ) -> tuple[Box, ...]:
-    def text(tag: int) -> str:
-        return values.get(tag, b"").decode("ascii", "replace").strip(" \0")
-
+    text = partial(_text, values)
     rows = int.from_bytes(values.get(ROWS, b"")[:2], _order(encoding))
     columns = int.from_bytes(values.get(COLUMNS, b"")[:2], _order(encoding))
     boxes = regions_for(

@@ -48,6 +48,7 @@ from .pixel_copy import (
     Source,
     Writable,
     copy_pixel_data,
+    refuse_too_many_pixels,
 )
 from .pixel_policy import WANTED as WANTED_OF_PIXELS
 from .pixel_policy import clean_pixels, doubt_about
@@ -95,6 +96,7 @@ class Pseudonymizer:
             check_uids=Option.RETAIN_UIDS not in profile.options,
             rules=OutgoingRules.of(profile, assignment.pseudonym),
             patient=raw_of_patient(assignment.patient),
+            check_dates=Option.RETAIN_LONGITUDINAL_FULL_DATES not in profile.options,
         )
 
     def map_uid(self, uid: str) -> str:
@@ -155,8 +157,9 @@ class Pseudonymizer:
         trace: Trace | None,
     ) -> DeidResult:
         counting = CountingTarget(target)
-        deflating = DeflatingTarget(counting) if transfer_syntax_uid in _DEFLATED else None
-        reader = Source(InflatingSource(source)) if deflating else Source(source)
+        deflated = transfer_syntax_uid in _DEFLATED
+        deflating = DeflatingTarget(counting) if deflated and trace is None else None
+        reader = Source(InflatingSource(source)) if deflated else Source(source)
         output = deflating or counting
         first_element = reader.read(8)
         reader.push_back(first_element)
@@ -174,7 +177,14 @@ class Pseudonymizer:
             raise ExcludedModality(excluded)
         result = self._result(values, transfer_syntax_uid)
         pixels = clean_pixels(
-            self.profile, buffer, elements, encoding, reader, values, transfer_syntax_uid
+            self.profile,
+            buffer,
+            elements,
+            encoding,
+            reader,
+            values,
+            transfer_syntax_uid,
+            preview=trace is not None,
         )
         doubt = None
         if self.profile.burned_in is not BurnedInPolicy.ALLOW:
@@ -201,7 +211,9 @@ class Pseudonymizer:
         if pixels.element:
             output.write(pixels.element)
             inspected.append(self._tail(reader, encoding, rewriter, output, replaced))
-        while True:
+        if deflated and trace is not None:  # a preview shows no pixels: none are inflated for it
+            refuse_too_many_pixels(reader, encoding)
+        while not (deflated and trace is not None):
             following = reader.read(1)
             if not following:
                 break

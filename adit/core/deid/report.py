@@ -13,6 +13,8 @@ class FindingKind(StrEnum):
     PATIENT_ID = "patient_id"
     PATIENT_NAME = "patient_name"
     BIRTH_DATE = "birth_date"
+    OLD_AGE = "old_age"
+    ORIGINAL_DATE = "original_date"
     ACCESSION_NUMBER = "accession_number"
     ADDRESS = "address"
     PHONE = "phone"

@@ -45,7 +45,7 @@ _UID_OF_A_DEFINITION = re.compile(
 _SOP_CLASS_UID = 0x00080016
 """Told to receivers as it came: the gate looks at it."""
 _LENGTH_TO_END = 0x00080001
-_TRIAL_SUBJECT_ID = 0x00120040
+_TRIAL_SUBJECT_ID, _TEXT_VALUE = 0x00120040, 0x0040A160
 _PIXEL_GROUP = 0x7FE0
 _OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00003})
 
@@ -252,6 +252,9 @@ def _supplemented(profile: Profile, tag: int, vr: bytes) -> tuple[Rule, str]:
     words = f"{_BEYOND_THE_TABLE}: {supplement.reason}"
     if supplement.retained_by and supplement.retained_by in profile.options:
         return KEEP, f"{_BEYOND_THE_TABLE}: {OF_AN_OPTION[supplement.retained_by]}"
+    if tag == _TEXT_VALUE and Option.CLEAN_STRUCTURED_CONTENT in profile.options:
+        rule = Rule(Action.CLEAN, actions.clean_short_text)
+        return rule, OF_AN_OPTION[Option.CLEAN_STRUCTURED_CONTENT]
     if Option.CLEAN_DESCRIPTORS in profile.options and is_descriptor(keyword_for_tag(tag), vr):
         cleaned = _cleaned(tag, vr, supplement.action)
         if cleaned is not None:

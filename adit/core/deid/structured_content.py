@@ -1,10 +1,12 @@
 """What the patient's attributes are in structured content (PS3.15 E.3.4, PS3.16 TID 1007, 5201).
 
 Under Clean Structured Content the items of content stay, and what stands in them is treated by
-attribute: names of persons (PNAME) are invented, dates and UIDs as all dates and UIDs, and text
-(TEXT) becomes a keyed word, the same for the same text, since no rule can check what somebody
-wrote. What is left are codes and numbers. Those that say what the Basic Profile removes from the
-header lose their value. The items themselves stay, in their order: others refer to them by place.
+attribute: names of persons (PNAME) are invented, dates and UIDs as all dates and UIDs. Text (TEXT)
+as short as a descriptor is cleaned as one; longer text becomes a keyed word, the same for the same
+text, since no rule can check what somebody wrote freely. So does text that is somebody's name or
+number by its concept. What is left are codes and numbers. Those that say what the Basic Profile
+removes from the header lose their value. The items themselves stay, in their order: others refer
+to them by place.
 """
 
 from __future__ import annotations
@@ -48,7 +50,39 @@ _CHARACTERISTICS = frozenset(
         "364699009",  # SCT Ethnic group
     }
 )
+_NAMES_AND_NUMBERS = frozenset(
+    {
+        "121009",  # Person Observer's Organization Name
+        "121018",  # Procedure Study Instance UID, as text of old reports
+        "121020",  # Placer Number
+        "121021",  # Filler Number
+        "121022",  # Accession Number
+        "121029",  # Subject Name
+        "121030",  # Subject ID
+        "121036",  # Mother of fetus
+        "121101",  # Physician
+        "121103",  # Observer name of old reports
+        "128774",  # Person Observer's Login Name
+        "113871",  # Person ID
+        "113872",  # Person ID Issuer
+        "113873",  # Organization Name
+        "110190",  # Issuer of Identifier
+    }
+)
+_DEVICES = frozenset(
+    {
+        "121013",  # Device Observer Name
+        "121016",  # Device Observer Serial Number
+        "121017",  # Device Observer Physical Location During Observation
+        "110119",  # Station AE Title
+        "113877",  # Device Name
+        "113880",  # Device Serial Number
+    }
+)
+"""Concepts of DCM (PS3.16 Annex D) whose text no cleaning can make useful."""
+
 RULES_OF_THE_SUBJECT: dict[int, Rule] = {
+    keyword_dict["TextValue"]: Rule(Action.DUMMY, actions.dummy(b"UT")),
     keyword_dict["MeasuredValueSequence"]: Rule(
         Action.EMPTY, actions.empty, items=actions.no_items
     ),
@@ -82,6 +116,10 @@ def _text(elements: Sequence[Element], buffer: bytes) -> str:
 
 def says_who(profile: Profile, concept: str, over_89: bool) -> bool:
     """Whether the value of a content item has to go under a profile."""
+    if concept in _NAMES_AND_NUMBERS:
+        return True
+    if concept in _DEVICES:
+        return Option.RETAIN_DEVICE_IDENTITY not in profile.options
     if concept in _BIRTH_DATES:
         return over_89 or Option.RETAIN_LONGITUDINAL_MODIFIED_DATES not in profile.options
     if concept in _AGES:

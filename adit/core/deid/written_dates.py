@@ -78,6 +78,9 @@ _NUMBERS = re.compile(
     | (?<!\d){_YEAR}{_OTHER}{_DAY_}{_OTHER}{_DAY_}
     | {_DAY_}{_OTHER}(?:{"|".join(_ROMAN)}){_OTHER}{_YEAR}(?!\d)
     | (?<!\d){_YEAR}{_OTHER}(?:{"|".join(_ROMAN)}){_OTHER}{_DAY_}
+    | {_DAY_}{_POINT}(?:{"|".join(_ROMAN)}){_POINT}\d\d(?!\d)
+    | (?<!\d)\d\d{_POINT}(?:{"|".join(_ROMAN)}){_POINT}{_DAY_}
+    | {_DAY_}(?:{"|".join(_ROMAN)}){_YEAR}(?!\d)
     | (?<!\d){_DD}{_OTHER}{_MM}{_OTHER}\d\d(?!\d)
     | (?<!\d){_MM}{_OTHER}{_DD}{_OTHER}\d\d(?!\d)
     | (?<!\d)\d\d{_OTHER}{_MM}{_OTHER}{_DD}(?!\d)
@@ -93,6 +96,8 @@ _NAMES = re.compile(
     rf"""
     {_DAY}\.?{_OF}{_MONTH}\.?{_OF}{_ANY_YEAR}
     | (?<!\d)(?:0?[1-9]|[12]\d|3[01]){_GLUED_MONTH}{_ANY_YEAR}
+    | (?<!\d)\d\d{_GLUED_MONTH}{_DD}(?!\d)
+    | (?<!\d)\d\d{_GAP}{_MONTH}{_GAP}{_DD}(?!\d)
     | {_MONTH}\.?{_GAP}{_DAY}\.?{_OF}{_ANY_YEAR}
     | (?<!\d){_YEAR}{_GAP}{_MONTH}\.?(?:{_GAP}{_DAY})?
     | {_DAY}\.?{_OF}{_LONG_MONTH}

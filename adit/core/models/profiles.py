@@ -90,7 +90,11 @@ class DeidProfileQuerySet(models.QuerySet["DeidProfile"]):
         An older version that was open to the group does not come back by the newest being closed
         to it: who narrows a profile narrows it for new transfers.
         """
-        return self.newest().filter(Q(groups=None) | Q(groups=user.active_group_id)).distinct()
+        return self.newest().open_to(user.active_group_id)
+
+    def open_to(self, group_id: int | None) -> DeidProfileQuerySet:
+        """Those open to all groups or to this one."""
+        return self.filter(Q(groups=None) | Q(groups=group_id)).distinct()
 
 
 class VersionIsFixed(Exception):

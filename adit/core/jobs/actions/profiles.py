@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
+from adit.core.alike import looks_like
 from adit.core.jobs.actions.base import Conflict, action_done
 from adit.core.models import DeidProfile
 from adit.core.models.profiles import new_secret
@@ -44,7 +45,7 @@ def create_profile(
 
     Raises:
         PermissionDenied: the user may not manage profiles.
-        Conflict: there is a profile of this name, in whatever case.
+        Conflict: there is a profile of this name, in whatever case, or of one that looks like it.
         ValidationError: the policy holds what no profile can.
     """
     check_may_manage(user)
@@ -52,9 +53,18 @@ def create_profile(
         _lock_names()
         if DeidProfile.objects.filter(name__iexact=name).exists():
             raise Conflict(f"There is a profile {name} already: edit it to make a new version.")
+        if alike := name_alike(name):
+            raise Conflict(f"There is a profile {alike}, whose name looks the same.")
         profile = _save(user, DeidProfile(name=name, note=note), policy, groups)
         _announce(user, "profile.create", profile, f"{profile}, {_offer(profile)}")
     return profile
+
+
+def name_alike(name: str) -> str:
+    """The name of a profile that people would take for the same, empty if there is none."""
+    wanted = looks_like(name)
+    names = DeidProfile.objects.order_by("name").values_list("name", flat=True).distinct()
+    return next((known for known in names if looks_like(known) == wanted), "")
 
 
 def new_version(
@@ -98,7 +108,8 @@ def new_version(
 
 
 def set_active(user: User, profile_id: int, active: bool) -> DeidProfile:
-    """Retire a version, or offer it again. Jobs that use it go on with it.
+    """Retire a version, or offer it again. Jobs that use it go on with it; ended ones are not
+    started again (`rerun`).
 
     Raises:
         PermissionDenied: the user may not manage profiles.

@@ -11,7 +11,9 @@ from adit.core.jobs.actions.base import (
     is_staff,
 )
 from adit.core.jobs.archive_states import KeysGone, open_again
-from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.jobs.registry import get_kind
+from adit.core.models import DeidProfile, DicomJob, DicomTask, SeriesTransfer
+from adit.core.models.transfers import TransferJob
 from adit.core.transfer.ledger_store import reopen_canceled_series
 from adit.core.words import counted
 
@@ -110,10 +112,45 @@ def _has_canceled_tasks(job: DicomJob) -> bool:
 
 def why_closed(job: DicomJob) -> str:
     """Why no task of an ended job can run again, empty where they can."""
-    archive = getattr(job, "archive", None)
-    if archive is None or not job.is_ended or archive.can_be_assembled:
+    if not job.is_ended:
         return ""
-    return "the password of its archive is no longer kept; create it anew"
+    archive = getattr(job, "archive", None)
+    if archive is not None and not archive.can_be_assembled:
+        return "the password of its archive is no longer kept; create it anew"
+    return _why_profile_is_closed(job)
+
+
+def _why_profile_is_closed(job: DicomJob) -> str:
+    """Why nothing may be transferred under the profile of a job any more, empty where it may.
+
+    What was started goes on, also after failures that pass; whoever starts something again needs a
+    profile that is still offered. As for new jobs, a newer version may close it to a group.
+    """
+    known = getattr(job, "_profile_closed", None)
+    if known is not None:  # a page asks for each action
+        return known
+    why = ""
+    model = get_kind(job.kind).job_model
+    if issubclass(model, TransferJob):
+        ids = model.objects.filter(pk=job.pk).values("profile")
+        profile = DeidProfile.objects.filter(pk__in=ids).first()
+        if profile is not None:
+            why = _why_not_offered(profile, job.group.pk if job.group else None)
+    setattr(job, "_profile_closed", why)  # noqa: B010
+    return why
+
+
+def _why_not_offered(profile: DeidProfile, group_id: int | None) -> str:
+    if not profile.is_active:
+        return f"the profile {profile} is retired; create the job anew with another one"
+    newest = DeidProfile.objects.newest().filter(name=profile.name).values_list("pk", flat=True)
+    needed = {profile.pk, *newest}
+    if DeidProfile.objects.filter(pk__in=needed).open_to(group_id).count() < len(needed):
+        return (
+            f"the profile {profile} is not open to its group any more; create the job anew with "
+            "another one"
+        )
+    return ""
 
 
 def _goes_on_from(*states: str) -> Callable[[DicomJob], bool]:

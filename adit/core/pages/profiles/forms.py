@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 
 from adit.core.deid import BurnedInPolicy, Option
+from adit.core.jobs.actions.profiles import name_alike
 from adit.core.models import DeidProfile
 from adit.core.models.profiles import DEFAULT_PROFILE_OPTIONS
 from adit.core.pages.profiles.part_forms import TABLES, PartFormSet, initial_rows
@@ -125,6 +126,8 @@ class ProfileForm(GroupsForm):
             raise ValidationError("A name has no backslash and no control characters.")
         if DeidProfile.objects.filter(name__iexact=name).exists():
             raise ValidationError("There is such a profile: edit it to make a new version.")
+        if alike := name_alike(name):
+            raise ValidationError(f"There is a profile {alike}, whose name looks the same.")
         return name
 
     def clean_options(self) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -11,17 +13,19 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from adit.core.deid import Assignment, DeidentificationError, preview
+from adit.core.deid import Assignment, DeidentificationError, Preview, preview
 from adit.core.dicom import DicomInstance, MalformedDataSet, NotPart10
 from adit.core.dicom.part10 import parse_head
 from adit.core.jobs.actions import action_done
 from adit.core.models import DeidProfile
 from adit.core.models.transfers import pseudonym_validator
 from adit.core.pages.profiles.access import for_managers
-from adit.core.pages.profiles.shown_preview import ShownPreview, shown
+from adit.core.pages.profiles.attributes import as_text
+from adit.core.pages.profiles.shown_preview import ShownPreview, shown, shown_rows
 
 _HEAD = 1 << 20
 
@@ -49,20 +53,27 @@ class TrialForm(forms.Form):
         return file
 
 
-@dataclass(frozen=True)
+@dataclass
 class Trial:
     """What was tried and how it came out."""
 
     file_name: str
     instance: DicomInstance
-    preview: ShownPreview
+    found: Preview
+
+    @cached_property
+    def preview(self) -> ShownPreview:
+        return shown(self.found)
 
 
 @for_managers
 @never_cache
 @require_http_methods(["GET", "POST"])
 def profile_trial(request: HttpRequest, profile_id: int) -> HttpResponse:
-    """GET: the form. POST: what the profile does to the uploaded file, attribute by attribute."""
+    """GET: the form. POST: what the profile does to the uploaded file, attribute by attribute.
+
+    As a page, or with `as=csv` as a file with every attribute of the largest objects.
+    """
     profile = get_object_or_404(DeidProfile, pk=profile_id)
     posted = request.method == "POST"
     form = TrialForm(request.POST, request.FILES) if posted else TrialForm()
@@ -84,6 +95,8 @@ def profile_trial(request: HttpRequest, profile_id: int) -> HttpResponse:
             object=profile,
             outcome=f"{profile} tried on an uploaded file",
         )
+        if request.POST.get("as") == "csv":
+            return _comparison(profile, trial)
     context = {
         "profile": profile,
         "form": form,
@@ -118,4 +131,22 @@ def _try(profile: DeidProfile, pseudonym: str, name: str, content: bytes) -> Tri
         raise ValueError(f"this is no DICOM file. {err}") from err
     except (DeidentificationError, MalformedDataSet) as err:
         raise ValueError(f"the file cannot be read. {err}") from err
-    return Trial(name, instance, shown(found))
+    return Trial(name, instance, found)
+
+
+_COLUMNS = ("path", "tag", "vr", "keyword", "name", "before", "after", "status", "action", "rule")
+
+
+def _comparison(profile: DeidProfile, trial: Trial) -> HttpResponse:
+    """All rows as CSV with a byte order mark, so that spreadsheets read it as UTF-8."""
+    response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
+    name = f"comparison_{slugify(profile.name) or 'profile'}_v{profile.version}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    writer = csv.writer(response)
+    writer.writerow((*_COLUMNS, "finding"))
+    for shown_row in shown_rows(trial.found):
+        row = shown_row.row
+        cells = (row.path, row.tag, row.vr, row.keyword, row.name, row.before, row.after)
+        cells += (shown_row.status_words, shown_row.action_words, row.rule)
+        writer.writerow([*map(as_text, cells), "yes" if shown_row.is_finding else ""])
+    return response

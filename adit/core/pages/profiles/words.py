@@ -55,8 +55,9 @@ OPTIONS: dict[Option, Words] = {
     Option.CLEAN_STRUCTURED_CONTENT: Words(
         "Clean structured reports",
         "The content of structured reports stays item by item: measurements and codes as they are, "
-        "names invented, dates and UIDs treated as everywhere, and every text replaced by a keyed "
-        "code, since no rule can check what somebody wrote. Allow the modality SR below, or no "
+        "names invented, dates and UIDs treated as everywhere, short texts cleaned as descriptions "
+        "are, and longer ones replaced by a keyed code, since no rule can check what somebody "
+        "wrote. Allow the modality SR below, or no "
         "report is transferred.",
     ),
     Option.CLEAN_GRAPHICS: Words(

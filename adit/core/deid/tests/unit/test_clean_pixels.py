@@ -12,8 +12,18 @@ from pydicom.data import get_testdata_file
 from pydicom.pixels.utils import set_pixel_data
 from pydicom.uid import ExplicitVRLittleEndian
 
-from adit.core.deid import Assignment, BurnedInPolicy, DeviceRegion, FindingKind, Option
+from adit.core.deid import (
+    Assignment,
+    BurnedInPolicy,
+    DeviceRegion,
+    FindingKind,
+    Option,
+    clean_pixels,
+    pixel_policy,
+    preview,
+)
 from adit.core.deid.clean_pixels import Layout, blank
+from adit.core.deid.codestream_size import sizes_in
 from adit.core.deid.tests.objects import ct_header, decode, encode, part10, process, profile, sample
 
 SAMPLES = [
@@ -117,6 +127,58 @@ def test_an_image_of_another_size_or_device_is_not_cleaned():
         assert "BurnedInAnnotation" not in decode(after, syntax)
 
 
+def image(**attributes: object) -> pydicom.Dataset:
+    """A small image of a CT whose device says that it burns nothing in."""
+    dataset = ct_header(
+        Manufacturer="ACME", ManufacturerModelName="One", BurnedInAnnotation="NO", **attributes
+    )
+    set_pixel_data(dataset, np.full((8, 8), 200, np.uint8), "MONOCHROME2", 8)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ({"rows": 9, "modality": "CT"}, True),
+        ({"columns": 9, "modality": "CT"}, True),
+        ({"rows": 9}, False),  # perhaps of screens alone
+        ({"rows": 9, "modality": "MR"}, False),
+        ({"rows": 9, "modality": "CT", "model": "Two"}, False),
+        ({"modality": "CT"}, False),
+    ],
+)
+def test_an_image_of_a_size_without_region_is_held_where_its_kind_has_one(
+    changes: dict[str, object], held: bool
+):
+    entry = region(image(), (0, 0, 8, 2), **{"manufacturer": "acme", "model": "one", **changes})
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(entry,))
+
+    _, result = process(encode(image()), under=under)
+
+    assert [item.kind for item in result.findings] == [FindingKind.BURNED_IN] * held
+    assert result.pixels_cleaned == (changes == {"modality": "CT"})
+
+
+@pytest.mark.parametrize(
+    ("boxes", "words"),
+    [
+        ([[0, 0, 9, 2]], "reaches over the image of 8 columns and 4 rows"),
+        ([[0, 0, 8, 5]], "reaches over the image"),
+        ([[90, 90, 99, 99]], "reaches over the image"),
+        ([[0, 0, 0, 0]], "x0 < x1"),
+        ([[-1, 0, 2, 2]], "x0 < x1"),
+        ([[0, 0, 70000, 2]], "reaches over the image"),
+    ],
+)
+def test_a_region_that_lies_not_in_the_image_is_refused(boxes: list[list[int]], words: str):
+    data = {"manufacturer": "*", "model": "*", "rows": 4, "columns": 8, "boxes": boxes}
+
+    with pytest.raises(ValueError, match=words):
+        DeviceRegion.from_json(data)
+    with pytest.raises(ValueError, match="rows: between 1 and 65535"):
+        DeviceRegion.from_json({**data, "rows": 65536})
+
+
 def test_the_name_of_a_device_is_a_pattern_without_case():
     entry = DeviceRegion(
         manufacturer="philips*", model="EPIQ [7]?", rows=4, columns=4, boxes=((0, 0, 1, 1),)
@@ -198,6 +260,62 @@ def test_what_was_compressed_with_loss_still_says_so():
     dataset = decode(after, result.transfer_syntax_uid)
     assert dataset.get("LossyImageCompression") == original.get("LossyImageCompression")
     assert dataset.PhotometricInterpretation == "RGB"
+
+
+def test_more_pixels_than_are_decoded_are_not_and_the_object_is_held(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(clean_pixels, "LARGEST_DECODED", 1000)
+    path = path_of("MR_small_RLE.dcm")
+    data, syntax = sample(path)
+    original = pydicom.dcmread(path)
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(region(original, (0, 0, 4, 4)),))
+
+    _, result = process(data, syntax, under=under)
+
+    assert [finding.kind for finding in result.findings] == [FindingKind.BURNED_IN]
+    assert not result.pixels_cleaned
+
+
+@pytest.mark.parametrize(
+    "name", ["MR_small_jpeg_ls_lossless.dcm", "US1_J2KR.dcm", "SC_rgb_jpeg_dcmtk.dcm"]
+)
+def test_a_compressed_frame_of_another_size_than_its_header_is_never_decoded(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    data, syntax = sample(path_of(name))
+    original = decode(data, syntax)
+    original["PixelData"].is_undefined_length = True
+    original.Rows, original.Columns = 32, 32
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(region(original, (0, 0, 4, 4)),))
+    buffer = io.BytesIO()
+    original.save_as(buffer, implicit_vr=False, little_endian=True)
+    monkeypatch.setattr(pixel_policy, "decode_and_blank", None)
+
+    _, result = process(buffer.getvalue(), syntax, under=under)
+
+    assert [finding.kind for finding in result.findings] == [FindingKind.BURNED_IN]
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if "J2K" in name or "jpeg" in name])
+def test_a_compressed_frame_tells_its_size(name: str):
+    original = pydicom.dcmread(path_of(name))
+    frames = int(original.get("NumberOfFrames") or 1)
+    sizes = list(sizes_in(original.PixelData))
+    assert sizes == [(original.Rows, original.Columns)] * frames
+
+
+def test_a_preview_decodes_no_large_image(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pixel_policy, "LARGEST_SHOWN", 1000)
+    monkeypatch.setattr(pixel_policy, "decode_and_blank", None)
+    path = path_of("US1_J2KR.dcm")
+    data, syntax = sample(path)
+    original = pydicom.dcmread(path)
+    under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(region(original, (0, 0, 4, 4)),))
+
+    found = preview(under, Assignment(pseudonym="S"), io.BytesIO(data), syntax)
+
+    assert found.rows and not found.findings
 
 
 def test_set_pixel_data_of_pydicom_agrees_with_the_layout():

@@ -236,6 +236,30 @@ def test_the_institution_goes_from_descriptors_unless_it_is_retained():
     assert stays.StudyDescription == "CT Klinikum Musterstadt"
 
 
+@pytest.mark.parametrize(
+    ("institution", "text", "left"),
+    [
+        ("Charité Universitätsmedizin Berlin", "MR CHARITE Kopf", "MR Kopf"),
+        ("Charité Universitätsmedizin Berlin", "Charité_Knie berlin", "Knie"),
+        (
+            "Charité Universitätsmedizin Berlin",
+            "Universitätsmedizin Kopf",
+            "Universitätsmedizin Kopf",
+        ),
+        ("Mayo Clinic", "Mayo Head Clinic", "Head Clinic"),
+        ("Chest Center Abdomen", "Chest Abdomen", "Chest Abdomen"),
+        ("Kinderklinik Kopf und Knie", "CT Kopf Knie", "CT Kopf Knie"),
+        ("Universitätsklinikum Köln", "Koeln Thorax KOLN", "Thorax"),
+        ("St. Marien Hospital", "Marien Thorax Marienkirche", "Thorax Marienkirche"),
+        ("MRT Praxis Dr. Waldtraut", "MRT waldtraut Hals", "MRT Hals"),
+        ("East Side General Hospital", "T1 east side general", "T1 east side general"),
+    ],
+)
+def test_words_that_tell_the_institution_go_one_by_one(institution: str, text: str, left: str):
+    assert cleaner(institutions=[institution]).clean(text, True) == left
+    assert cleaner(institutions=[institution]).clean(text, False) == text
+
+
 def test_thai_text_in_its_own_character_set_is_cleaned():
     dataset = ct_header(
         SpecificCharacterSet="ISO_IR 166", PatientName="สมชาย^ใจดี", StudyDescription="ตรวจสมชายปอด"

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from adit.core.deid import Assignment, DeidentificationError, Pseudonymizer, pixel_copy
+from adit.core.deid import Assignment, DeidentificationError, Pseudonymizer, pixel_copy, preview
 from adit.core.deid.tests.objects import ct_header, decode, encode, process, profile
 
 MIB = 1 << 20
+SYNTAX = DeflatedExplicitVRLittleEndian
 
 
 def deflated(pieces: Iterator[bytes] | list[bytes]) -> bytes:
@@ -74,6 +75,27 @@ def test_pixel_data_that_grows_without_end_is_refused(monkeypatch: pytest.Monkey
 
     with pytest.raises(DeidentificationError, match="grows beyond 32 MiB.*not deflated"):
         run(data)
+
+
+def test_pixel_data_is_refused_by_its_declared_length_before_it_is_inflated():
+    data = deflated([encode(ct_header()) + element(0x7FE00010, b"OW", 2000 * MIB), bytes(MIB)])
+
+    with pytest.raises(DeidentificationError, match="grows beyond 1024 MiB"):
+        run(data)
+    with pytest.raises(DeidentificationError, match="grows beyond 1024 MiB"):
+        preview(profile(), Assignment(pseudonym="S"), io.BytesIO(data), SYNTAX)
+
+
+def test_a_preview_inflates_no_pixels():
+    header = encode(ct_header()) + element(0x7FE00010, b"OW", 64 * MIB)
+    whole, begun = deflated([header, *[bytes(MIB)] * 64]), deflated([header, bytes(MIB)])
+
+    shown = [
+        preview(profile(), Assignment(pseudonym="S"), io.BytesIO(data), SYNTAX).rows
+        for data in (whole, begun)
+    ]
+
+    assert shown[0] == shown[1] != []
 
 
 def test_large_headers_and_black_images_pass():

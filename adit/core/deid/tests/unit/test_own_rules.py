@@ -57,7 +57,7 @@ def test_a_kept_attribute_that_identifies_is_held():
         ("Manufacturer", RuleAction.REMOVE, "", None),
         ("Manufacturer", RuleAction.EMPTY, "", ""),
         ("00080070", RuleAction.REPLACE, "Größe", "Größe"),
-        ("Rows", RuleAction.REPLACE, "7", 7),
+        ("RepresentativeFrameNumber", RuleAction.REPLACE, "7", 7),
         ("StudyDate", RuleAction.REPLACE, "20000101", "20000101"),
         ("Manufacturer", RuleAction.CLEAN, "", "Maker"),
     ],
@@ -66,7 +66,7 @@ def test_each_action_does_what_it_says(tag: str, action: RuleAction, value: str,
     dataset = ct_header(
         SpecificCharacterSet="ISO_IR 100",
         Manufacturer="Maker Schmidt",
-        Rows=3,
+        RepresentativeFrameNumber=3,
         StudyDate="20240101",
     )
     keyword = "Manufacturer" if tag == "00080070" else tag
@@ -86,8 +86,8 @@ def test_each_action_does_what_it_says(tag: str, action: RuleAction, value: str,
         ("FrameOfReferenceUID", "1.2.3.4.5.6"),
         ("ImageType", ["ORIGINAL", "PRIMARY"]),
         ("RetrieveURL", "https://example.org/x"),
-        ("Rows", 4),
-        ("RedPaletteColorLookupTableData", b"abcd"),
+        ("RepresentativeFrameNumber", 4),
+        ("ICCProfile", b"abcd"),
         ("AcquisitionDateTime", "20240101101112"),
         ("OperatorsName", "Weber^Otto"),
     ],
@@ -164,7 +164,7 @@ def test_a_creator_that_names_the_patient_is_not_repeated():
         ({"action": "burn"}, "action"),
         ({"reason": " "}, "reason"),
         ({"value": "x"}, "value"),
-        ({"tag": "Rows", "action": "replace", "value": "x"}, "value"),
+        ({"tag": "RepresentativeFrameNumber", "action": "replace", "value": "x"}, "value"),
         ({"tag": "StudyDate", "action": "replace", "value": "31.12.1960"}, "value"),
         ({"tag": "ReferencedImageSequence", "action": "hash"}, "action"),
         ({"private_creator": "MAKER"}, "tag"),
@@ -213,3 +213,26 @@ def test_rules_lists_and_regions_survive_json():
 def test_bad_entries_are_refused_in_a_sentence_that_names_the_field(cls, data: dict, field: str):
     with pytest.raises(ValueError, match=f"^{field}: .*\\.$"):
         cls.from_json(data)
+
+
+@pytest.mark.parametrize("action", ["remove", "empty", "replace", "hash", "clean"])
+@pytest.mark.parametrize(
+    "tag", ["Rows", "BitsAllocated", "PhotometricInterpretation", "NumberOfFrames", "00280011"]
+)
+def test_no_rule_makes_an_image_unreadable(tag: str, action: str):
+    data = {
+        "tag": tag,
+        "action": action,
+        "value": "1" if action == "replace" else "",
+        "reason": "x",
+    }
+    with pytest.raises(ValueError, match="no program can read the object"):
+        OwnRule.from_json(data)
+    OwnRule.from_json({"tag": tag, "action": "keep", "reason": "x"})
+
+
+def test_the_items_of_functional_groups_may_be_cleaned_but_not_removed():
+    rule = {"tag": "PerFrameFunctionalGroupsSequence", "reason": "x"}
+    OwnRule.from_json({**rule, "action": "clean"})
+    with pytest.raises(ValueError, match="no program can read the object"):
+        OwnRule.from_json({**rule, "action": "remove"})

@@ -17,6 +17,7 @@ from adit.core.deid import (
     attribute_table,
     preview,
 )
+from adit.core.deid.burned_in import suspicion
 from adit.core.deid.codec import EXPLICIT_LITTLE, encode_element
 from adit.core.deid.leak_gate import LeakGate
 from adit.core.deid.leak_rules import OutgoingRules
@@ -86,6 +87,58 @@ def test_an_object_without_doubt_passes(attributes: dict):
 
     assert result.findings == []
     assert after.get("BurnedInAnnotation") == attributes.get("BurnedInAnnotation")
+
+
+ORDINARY = r"""
+ORIGINAL\PRIMARY\AXIAL\CT_SOM5 SPI; ORIGINAL\PRIMARY\LOCALIZER\CT_SOM7 TOP
+DERIVED\PRIMARY\MPR\CSA MPR; DERIVED\SECONDARY\OTHER\CSA MPR\\CSAPARALLEL
+DERIVED\PRIMARY\AXIAL\CT_SOM8 SPI DUAL\E1\DET_AB; ORIGINAL\PRIMARY\M\ND\NORM
+DERIVED\PRIMARY\DIFFUSION\ADC; ORIGINAL\PRIMARY\PROTON_DENSITY\NONE
+DERIVED\SECONDARY\PROTON; ORIGINAL\PRIMARY\M_FFE\M\FFE; DERIVED\PRIMARY\PROJECTION IMAGE
+ORIGINAL\PRIMARY\SCREENING; DERIVED\PRIMARY\TOMO_SCREENING; ORIGINAL\PRIMARY\LOW_DOSE
+DERIVED\PRIMARY\AXIAL\LOWDOSE; DERIVED\SECONDARY\REFORMATTED\AVERAGE; DERIVED\PRIMARY\FILTERED
+ORIGINAL\PRIMARY\STATIC\FDG DOSE 300; DERIVED\SECONDARY\PROCESSED; ORIGINAL\PRIMARY\CAPTUREX
+DERIVED\SECONDARY\VOLREN\PROTECTED; ORIGINAL\PRIMARY\SNAPSHOT PULSE; DERIVED\PRIMARY\TEXTURE
+"""
+SCREENS = r"""
+DERIVED\SECONDARY\SCREEN SAVE; DERIVED\SECONDARY\SCREENSHOT; DERIVED\SECONDARY\SCREEN_CAPTURE
+ORIGINAL\SECONDARY\OTHER\CT_SOM5 PROT; ORIGINAL\SECONDARY\OTHER\CT_SOM7 PROT\
+DERIVED\SECONDARY\PATIENT PROTOCOL; DERIVED\SECONDARY\DOSE; DERIVED\SECONDARY\DOSE REPORT
+DERIVED\SECONDARY\DOSE SUMMARY; DERIVED\PRIMARY\DOSE_INFO; DERIVED\SECONDARY\EXAM_INFO
+DERIVED\SECONDARY\OTHER\CSA REPORT; DERIVED\SECONDARY\CAPTURE; DERIVED\SECONDARY\HARDCOPY
+DERIVED\SECONDARY\WORKSHEET; DERIVED\SECONDARY\SNAPSHOT; derived\secondary\dose \x
+"""
+
+
+def types(text: str) -> list[str]:
+    return [part.strip() for line in text.strip().splitlines() for part in line.split(";")]
+
+
+def doubt(**changes: object) -> object:
+    attributes = {"modality": "CT", "image_type": "", "conversion_type": "", **changes}
+    return suspicion(
+        sop_class_uid=STORAGE + "2",
+        transfer_syntax_uid=EXPLICIT,
+        burned_in_annotation="",
+        overlay_in_pixels=False,
+        image=True,
+        **attributes,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("image_type", types(ORDINARY))
+def test_ordinary_images_are_not_in_doubt(image_type: str):
+    assert doubt(image_type=image_type) is None
+
+
+@pytest.mark.parametrize("image_type", types(SCREENS))
+def test_screens_are_in_doubt_by_the_type_of_image(image_type: str):
+    assert doubt(image_type=image_type)
+
+
+@pytest.mark.parametrize("code", ["DV", "DF ", "SD", "SI", "DRW", "di", "WSD", "SYN", ""])
+def test_pictures_of_pictures_are_in_doubt(code: str):
+    assert bool(doubt(conversion_type=code)) == (code.strip() in ("DV", "DF", "SD", "SI", "DRW"))
 
 
 def test_a_video_is_in_doubt_whatever_it_says():

@@ -60,6 +60,55 @@ def test_nothing_that_somebody_wrote_stays():
     assert result.findings == []
 
 
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("Lesion 1, left upper lobe", "Lesion 1, left upper lobe"),
+        ("Schmidt, left lobe", "left lobe"),
+        ("Lesion seen by Dr. Zwingenberg", "Lesion seen by"),
+        ("Nodule of 12.03.1999", "Nodule of"),
+    ],
+)
+def test_short_text_is_cleaned_as_descriptors_are(written: str, left: str):
+    [item] = cleaned(content("TEXT", TextValue=written))
+
+    assert item.TextValue == left
+
+
+@pytest.mark.parametrize(
+    ("concept", "written"),
+    [
+        ("121106", "Schmidt"),  # nothing would be left
+        ("121106", "word " * 20),
+        ("121106", "Two\r\nlines"),
+        ("121009", "Haus am Berg"),
+        ("128774", "zwing01"),
+        ("121013", "ROOM THREE"),
+    ],
+)
+def test_other_text_becomes_a_word_that_says_nothing(concept: str, written: str):
+    [item] = cleaned(content("TEXT", concept, TextValue=written))
+
+    assert item.TextValue and not set(item.TextValue.split()) & set(written.split())
+
+
+def test_a_key_object_selection_keeps_what_it_selects():
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    reference.ReferencedSOPInstanceUID = "1.2.3.4.5.6.77"
+    image = content("IMAGE", ReferencedSOPSequence=Sequence([reference]))
+    note = content("TEXT", "113012", TextValue="For surgery, Frau Schmidt")
+    selection = ct_header(Modality="KO", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.59")
+    selection.ContentSequence = Sequence([note, image])
+
+    after, result = process_dataset(selection, under=profile(CLEANED))
+
+    text, shown = after.ContentSequence
+    assert text.TextValue == "For surgery"
+    assert shown.ReferencedSOPSequence[0].ReferencedSOPInstanceUID.startswith("2.25.")
+    assert result.findings == []
+
+
 def test_equal_texts_stay_equal_and_others_apart():
     first, second, again = cleaned(
         content("TEXT", TextValue="Lesion 1"),

@@ -1,6 +1,7 @@
 import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from adit.core.factories import DeidProfileFactory
@@ -18,7 +19,7 @@ from adit.core.jobs.actions import (
     retry_job,
     verify_job,
 )
-from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.models import DeidProfile, DicomJob, DicomTask, SeriesTransfer
 from adit.selective_transfer.models import SelectiveTransferTask
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
@@ -258,3 +259,77 @@ def test_every_action_is_announced_within_its_transaction(owner, make_job):
     job.refresh_from_db()
     assert heard == [("job.cancel", owner, job.pk)]
     assert job.state == "PENDING"
+
+
+def close(profile, how, owner):
+    """The profile is not offered to the owner's group any more."""
+    if how == "retired":
+        DeidProfile.objects.filter(pk=profile.pk).update(is_active=False)
+    elif how == "closed":
+        profile.groups.set([Group.objects.create(name="Others")])
+    else:
+        newer = DeidProfileFactory(name=profile.name, version=profile.version + 1)
+        newer.groups.set([Group.objects.create(name="Others")])
+
+
+REFUSALS = {
+    "retired": "is retired",
+    "closed": "is not open to its group any more",
+    "closed by a newer version": "is not open to its group any more",
+}
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+@pytest.mark.parametrize("action", ["retry", "restart", "retry_warned"])
+def test_a_job_whose_profile_was_closed_does_not_run_again(owner, staff, make_job, action, how):
+    profile = DeidProfileFactory()
+    job = make_job(owner, tasks=2, profile=profile)
+    end_with(job, "FAILURE", "WARNING")
+    close(profile, how, owner)
+
+    with pytest.raises(Conflict, match=REFUSALS[how]):
+        JOB_ACTIONS[action](staff, job.pk)
+
+    job.refresh_from_db()
+    assert job.state == "FAILURE"
+    assert not JOB_ACTIONS[action].available(staff, DicomJob.objects.get(pk=job.pk))
+
+
+def test_a_task_whose_profile_was_closed_is_not_reset(owner, make_job, tasks_of):
+    profile = DeidProfileFactory()
+    job = make_job(owner, profile=profile)
+    end_with(job, "FAILURE")
+    close(profile, "retired", owner)
+
+    outcome = act_on_tasks(owner, "reset", [tasks_of(job)[0].pk])
+
+    assert not outcome.done and "is retired" in outcome.refused[0][1]
+
+
+def test_a_canceled_job_whose_profile_was_closed_does_not_go_on(owner, make_job):
+    profile = DeidProfileFactory()
+    job = make_job(owner, profile=profile)
+    cancel_job(owner, job.pk)
+    close(profile, "closed", owner)
+
+    with pytest.raises(Conflict, match="is not open to its group any more"):
+        resume_job(owner, job.pk)
+
+
+def test_the_command_line_says_why_a_job_does_not_run_again(owner, make_job):
+    profile = DeidProfileFactory(name="Lung")
+    job = make_job(owner, profile=profile)
+    end_with(job, "FAILURE")
+    close(profile, "retired", owner)
+
+    with pytest.raises(CommandError, match="the profile Lung.* is retired"):
+        call_command("job_action", "retry", str(job.pk), user=owner.get_username())
+
+
+def test_a_job_of_an_older_version_that_is_still_offered_is_retried(owner, make_job):
+    profile = DeidProfileFactory()
+    job = make_job(owner, profile=profile)
+    end_with(job, "FAILURE")
+    DeidProfileFactory(name=profile.name, version=profile.version + 1)
+
+    assert "tries again" in retry_job(owner, job.pk)

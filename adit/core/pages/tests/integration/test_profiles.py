@@ -11,6 +11,8 @@ from pydicom.data import get_testdata_file
 
 from adit.audit.models import AuditEntry
 from adit.core.factories import DeidProfileFactory, UserFactory
+from adit.core.jobs.actions import Conflict
+from adit.core.jobs.actions.profiles import create_profile
 from adit.core.models import DeidProfile
 from adit.core.models.profiles import VersionIsFixed
 from adit.selective_transfer.models import SelectiveTransferJob
@@ -88,6 +90,19 @@ def test_a_profile_is_made_with_its_tables(client, manager):
     [
         ({"name": ""}, "This field is required"),
         ({"name": "standard RESEARCH"}, "There is such a profile"),
+        ({"name": "Stаndard-rеsearch"}, "whose name looks the same"),
+        (
+            {"own_rules-TOTAL_FORMS": 1, **rule(tag="Rows", action="remove")},
+            "no program can read the object",
+        ),
+        (
+            {"own_rules-TOTAL_FORMS": 1, **rule(tag="SOPInstanceUID", action="remove")},
+            "written by ADIT itself",
+        ),
+        (
+            {"own_rules-TOTAL_FORMS": 1, **rule(tag="PixelData", action="remove")},
+            "or is pixel data",
+        ),
         ({"name": "a\0b"}, "Null characters are not allowed"),
         (
             {
@@ -283,6 +298,11 @@ def test_a_truncated_file_is_refused(client):
     response = upload(client, "half.dcm", content)
     assert response.status_code == 422
     assert "half.dcm: the file cannot be read" in text_of(response)
+
+
+def test_a_profile_that_looks_like_another_is_not_made(manager):
+    with pytest.raises(Conflict, match="There is a profile Standard research, whose name looks"):
+        create_profile(manager, "Standаrd rеsearch", {}, [])
 
 
 def test_a_file_beyond_the_limit_is_refused(client, settings):
