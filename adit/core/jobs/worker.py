@@ -8,6 +8,7 @@ import logging
 import signal
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.db_cleanup import close_db_connections
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -15,10 +16,12 @@ from procrastinate.exceptions import ConnectorException
 
 from adit.core.jobs.child_pool import ChildPool, warm_up
 from adit.core.jobs.connections import keep_connections
+from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.revocations import listen_forever
-from adit.core.jobs.runner import settle, use_pool
+from adit.core.jobs.runner import settle, use_pool, worker_name
 from adit.core.jobs.sweep import sweep_forever
+from adit.core.jobs.worker_slots import Presence
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +44,24 @@ def run_worker(queue: str, concurrency: int) -> None:
 
 
 async def _run(queue: str, concurrency: int) -> None:
-    beside = [asyncio.create_task(sweep_forever())]
+    presence = Presence(worker_name(), concurrency) if queue == DICOM_QUEUE else None
+    beside = [asyncio.create_task(sweep_forever(presence))]
     pool = ChildPool(concurrency + 1 if queue == DICOM_QUEUE else 0)
     if queue == DICOM_QUEUE:
         beside.append(asyncio.create_task(listen_forever()))
         use_pool(pool)
         pool.fill()
     working = asyncio.create_task(_work_until_told_to_stop(queue, concurrency))
+    leaving = asyncio.Event()
+
+    def stop() -> None:
+        leaving.set()
+        working.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    if presence is not None:
+        beside.append(asyncio.create_task(_leave_when(leaving, presence)))
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await working
@@ -61,6 +73,13 @@ async def _run(queue: str, concurrency: int) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await pool.close()
+
+
+async def _leave_when(leaving: asyncio.Event, presence: Presence) -> None:
+    """Say at once that this worker takes no more tasks, however long those that run go on."""
+    await leaving.wait()
+    with contextlib.suppress(DatabaseError):
+        await DatabaseThreads(1, "leave").call(presence.leave)
 
 
 async def _work_until_told_to_stop(queue: str, concurrency: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -13,6 +13,8 @@ from django.shortcuts import redirect
 
 from adit.core.jobs.actions import Conflict, NoSuchJob
 from adit.core.pages.errors import conflict
+
+_MOST_REASONS = 4
 
 
 def with_toast(response: HttpResponse, text: str, level: str) -> HttpResponse:
@@ -71,7 +73,13 @@ def reason_of(refusal: str) -> str:
     return refusal.partition(": ")[2].rstrip(".") or refusal.rstrip(".")
 
 
-def refusals_in_words(refused: Iterable[tuple[int, str]]) -> list[str]:
-    """The different reasons, each with how many tasks it holds for."""
-    numbers = Counter(reason_of(text) for _, text in refused)
-    return [f"{number} × {reason}" for reason, number in numbers.most_common()]
+def refusals_in_words(refused: Collection[tuple[int, str]]) -> str:
+    """The end of a sentence about what was refused: the different reasons, the commonest first."""
+    reasons = Counter(reason_of(text) for _, text in refused).most_common()
+    if len(refused) == 1:
+        return f": {reasons[0][0]}."
+    if len(reasons) == 1:
+        return f". The reason for each: {reasons[0][0]}."
+    told = [f"For {number}: {reason}." for reason, number in reasons[:_MOST_REASONS]]
+    more = " There are more reasons." if len(reasons) > _MOST_REASONS else ""
+    return f". {' '.join(told)}{more}"

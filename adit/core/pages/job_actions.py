@@ -114,14 +114,13 @@ def bulk_in_words(name: str, outcome: BulkOutcome) -> str:
         Conflict: nothing was done.
     """
     action = TASK_ACTIONS[name]
-    refused = refusals_in_words(outcome.refused)
-    because = f": {'; '.join(refused[:4])}" + ("; …" if len(refused) > 4 else "") + "."
+    refused = len(outcome.refused)
+    because = refusals_in_words(outcome.refused)
     if not outcome.done:
-        number = counted(len(outcome.refused), "task")
-        raise Conflict(f"Cannot {action.verb} {number}{because}")
+        raise Conflict(f"Cannot {action.verb} {counted(refused, 'task')}{because}")
     done = len(outcome.done)
     past = action.past.partition(";")[0]
     text = f"{counted(done, 'task')} {'is' if done == 1 else 'are'} {past}."
     if refused:
-        text += f" Not {counted(len(outcome.refused), 'task')}{because}"
-    return text
+        text += f" {counted(refused, 'task')} {'is' if refused == 1 else 'are'} not{because}"
+    return " ".join([text, *outcome.notes])
