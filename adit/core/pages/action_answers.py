@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Collection
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
-from adit.core.jobs.actions import Conflict, NoSuchJob
-from adit.core.pages.errors import conflict
+from adit.core.jobs.actions import Conflict, NoSuchJob, NoSuchTask
+from adit.core.pages.errors import NotThere, conflict
 
 _MOST_REASONS = 4
 
 
-def with_toast(response: HttpResponse, text: str, level: str) -> HttpResponse:
-    response["HX-Trigger"] = json.dumps({"adit:toast": {"text": text, "level": level}})
+def with_toast(
+    response: HttpResponse, text: str, level: str, link: tuple[str, str] | None = None
+) -> HttpResponse:
+    """Let the page show `text`; with a `link` (address, words) behind it."""
+    told = {"text": text, "level": level}
+    if link is not None:
+        told["address"], told["link"] = link
+    response["HX-Trigger"] = json.dumps({"adit:toast": told})
     return response
 
 
 def is_htmx(request: HttpRequest) -> bool:
     return bool(request.headers.get("HX-Request"))
+
+
+def says_what_is_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let a view tell the page in words, and where to go on, when it shows what was deleted."""
+
+    @functools.wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except NotThere as err:
+            # What a page asks by itself (GET) is told elsewhere on it.
+            if request.method != "POST" or not is_htmx(request):
+                raise
+            text = f"This {err.what} no longer exists: it was deleted, or is not yours any more."
+            link = (reverse("core:job_list"), "Show all jobs")
+            return with_toast(HttpResponse(status=404), text, "error", link)
+
+    return answer
 
 
 def answer_action(
@@ -42,13 +69,13 @@ def answer_action(
         gone: the address to go to then.
 
     Raises:
-        Http404: the object is not there, or not for this user.
+        NotThere: the object is not there, or not for this user.
         PermissionDenied: for a plain form; the frame answers with a page.
     """
     try:
         outcome, level, status = act(), "success", 200
     except NoSuchJob as err:
-        raise Http404 from err
+        raise NotThere("task" if isinstance(err, NoSuchTask) else "job") from err
     except Conflict as err:
         if not is_htmx(request):
             return conflict(request, str(err), back)
