@@ -1,11 +1,12 @@
-// A table of tasks that shows those of one state: rows that leave the state leave the table, and what
-// enters it comes. Ticks, focus and place stay.
+// What is on the screen of a table of tasks stays where it is, however its rows change. One that shows
+// the tasks of one state is asked for anew when rows leave the state or others enter it; ticks and
+// focus stay, too.
 
 (() => {
   const PAUSE_SECONDS = 2;
 
   let waiting = null;
-  // Where the focus and the table were when it was asked for anew.
+  // Where the focus and the rows were when the table was asked for anew.
   let kept = null;
 
   const asker = () => document.getElementById("task-refilter");
@@ -36,6 +37,31 @@
   // How far below the top of the table's box a row lies.
   const below = (row) => row.getBoundingClientRect().top - box().getBoundingClientRect().top;
 
+  // The rows from the topmost on the screen on, and where they are.
+  const seen = () => rows().map((row) => [row.id, below(row)]).filter(([, top]) => top >= 0);
+
+  function hold(places) {
+    const [id, top] = places.find(([id]) => document.getElementById(id)) ?? [];
+    if (id) box().scrollTop += below(document.getElementById(id)) - top;
+  }
+
+  // Rows come one by one: all of a while are held where the first of them found the table, for what
+  // is rounded each time would add up. Who scrolls meanwhile is let go.
+  let held = null;
+  let letGo = null;
+  const isRow = (event) => event.detail.target.matches?.("#tasks tbody tr");
+
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (!isRow(event)) return;
+    held ??= seen();
+    clearTimeout(letGo);
+    letGo = setTimeout(() => { held = null; }, 500);
+  });
+  document.addEventListener("htmx:oobAfterSwap", () => { if (held) hold(held); });
+  for (const name of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    document.addEventListener(name, () => { held = null; }, { passive: true });
+  }
+
   const isOurs = (event) => event.detail.requestConfig?.elt === asker();
 
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -44,8 +70,7 @@
     const all = rows();
     const at = all.findIndex((row) => row.contains(active));
     kept = {
-      // What is on the screen stays where it is.
-      seen: all.map((row) => [row.id, below(row)]).filter(([, top]) => top >= 0),
+      places: seen(),
       within: box()?.contains(active),
       part: active?.matches("[data-pick]") ? "[data-pick]" : "a",
       // Where the focus may go when its row leaves: the rows after it, then those before.
@@ -55,10 +80,9 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!kept || !isOurs(event)) return;
-    const { seen, within, part, heirs } = kept;
+    const { places, within, part, heirs } = kept;
     kept = null;
-    const [id, top] = seen.find(([id]) => document.getElementById(id)) ?? [];
-    if (id) box().scrollTop += below(document.getElementById(id)) - top;
+    hold(places);
     if (!within || document.activeElement !== document.body) return;
     const heir = heirs.map((id) => document.getElementById(id)).find((row) => row);
     (heir?.querySelector(part) ?? document.getElementById("task-state")).focus({ preventScroll: true });

@@ -56,6 +56,7 @@ def test_the_numbers_follow_a_second_after_the_last_of_such_ends(job, tasks_of, 
     async def ask():
         counting = runner._Counting()
         counting.request()
+        assert counting._running
         await counting._running
         await runner._database.call(lambda: connection.close())
 

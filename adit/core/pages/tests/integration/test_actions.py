@@ -101,4 +101,4 @@ def test_what_is_gone_is_said_in_words_with_a_way_on(what, owner, make_job):
     assert (told["address"], told["link"]) == (reverse("core:job_list"), "Show all jobs")
     plain = client.post(address)
     assert plain.status_code == 404
-    assert "HX-Trigger" not in plain
+    assert "HX-Trigger" not in plain.headers
