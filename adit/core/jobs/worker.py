@@ -11,11 +11,10 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.db_cleanup import close_db_connections
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import ConnectorException
 
 from adit.core.jobs.child_pool import ChildPool, warm_up
-from adit.core.jobs.connections import keep_connections
+from adit.core.jobs.connections import keep_connections, worker_connector
 from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.revocations import listen_forever
@@ -34,12 +33,10 @@ def run_worker(queue: str, concurrency: int) -> None:
     Then nothing new is begun; what runs may end within `WORKER_GRACE_SECONDS`, and what has not
     ended then is handed back.
     """
-    connector = app.connector
-    assert isinstance(connector, DjangoConnector)
     keep_connections()
     if queue == DICOM_QUEUE:
         warm_up()
-    with app.replace_connector(connector.get_worker_connector()):
+    with app.replace_connector(worker_connector()):
         asyncio.run(_run(queue, concurrency))
 
 

@@ -63,12 +63,7 @@ def test_many_tasks_at_a_free_server_share_the_workers(make_user, scripted, at_o
     for _ in range(20):
         end(running.pop(0))
         running.append(claim_next())
-    assert sorted(lease and lease.job_id == mine.pk for lease in running) == [
-        False,
-        False,
-        True,
-        True,
-    ]
+    assert [bool(lease) and lease.job_id == mine.pk for lease in running].count(True) == 2
     assert 8 <= DicomTask.objects.filter(job=mine, state="SUCCESS").count() <= 14
 
 
