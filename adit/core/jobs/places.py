@@ -172,8 +172,8 @@ def _read_lines(
     suspended: Collection[str],
     sources: Collection[int],
 ) -> tuple[list[Line], dict[tuple[int, int], int], dict[int, dict[int, datetime]]]:
-    """All lines at the sources; the ids of the tasks by (line, number in it); and by source when
-    each owner last had a turn."""
+    """All lines at the sources that may start; the ids of the tasks by (line, number in it); and by
+    source when each owner last had a turn."""
     kinds = [kind for kind in all_kinds() if kind.key not in suspended]
     values = {
         "kinds": [kind.key for kind in kinds] * 2,
@@ -192,6 +192,9 @@ def _read_lines(
         cursor.execute(_LINES, values)
         for *columns, ids, numbers, last_start in cursor.fetchall():
             line = Line(*columns)
+            rule = rules.get(line.source_id)
+            if rule is None or not rule.lets_start(line.urgent):
+                continue
             wanted |= {
                 (len(lines), turn): pk for pk, turn in zip(ids or (), numbers or (), strict=True)
             }

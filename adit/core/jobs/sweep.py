@@ -19,7 +19,7 @@ from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.retention import keep_house
 from adit.core.jobs.states import derive_stale, lock_job_state
 from adit.core.jobs.work_folder import sweep_work_folders
-from adit.core.jobs.worker_slots import Presence, forget_workers
+from adit.core.jobs.worker_slots import forget_silent_workers
 from adit.core.models import DicomTask
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def sweep() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_STALLED_ROWS, [DICOM_QUEUE])
         cursor.execute(_REQUEUE_ORPHANS)
-    forget_workers()
+    forget_silent_workers()
     sweep_archives()
     dispatch()
 
@@ -90,17 +90,13 @@ def take_lapsed() -> None:
                 after_crash(lease, "Its worker is gone.")
 
 
-async def sweep_forever(presence: Presence | None = None) -> None:
-    """Sweep every few seconds until canceled; a database that is away is waited for.
+async def sweep_forever() -> None:
+    """Sweep every few seconds until canceled; a database that is away is waited for."""
 
-    Each time before, `presence` says that this worker takes tasks.
-    """
     threads = DatabaseThreads(1, "sweep")
 
     def once() -> None:
         try:
-            if presence is not None:
-                presence.tell()
             sweep()
             sweep_work_folders()
             keep_house()

@@ -20,11 +20,12 @@ from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.revocations import listen_forever
 from adit.core.jobs.runner import settle, use_pool, worker_name
 from adit.core.jobs.sweep import sweep_forever
-from adit.core.jobs.worker_slots import Presence
+from adit.core.jobs.worker_slots import sign_off, sign_on
 
 logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 2.0
+_PRESENT_SECONDS = 5.0
 
 
 def run_worker(queue: str, concurrency: int) -> None:
@@ -41,15 +42,15 @@ def run_worker(queue: str, concurrency: int) -> None:
 
 
 async def _run(queue: str, concurrency: int) -> None:
-    presence = Presence(worker_name(), concurrency) if queue == DICOM_QUEUE else None
-    beside = [asyncio.create_task(sweep_forever(presence))]
+    beside = [asyncio.create_task(sweep_forever())]
+    leaving = asyncio.Event()
     pool = ChildPool(concurrency + 1 if queue == DICOM_QUEUE else 0)
     if queue == DICOM_QUEUE:
         beside.append(asyncio.create_task(listen_forever()))
+        beside.append(asyncio.create_task(_be_present(concurrency, leaving)))
         use_pool(pool)
         pool.fill()
     working = asyncio.create_task(_work_until_told_to_stop(queue, concurrency))
-    leaving = asyncio.Event()
 
     def stop() -> None:
         leaving.set()
@@ -57,8 +58,6 @@ async def _run(queue: str, concurrency: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    if presence is not None:
-        beside.append(asyncio.create_task(_leave_when(leaving, presence)))
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await working
@@ -72,11 +71,17 @@ async def _run(queue: str, concurrency: int) -> None:
         await pool.close()
 
 
-async def _leave_when(leaving: asyncio.Event, presence: Presence) -> None:
-    """Say at once that this worker takes no more tasks, however long those that run go on."""
-    await leaving.wait()
+async def _be_present(slots: int, leaving: asyncio.Event) -> None:
+    """Say that this worker takes tasks, and, however long those that run go on, at once when it
+    takes no more."""
+    threads = DatabaseThreads(1, "presence")
+    while not leaving.is_set():
+        with contextlib.suppress(DatabaseError):
+            await threads.call(sign_on, worker_name(), slots)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(leaving.wait(), _PRESENT_SECONDS)
     with contextlib.suppress(DatabaseError):
-        await DatabaseThreads(1, "leave").call(presence.leave)
+        await threads.call(sign_off, worker_name())
 
 
 async def _work_until_told_to_stop(queue: str, concurrency: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from django.db import connection
@@ -65,35 +64,26 @@ WHERE name = %(name)s OR seen < statement_timestamp() - %(silent)s * interval '1
 """
 
 
-class Presence:
-    """Of a worker: says that it takes tasks, and when it takes no more."""
-
-    def __init__(self, name: str, slots: int) -> None:
-        self._name = name
-        self._slots = slots
-        self._left = False
-        self._lock = threading.Lock()
-
-    def tell(self) -> None:
-        """Say that it takes tasks; to be said again every few seconds."""
-        with self._lock:
-            if self._left:
-                return
-            with connection.cursor() as cursor:
-                cursor.execute(_SIGN_ON, {"name": self._name, "slots": self._slots})
-                row = cursor.fetchone()
-                if row is not None and row[0]:
-                    notify_all()
-
-    def leave(self) -> None:
-        """Say that it takes no more."""
-        with self._lock:
-            self._left = True
-            forget_workers(self._name)
+def sign_on(name: str, slots: int) -> None:
+    """A worker says that it takes so many tasks at once; to be said again every few seconds."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SIGN_ON, {"name": name, "slots": slots})
+        row = cursor.fetchone()
+        if row is not None and row[0]:
+            notify_all()
 
 
-def forget_workers(name: str = "") -> None:
-    """Forget the worker of this name, and those that are gone without a word."""
+def sign_off(name: str) -> None:
+    """A worker says that it takes no more."""
+    _forget(name)
+
+
+def forget_silent_workers() -> None:
+    """Forget those that are gone without a word."""
+    _forget("")
+
+
+def _forget(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, {"name": name, "silent": _SILENT_SECONDS})
         if cursor.rowcount:

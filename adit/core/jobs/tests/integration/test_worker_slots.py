@@ -14,7 +14,7 @@ from adit.core.jobs.sweep import sweep
 from adit.core.jobs.tests.integration.scripted import scripted_job
 from adit.core.jobs.tests.integration.test_dispatching import claim_next, end, reason
 from adit.core.jobs.waiting import reasons_for_tasks
-from adit.core.jobs.worker_slots import Presence, worker_slots
+from adit.core.jobs.worker_slots import sign_off, sign_on, worker_slots
 from adit.core.models import DicomJob, DicomServer, DicomTask, Worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
@@ -39,7 +39,7 @@ def at_other(scripted_kinds, other_source):
 
 
 def worker(slots, name="worker"):
-    Presence(name, slots).tell()
+    sign_on(name, slots)
 
 
 def test_a_single_task_at_a_free_server_starts_with_the_next_free_slot_of_a_worker(
@@ -114,10 +114,8 @@ def test_without_a_worker_a_task_says_so_until_one_comes(owner, scripted):
 
 def test_a_worker_that_stops_or_falls_silent_is_none(owner, scripted):
     job = scripted(owner)
-    presence = Presence("a", 1)
-    presence.tell()
-    presence.leave()
-    presence.tell()
+    worker(1, "a")
+    sign_off("a")
     assert reason(job) == "waits for a worker: none is running"
     worker(2, "b")
     Worker.objects.update(seen=timezone.now() - timedelta(seconds=31))
@@ -141,6 +139,18 @@ def test_when_all_workers_are_busy_a_task_says_so_with_its_place(make_user, scri
     assert reason(at_other(make_user())) == "waits for a free worker: 2 of 2 busy, about position 2"
     DicomTask.objects.filter(pk=task.pk).update(worker="somebody who is gone")
     assert worker_slots().busy == 1
+
+
+def test_what_a_suspended_server_holds_back_takes_no_place_among_all(make_user, scripted, at_other):
+    worker(1)
+    scripted(make_user(), "", "")
+    assert claim_next()
+    at_other(make_user(), 3)
+    DicomServer.objects.filter(name="OTHER").update(is_suspended=True)
+    dispatch()
+    job = scripted(make_user())
+    assert reason(job) == "waits for a free worker: 1 of 1 busy"
+    assert reason(scripted(make_user())).endswith("1 of 1 busy, position 2")
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 5])

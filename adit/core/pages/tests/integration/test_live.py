@@ -15,7 +15,7 @@ from django.test import Client
 from adit.core.factories import DicomServerFactory, grant_access
 from adit.core.jobs.actions import delete_job
 from adit.core.jobs.notify import notify_job
-from adit.core.jobs.worker_slots import Presence
+from adit.core.jobs.worker_slots import sign_off, sign_on
 from adit.core.models import DicomTask
 from adit.core.pages.consumers import NOT_ALLOWED
 from adit.core.pages.feeds import HEARTBEAT, all_feeds
@@ -105,14 +105,13 @@ async def test_a_change_reaches_the_page_of_a_task_and_home(owner, make_job):
 @pytest.mark.parametrize("path", ["/ws/jobs/", "/ws/jobs/list/", "/ws/jobs/{}/"])
 async def test_that_a_worker_comes_shows_at_once_and_that_it_stops_too(path, owner, make_job):
     job = await database_sync_to_async(make_job)(owner)
-    worker = Presence("host:1", 1)
     async with socket(owner, path.format(job.pk)) as page:
         assert (await page.connect())[0]
         await receive_until(page, "one is running" if "{}" in path else "No worker is running")
         begin = time.monotonic()
-        await database_sync_to_async(worker.tell)()
+        await database_sync_to_async(sign_on)("host:1", 1)
         await receive_until(page, "job-live" if "{}" in path else f"{job.pk}")
-        await database_sync_to_async(worker.leave)()
+        await database_sync_to_async(sign_off)("host:1")
         await receive_until(page, "one is running" if "{}" in path else "No worker is running")
         # Sooner than what changes silently is looked at.
         assert time.monotonic() - begin < 4

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from adit.core.factories import DicomServerFactory, grant_access
 from adit.core.jobs.notices import notices_for
-from adit.core.jobs.worker_slots import Presence
+from adit.core.jobs.worker_slots import sign_on
 from adit.core.models import DicomServer, DicomTask, JobKindSettings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -42,12 +42,12 @@ def test_a_suspended_server_is_told_to_those_who_use_it(page, owner, staff):
 
 def test_it_is_told_that_no_worker_runs(page):
     assert NO_WORKER in page()
-    Presence("worker", 1).tell()
+    sign_on("worker", 1)
     assert NO_WORKER not in page()
 
 
 def test_it_is_told_that_all_workers_are_busy_only_where_tasks_wait_for_them(owner, make_job, page):
-    Presence("worker", 1).tell()
+    sign_on("worker", 1)
     job = make_job(owner, "IN_PROGRESS", ["IN_PROGRESS", "PENDING"])
     running, waiting = DicomTask.objects.filter(job=job).order_by("pk")
     DicomTask.objects.filter(pk=running.pk).update(worker="worker")
