@@ -19,8 +19,11 @@ from adit.core.jobs.turns import Line, Slots, Turns
 from adit.core.jobs.worker_slots import WorkerSlots
 from adit.core.models import DicomTask
 
-# So far turns are played through; who comes later is told about where he stands.
+# So far turns are played through, and less far where many wait; who comes later is told about where
+# he stands.
 MOST_TURNS = 500
+_MOST_WEIGHINGS = 100_000
+_FEWEST_TURNS = 50
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def find_places(
     if len({(line.owner_id, line.source_id) for line in lines}) < 2:
         return {(i, turn): Place(_above(lines, i) + turn) for i, turn in wanted}
     places: dict[tuple[int, int], Place] = {}
+    most = min(MOST_TURNS, max(_FEWEST_TURNS, _MOST_WEIGHINGS // len(lines)))
     # Which of several running tasks ends first, nobody knows.
     free = sum(slot.free for slot in slots.values())
     at_once = sum(slot.limit for slot in slots.values())
@@ -59,12 +63,12 @@ def find_places(
     for number, taken in enumerate(_play(lines, slots, workers), 1):
         if taken in wanted:
             places[taken] = Place(number, number <= certain)
-        if number == MOST_TURNS or len(places) == len(wanted):
+        if number == most or len(places) == len(wanted):
             break
     for i, turn in wanted - places.keys():
         same = [line for line in lines if line.rank == lines[i].rank]
         number = _above(lines, i) + sum(min(line.length, turn) for line in same)
-        places[i, turn] = Place(max(number, MOST_TURNS + 1), exact=False)
+        places[i, turn] = Place(max(number, most + 1), exact=False)
     return places
 
 

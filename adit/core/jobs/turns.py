@@ -63,8 +63,9 @@ class Turns:
     def __init__(self, lines: Sequence[Line], slots: Mapping[int, Slots]) -> None:
         self._lines = lines
         self._gone = [0] * len(lines)
-        self._free = {pk: slot.free for pk, slot in slots.items()}
         self._here = {pk: Counter(slot.running_by_owner) for pk, slot in slots.items()}
+        # Less than none where the limit was lowered.
+        self._free = {pk: slot.limit - self._here[pk].total() for pk, slot in slots.items()}
         self._total: Counter[int] = sum(self._here.values(), Counter())
         self._last_here, self._last = _numbered(slots)
         self._turn = len(self._last_here)

@@ -27,6 +27,6 @@ def calm_down(user: User, job: DicomJob) -> str:
     if not job.urgent or may_hurry(user):
         return ""
     DicomJob.objects.filter(pk=job.pk).update(urgent=False)
-    text = f"It is not urgent any more: {user.get_username()} may not have urgent jobs."
+    text = f"Job {job.pk} is not urgent any more: {user.get_username()} may not have urgent jobs."
     add_job_event(job.pk, text)
     return text

@@ -203,7 +203,7 @@ def _act_on_job(
     outcome.done.extend(pk for pk in task_ids if pk in done)
     outcome.refused.extend(refused)
     if calmed:
-        outcome.notes.append(f"Job {job_id}: {calmed}")
+        outcome.notes.append(calmed)
 
 
 def _tell(action: TaskAction, user: User, job_id: int, tasks: Sequence[DicomTask]) -> None:

@@ -1,6 +1,7 @@
 """The connections on which an idle worker waits all day."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,7 +13,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
 async def wakes_while_listening(listener, seconds):
     """How often the event loop is asked to wake by time, and what was heard."""
-    loop, wakes, heard = asyncio.get_running_loop(), [], []
+    loop: Any = asyncio.get_running_loop()
+    wakes, heard = [], []
     call_at = loop.call_at
     loop.call_at = lambda *args, **options: wakes.append(args) or call_at(*args, **options)
 

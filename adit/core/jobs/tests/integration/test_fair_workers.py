@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from django.utils import timezone
 
 from adit.core.factories import DicomServerFactory, grant_access
 from adit.core.jobs.tests.integration.scripted import job_state, scripted_job, tasks_of, wait_for
@@ -33,10 +34,11 @@ def test_another_user_s_single_task_starts_with_the_next_slot_of_any_worker(
     user = scripted(make_user(), "").owner
     grant_access(user.active_group, other, source=True)
     single = scripted_job(user, other, [""])
+    handed_over = timezone.now()
     wait_for(lambda: ended(single))
     (task,) = tasks_of(single)
-    # Those that a worker was about to begin with right then, at most.
-    between = DicomTask.objects.filter(job=many, start__gt=task.created, start__lt=task.start)
+    # Those that the two workers were about to begin with right then, at most.
+    between = DicomTask.objects.filter(job=many, start__gt=handed_over, start__lt=task.start)
     assert between.count() <= 2
     wait_for(lambda: ended(many))
 

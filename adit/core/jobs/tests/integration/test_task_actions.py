@@ -294,7 +294,7 @@ def test_who_lost_the_permission_goes_on_without_urgency_and_is_told(
         lease = leases.claim(task.pk, "worker")
         assert lease and leases.finish(lease, "FAILURE", "")
     outcome = action(owner, task.pk if action is reset_task else job.pk)
-    told = f"It is not urgent any more: {owner.get_username()} may not have urgent jobs."
+    told = f"Job {job.pk} is not urgent any more: {owner.get_username()} may not have urgent jobs."
     assert told in outcome
     job.refresh_from_db()
     assert (job.state, job.urgent) in [("PENDING", False), ("IN_PROGRESS", False)]

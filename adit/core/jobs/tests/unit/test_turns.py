@@ -56,3 +56,12 @@ def test_between_equals_the_last_start_at_any_server_counts():
         3: Slots(1, {C: 1}, last_starts={A: NOW, C: NOW}),
     }
     assert order([line(A, 1), line(B, 2)], slots) == [(B, 2), (A, 1)]
+
+
+def test_a_server_above_its_lowered_limit_has_room_only_when_enough_have_ended():
+    turns = Turns([line(B, 1)], {1: Slots(1, {A: 3})})
+    for _ in range(2):
+        turns.end(1, A)
+        assert turns.take() is None
+    turns.end(1, A)
+    assert turns.take() == (0, 1)
