@@ -10,7 +10,7 @@ from psycopg.abc import PQGen
 
 RV = TypeVar("RV")
 
-_QUIET_SECONDS = 60.0
+_QUIET_SECONDS = 5.0
 
 
 class QuietConnection(psycopg.AsyncConnection):

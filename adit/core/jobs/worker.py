@@ -44,10 +44,11 @@ def run_worker(queue: str, concurrency: int) -> None:
 async def _run(queue: str, concurrency: int) -> None:
     beside = [asyncio.create_task(sweep_forever())]
     leaving = asyncio.Event()
+    presence: asyncio.Task[None] | None = None
     pool = ChildPool(concurrency + 1 if queue == DICOM_QUEUE else 0)
     if queue == DICOM_QUEUE:
         beside.append(asyncio.create_task(listen_forever()))
-        beside.append(asyncio.create_task(_be_present(concurrency, leaving)))
+        presence = asyncio.create_task(_be_present(concurrency, leaving))
         use_pool(pool)
         pool.fill()
     working = asyncio.create_task(_work_until_told_to_stop(queue, concurrency))
@@ -62,7 +63,10 @@ async def _run(queue: str, concurrency: int) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await working
     finally:
+        leaving.set()
         await settle()
+        if presence is not None:
+            await asyncio.wait({presence}, timeout=_PRESENT_SECONDS)
         for task in beside:
             task.cancel()
         for task in beside:
