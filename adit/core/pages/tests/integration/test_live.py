@@ -105,7 +105,7 @@ async def test_a_change_reaches_the_page_of_a_task_and_home(owner, make_job):
 @pytest.mark.parametrize("path", ["/ws/jobs/", "/ws/jobs/list/", "/ws/jobs/{}/"])
 async def test_that_a_worker_comes_shows_at_once_and_that_it_stops_too(path, owner, make_job):
     job = await database_sync_to_async(make_job)(owner)
-    async with socket(owner, path.format(job.pk)) as page:
+    async with asyncio.timeout(30), socket(owner, path.format(job.pk)) as page:
         assert (await page.connect())[0]
         await receive_until(page, "one is running" if "{}" in path else "No worker is running")
         begin = time.monotonic()
@@ -119,9 +119,12 @@ async def test_that_a_worker_comes_shows_at_once_and_that_it_stops_too(path, own
 
 async def test_that_a_server_is_suspended_shows_at_home_at_once(owner, make_job):
     await database_sync_to_async(make_job)(owner)
-    async with socket(owner, "/ws/jobs/") as page:
+    async with asyncio.timeout(30), socket(owner, "/ws/jobs/") as page:
         assert (await page.connect())[0]
         await receive_until(page, "home-jobs")
+        # What is read because the listener has begun is read by then.
+        await job_listener().listening.wait()
+        await asyncio.sleep(2.5)
         await database_sync_to_async(suspend_a_server)(owner)
         await receive_until(page, "SLEEPY is suspended")
 
