@@ -25,6 +25,7 @@ from adit.core.models import (
     SeriesTransfer,
     ServerHours,
     TaskEvent,
+    Worker,
 )
 from adit.core.models.limits import WEEKDAYS
 from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
@@ -190,6 +191,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    list_display = ["name", "slots", "seen"]
 
 
 class SourceHidingAdmin(ReadOnlyAdmin):

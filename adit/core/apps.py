@@ -12,6 +12,6 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from adit.core import checks, receiver_checks  # noqa: F401
         from adit.core.default_profile import ensure_default_profile
-        from adit.core.jobs import folder_mails  # noqa: F401
+        from adit.core.jobs import folder_mails, notices  # noqa: F401
 
         post_migrate.connect(ensure_default_profile, sender=self)

@@ -9,7 +9,6 @@ from adit.accounts.models import User
 ADD = "selective_transfer.add_selectivetransferjob"
 QUERY = "core.query_dicom_server"
 UNPSEUDONYMIZED = "core.can_transfer_unpseudonymized"
-URGENT = "core.can_process_urgently"
 
 
 def check_may_use(user: User) -> None:

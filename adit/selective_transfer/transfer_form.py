@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 
 from adit.accounts.models import User
+from adit.core.jobs.actions import may_hurry
 from adit.core.models import DeidProfile, DicomNode
 from adit.core.models.profiles import DEFAULT_PROFILE_NAME
 from adit.core.models.transfers import pseudonym_validator, text_validator
@@ -76,7 +77,7 @@ class TransferForm(forms.Form):
             self.initial.pop("profile", None)
             if profile.initial is None:  # else the browser would choose the first one
                 profile.empty_label = "Choose a profile"
-        if not user.has_perm(rights.URGENT):
+        if not may_hurry(user):
             del self.fields["urgent"]
         folder_options.add_fields(self)
         self._add_pseudonyms()

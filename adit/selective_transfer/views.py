@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from adit.accounts.preferences import read_preferences
 from adit.core.jobs.actions import InvalidJob
+from adit.core.jobs.notices import notices_for
 from adit.selective_transfer import preferences, rights
 from adit.selective_transfer.basket import Basket, read_basket
 from adit.selective_transfer.lookup import LookupForm
@@ -74,7 +75,7 @@ def basket(request: HttpRequest) -> HttpResponse:
     chosen = _posted_basket(request)
     transfer = TransferForm(user, chosen, request.POST, draft=True)
     transfer.full_clean()
-    context = {"transfer": transfer, "basket": chosen, **_limits(user)}
+    context = {"transfer": transfer, "basket": chosen, **_frame(user)}
     return render(request, "selective_transfer/_basket.html", context)
 
 
@@ -127,13 +128,14 @@ def _page(request: HttpRequest, transfer: TransferForm, status: int = 200) -> Ht
         "basket": transfer.basket,
         "may_search": user.has_perm(rights.QUERY),
         "result_limit": settings.SELECTIVE_TRANSFER_RESULT_LIMIT,
-        **_limits(user),
+        **_frame(user),
     }
     return render(request, "selective_transfer/form.html", context, status=status)
 
 
-def _limits(user: Any) -> dict[str, Any]:
-    return {"max_studies": None if user.is_staff else settings.SELECTIVE_TRANSFER_MAX_STUDIES}
+def _frame(user: Any) -> dict[str, Any]:
+    most = None if user.is_staff else settings.SELECTIVE_TRANSFER_MAX_STUDIES
+    return {"max_studies": most, "notices": notices_for(user)}
 
 
 def _last_choices(user: Any) -> dict[str, Any]:

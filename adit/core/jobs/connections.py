@@ -1,6 +1,35 @@
 """The database connections of processes that live long."""
 
+from typing import TypeVar
+
+import psycopg
 from django.db import connections
+from procrastinate.contrib.django.utils import connector_params
+from procrastinate.psycopg_connector import PsycopgConnector
+from psycopg.abc import PQGen
+
+RV = TypeVar("RV")
+
+_QUIET_SECONDS = 5.0
+
+
+class QuietConnection(psycopg.AsyncConnection):
+    """A connection that sleeps until something comes.
+
+    psycopg wakes ten times a second while it waits, to notice signals that interrupt a program. A
+    worker hears signals through its event loop; for two connections that listen all day these
+    wakes were most of what an idle worker cost.
+    """
+
+    async def wait(
+        self, gen: PQGen[RV], interval: float = _QUIET_SECONDS, timeout: float | None = None
+    ) -> RV:
+        return await super().wait(gen, interval, timeout)
+
+
+def worker_connector() -> PsycopgConnector:
+    """What Procrastinate's worker speaks with the database through."""
+    return PsycopgConnector(kwargs=connector_params(), connection_class=QuietConnection)
 
 
 def keep_connections() -> None:

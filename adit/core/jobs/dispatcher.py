@@ -1,7 +1,9 @@
-"""Hands waiting tasks to the queue: as many for each source server as it takes at once.
+"""Hands waiting tasks to the queue: as many for each source server as it takes at once, in the
+order in which workers are to take them, whatever the server.
 
 What was handed over and not begun with yet is weighed anew each time. So a task that became urgent,
-a server that was suspended, or hours that are over take effect on it, too.
+an owner who came later and has fewer at work, a server that was suspended, or hours that are over
+take effect on it, too.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from dataclasses import replace
 from django.db import connection, transaction
 
 from adit.core.jobs import queue
-from adit.core.jobs.policy import Candidate, Slots, choose_tasks
+from adit.core.jobs.policy import Candidate, choose_tasks
+from adit.core.jobs.queue_ranks import ranks
 from adit.core.jobs.registry import all_kinds
 from adit.core.jobs.servers import last_starts, rules_of, running_tasks, suspended_kinds
+from adit.core.jobs.turns import Slots
 from adit.core.models import DicomTask
 
 # Key of the advisory lock that lets one dispatcher at a time decide, over all processes.
@@ -166,21 +170,28 @@ WHERE task.id = made.id
 
 
 def _hand_over(chosen: Sequence[Candidate]) -> int:
-    """Put tasks into the queue, give those there the right weight; returns how many are new."""
-    for candidate in chosen:
-        if candidate.queue_job_id and candidate.queue_priority != candidate.priority:
-            queue.weigh(candidate.queue_job_id, candidate.priority)
-    priorities = {c.task_id: c.priority for c in chosen if c.queue_job_id is None}
-    if not priorities:
+    """Put tasks into the queue, and all there into their order; returns how many are new."""
+    wanted = ranks([(c.urgent, c.queue_rank) for c in chosen])
+    queue.rank(
+        {
+            c.queue_job_id: rank
+            for c, rank in zip(chosen, wanted, strict=True)
+            if c.queue_rank not in (None, rank) and c.queue_job_id is not None
+        }
+    )
+    new = {
+        c.task_id: rank for c, rank in zip(chosen, wanted, strict=True) if c.queue_job_id is None
+    }
+    if not new:
         return 0
     # Who holds a row changes the task and calls the dispatcher afterwards.
     free = DicomTask.objects.filter(
-        pk__in=list(priorities), state=DicomTask.State.PENDING, queued=None
+        pk__in=list(new), state=DicomTask.State.PENDING, queued=None
     ).order_by()
     held = set(free.select_for_update(skip_locked=True).values_list("pk", flat=True))
-    new = [(pk, priority) for pk, priority in priorities.items() if pk in held]
+    new = {pk: rank for pk, rank in new.items() if pk in held}
     if new:
-        rows = queue.defer_tasks(new)
+        rows = queue.defer_tasks(list(new.items()))
         with connection.cursor() as cursor:
-            cursor.execute(_MARK, [[pk for pk, _ in new], rows])
+            cursor.execute(_MARK, [list(new), rows])
     return len(new)

@@ -1,21 +1,29 @@
-"""The place of waiting tasks in the queue of their source, by the rules of the dispatcher."""
+"""The place of waiting tasks in the queue, by the rules of the dispatcher.
+
+Where workers have slots left, it is that in the queue of the source; where they are what is scarce,
+it is that among all tasks that wait for them.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 
-from adit.core.jobs.policy import Slots
 from adit.core.jobs.registry import all_kinds
 from adit.core.jobs.servers import ServerRules
+from adit.core.jobs.turns import Line, Slots, Turns
+from adit.core.jobs.worker_slots import WorkerSlots
 from adit.core.models import DicomTask
 
-# So far turns are played through; who comes later is told about where he stands.
+# So far turns are played through, and less far where many wait; who comes later is told about where
+# he stands.
 MOST_TURNS = 500
+_MOST_WEIGHINGS = 100_000
+_FEWEST_TURNS = 50
 
 
 @dataclass(frozen=True)
@@ -26,50 +34,46 @@ class Place:
     exact: bool = True
 
 
-@dataclass(frozen=True)
-class Line:
-    """What waits of one owner at one server with the same urgency and priority, the oldest first.
-
-    `first_ids` are those of the first few tasks, at least as many as the server takes at once.
-    """
-
-    urgent: bool
-    priority: int
-    owner_id: int
-    length: int
-    first_ids: Sequence[int]
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        return not self.urgent, -self.priority
-
-
 def find_places(
-    lines: Sequence[Line], slots: Slots, wanted: Iterable[tuple[int, int]]
+    lines: Sequence[Line],
+    slots: Mapping[int, Slots],
+    wanted: Iterable[tuple[int, int]],
+    workers: int | None = None,
 ) -> dict[tuple[int, int], Place]:
-    """Play through in which order the dispatcher takes tasks (`policy.choose_tasks`).
+    """Play through in which order tasks start (`turns.Turns`).
 
     Args:
-        lines: all that wait at the server.
-        slots: how many it takes, who has some of them now, and who last had a turn.
+        lines: all that wait at the servers.
+        slots: of each server.
         wanted: (index of the line, number in the line from 1).
+        workers: how many tasks all workers together take at once; None for as many as come.
     """
     wanted = set(wanted)
-    if len({line.owner_id for line in lines}) < 2:
+    if len({(line.owner_id, line.source_id) for line in lines}) < 2:
         return {(i, turn): Place(_above(lines, i) + turn) for i, turn in wanted}
     places: dict[tuple[int, int], Place] = {}
+    most = min(MOST_TURNS, max(_FEWEST_TURNS, _MOST_WEIGHINGS // len(lines)))
     # Which of several running tasks ends first, nobody knows.
-    certain = MOST_TURNS if slots.limit == 1 else slots.free
-    for number, taken in enumerate(_turns(lines, slots), 1):
+    free = sum(slot.free for slot in slots.values())
+    at_once = sum(slot.limit for slot in slots.values())
+    if workers is not None:
+        free = min(free, max(1, workers - sum(map(_running, slots.values()))))
+        at_once = min(at_once, workers)
+    certain = MOST_TURNS if at_once == 1 else free
+    for number, taken in enumerate(_play(lines, slots, workers), 1):
         if taken in wanted:
             places[taken] = Place(number, number <= certain)
-        if number == MOST_TURNS or len(places) == len(wanted):
+        if number == most or len(places) == len(wanted):
             break
     for i, turn in wanted - places.keys():
         same = [line for line in lines if line.rank == lines[i].rank]
         number = _above(lines, i) + sum(min(line.length, turn) for line in same)
-        places[i, turn] = Place(max(number, MOST_TURNS + 1), exact=False)
+        places[i, turn] = Place(max(number, most + 1), exact=False)
     return places
+
+
+def _running(slot: Slots) -> int:
+    return sum(slot.running_by_owner.values())
 
 
 def _above(lines: Sequence[Line], index: int) -> int:
@@ -77,49 +81,35 @@ def _above(lines: Sequence[Line], index: int) -> int:
     return sum(line.length for line in lines if line.rank < lines[index].rank)
 
 
-def _turns(lines: Sequence[Line], slots: Slots) -> Iterable[tuple[int, int]]:
+def _play(
+    lines: Sequence[Line], slots: Mapping[int, Slots], workers: int | None
+) -> Iterable[tuple[int, int]]:
     """The (line, number in it) of one task after the other, as they start when those that run end
     in the order of their start."""
-    order = sorted(slots.last_starts, key=lambda owner: slots.last_starts[owner])
-    last_turn = {owner: turn for turn, owner in enumerate(order)}
-    taken = Counter(slots.running_by_owner)
-    by_start = sorted(taken, key=lambda owner: last_turn.get(owner, -1))
-    running = deque(owner for owner in by_start for _ in range(taken[owner]))
-    gone = [0] * len(lines)
-    by_rank: dict[tuple[bool, int], list[int]] = {}
-    for i, line in enumerate(lines):
-        by_rank.setdefault(line.rank, []).append(i)
+    turns = Turns(lines, slots)
+    running = deque(_in_order_of_start(slots))
+    while True:
+        has_room = workers is None or len(running) < workers
+        if has_room and (taken := turns.take()):
+            line = lines[taken[0]]
+            running.append((line.source_id, line.owner_id))
+            yield taken
+        elif running:
+            turns.end(*running.popleft())
+        else:
+            return
 
-    def weigh(i: int) -> tuple[int, int, int]:
-        line = lines[i]
-        ids = line.first_ids
-        oldest = ids[min(gone[i], len(ids) - 1)]
-        return taken[line.owner_id], last_turn.get(line.owner_id, -1), oldest
 
-    turn = len(order)
-    at_once = slots.free
-    started: list[int] = []
-    for rank in sorted(by_rank):
-        open_lines = by_rank[rank]
-        while open_lines:
-            if at_once > 0:
-                at_once -= 1
-            else:
-                # What starts together had its turn at the same time.
-                for owner in started:
-                    last_turn[owner], turn = turn, turn + 1
-                started.clear()
-                if running:
-                    taken[running.popleft()] -= 1
-            best = min(open_lines, key=weigh)
-            owner = lines[best].owner_id
-            gone[best] += 1
-            taken[owner] += 1
-            running.append(owner)
-            started.append(owner)
-            yield best, gone[best]
-            if gone[best] == lines[best].length:
-                open_lines.remove(best)
+def _in_order_of_start(slots: Mapping[int, Slots]) -> list[tuple[int, int]]:
+    """(source, owner) of each running task; what nobody knows the start of is the oldest."""
+    running = [
+        (slot.last_starts.get(owner_id), source_id, owner_id)
+        for source_id, slot in slots.items()
+        for owner_id, number in slot.running_by_owner.items()
+        for _ in range(number)
+    ]
+    running.sort(key=lambda entry: entry[0].timestamp() if entry[0] else 0.0)
+    return [(source_id, owner_id) for _, source_id, owner_id in running]
 
 
 _LINES = """
@@ -153,48 +143,66 @@ def places_of(
     rules: Mapping[int, ServerRules],
     running: Mapping[int, Mapping[int, int]],
     suspended: Collection[str],
+    workers: WorkerSlots,
 ) -> dict[int, Place]:
     """The place of each of the tasks that may start, by its id.
 
     Args:
         rules, running, suspended: of all servers and kinds, as the dispatcher sees them.
     """
-    found = _read_lines(tasks, rules, suspended)
-    places: dict[int, Place] = {}
-    for source_id, rows in found.items():
-        server = rules.get(source_id)
-        limit = server.limit if server else 1
-        turns = {line.owner_id: last for line, _, last in rows if last is not None}
-        slots = Slots(limit, running.get(source_id, {}), last_starts=turns)
-        wanted = {
-            (i, turn): pk for i, (_, numbers, _) in enumerate(rows) for pk, turn in numbers.items()
-        }
-        numbers = find_places([line for line, *_ in rows], slots, wanted)
-        places |= {pk: numbers[key] for key, pk in wanted.items()}
-    return places
+    scarce = workers.are_scarce
+    sources = list(rules) if scarce else list({task.source_id for task in tasks})
+    lines, wanted, turns = _read_lines(tasks, rules, suspended, sources)
+    slots = {
+        pk: Slots(rules[pk].limit, running.get(pk, {}), last_starts=turns.get(pk, {}))
+        for pk in sources
+        if pk in rules
+    }
+    if scarce:
+        places = find_places(lines, slots, wanted, workers.total)
+        return {pk: places[key] for key, pk in wanted.items()}
+    found: dict[int, Place] = {}
+    for pk, slot in slots.items():
+        here = [i for i, line in enumerate(lines) if line.source_id == pk]
+        own = {(here.index(i), turn): task for (i, turn), task in wanted.items() if i in here}
+        places = find_places([lines[i] for i in here], {pk: slot}, own)
+        found |= {task: places[key] for key, task in own.items()}
+    return found
 
 
 def _read_lines(
-    tasks: Collection[DicomTask], rules: Mapping[int, ServerRules], suspended: Collection[str]
-) -> dict[int, list[tuple[Line, dict[int, int], datetime | None]]]:
-    """All lines at the sources of the tasks, each with the numbers of those tasks in it by id, and
-    when its owner last had a turn."""
+    tasks: Collection[DicomTask],
+    rules: Mapping[int, ServerRules],
+    suspended: Collection[str],
+    sources: Collection[int],
+) -> tuple[list[Line], dict[tuple[int, int], int], dict[int, dict[int, datetime]]]:
+    """All lines at the sources that may start; the ids of the tasks by (line, number in it); and by
+    source when each owner last had a turn."""
     kinds = [kind for kind in all_kinds() if kind.key not in suspended]
-    sources = list({task.source_id for task in tasks})
     values = {
         "kinds": [kind.key for kind in kinds] * 2,
         "urgent": [False] * len(kinds) + [True] * len(kinds),
         "priorities": [k.priority for k in kinds] + [k.urgent_priority for k in kinds],
-        "sources": sources,
+        "sources": list(sources),
         "tasks": [task.pk for task in tasks],
         "first": max([1, *(rules[pk].limit for pk in sources if pk in rules)]),
         "closed": [pk for pk, rule in rules.items() if not rule.lets_start(urgent=False)],
         "closed_for_urgent": [pk for pk, rule in rules.items() if not rule.lets_start(urgent=True)],
     }
-    found: dict[int, list[tuple[Line, dict[int, int], datetime | None]]] = {}
+    lines: list[Line] = []
+    wanted: dict[tuple[int, int], int] = {}
+    turns: dict[int, dict[int, datetime]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_LINES, values)
-        for source_id, *columns, ids, turns, last_start in cursor.fetchall():
-            numbers: dict[int, int] = dict(zip(ids or (), turns or (), strict=True))
-            found.setdefault(source_id, []).append((Line(*columns), numbers, last_start))
-    return found
+        for *columns, ids, numbers, last_start in cursor.fetchall():
+            line = Line(*columns)
+            rule = rules.get(line.source_id)
+            if rule is None or not rule.lets_start(line.urgent):
+                continue
+            wanted |= {
+                (len(lines), turn): pk for pk, turn in zip(ids or (), numbers or (), strict=True)
+            }
+            lines.append(line)
+            if last_start is not None:
+                turns.setdefault(line.source_id, {})[line.owner_id] = last_start
+    return lines, wanted, turns

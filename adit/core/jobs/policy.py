@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
+from adit.core.jobs.turns import Line, Slots, Turns
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A task that waits, be it handed to the queue already or not.
 
-    `priority` is the weight of its kind and urgency; the larger, the sooner. `destination_id` is
-    the node that it delivers to, if it does.
+    `priority` is the weight of its kind and urgency; the larger, the sooner. `queue_job_id` and
+    `queue_rank` are those of its row in the queue. `destination_id` is the node that it delivers
+    to, if it does.
     """
 
     task_id: int
@@ -24,62 +24,31 @@ class Candidate:
     urgent: bool
     priority: int
     queue_job_id: int | None = None
-    queue_priority: int | None = None
+    queue_rank: int | None = None
     destination_id: int | None = None
 
 
-@dataclass(frozen=True)
-class Slots:
-    """How many tasks a server takes as their source, how many of each owner run there now, when
-    one of each owner last started there, and whether tasks may start now that read from it or
-    deliver to it: all, or only the urgent ones."""
-
-    limit: int
-    running_by_owner: Mapping[int, int]
-    is_open: bool = True
-    is_open_for_urgent: bool = True
-    last_starts: Mapping[int, datetime] = field(default_factory=dict)
-
-    @property
-    def free(self) -> int:
-        return max(0, self.limit - sum(self.running_by_owner.values()))
-
-    def takes(self, candidate: Candidate) -> bool:
-        return self.is_open_for_urgent if candidate.urgent else self.is_open
-
-
 def choose_tasks(candidates: Iterable[Candidate], slots: Mapping[int, Slots]) -> list[Candidate]:
-    """Choose the tasks that are to be in the queue now, in their order.
+    """Choose the tasks that are to be in the queue now: as many as their servers have room for, in
+    the order in which workers are to take them (`turns.Turns`).
 
-    Urgent first, then the priority of the kind, then the owner with the fewest tasks at this
-    server, of these the one whose last start there is longest ago (or else the one whose tasks came
-    first would have every turn of a server with a single slot), then age (the task's id). What is
-    in the queue already has no advantage, so that a task that came later and weighs more takes the
-    place of one that no worker has begun with.
+    What is in the queue already has no advantage, so that a task that came later and weighs more
+    takes the place of one that no worker has begun with.
     """
-    by_source: dict[int, list[Candidate]] = {}
-    for candidate in candidates:
-        slot = slots.get(candidate.source_id)
+    waiting: dict[tuple[int, int, bool, int], list[Candidate]] = {}
+    for c in sorted(candidates, key=lambda c: c.task_id):
+        source = slots.get(c.source_id)
         # A folder takes tasks at any time.
-        end = slots.get(candidate.destination_id) if candidate.destination_id else None
-        if slot and slot.takes(candidate) and (end is None or end.takes(candidate)):
-            by_source.setdefault(candidate.source_id, []).append(candidate)
-
-    chosen: list[Candidate] = []
-    for source_id, waiting in by_source.items():
-        slot = slots[source_id]
-        taken = Counter(slot.running_by_owner)
-
-        def rank(c: Candidate, taken: Counter[int] = taken, slot: Slots = slot) -> tuple:
-            last_start = slot.last_starts.get(c.owner_id, _NEVER)
-            return not c.urgent, -c.priority, taken[c.owner_id], last_start, c.task_id
-
-        for _ in range(min(slot.free, len(waiting))):
-            best = min(waiting, key=rank)
-            waiting.remove(best)
-            taken[best.owner_id] += 1
-            chosen.append(best)
-    return chosen
+        end = slots.get(c.destination_id) if c.destination_id else None
+        if source and source.takes(c.urgent) and (end is None or end.takes(c.urgent)):
+            waiting.setdefault((c.source_id, c.owner_id, c.urgent, c.priority), []).append(c)
+    groups = list(waiting.values())
+    lines = [
+        Line(source_id, urgent, priority, owner_id, len(group), [c.task_id for c in group])
+        for (source_id, owner_id, urgent, priority), group in waiting.items()
+    ]
+    turns = Turns(lines, slots)
+    return [groups[line][number - 1] for line, number in iter(turns.take, None)]
 
 
 @dataclass(frozen=True)

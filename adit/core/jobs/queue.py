@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from procrastinate import App, RetryStrategy, jobs
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.manager import JobManager
+
+from adit.core.jobs.queue_ranks import ARCHIVE_RANK
 
 if TYPE_CHECKING:
     from adit.core.models import DicomTask
@@ -58,8 +60,8 @@ def _row(name: str, queue: str, priority: int = 0, **arguments: Any) -> jobs.Job
     )
 
 
-def _defer(name: str, queue: str, **arguments: Any) -> int:
-    job = _manager.defer_job(_row(name, queue, **arguments))
+def _defer(name: str, queue: str, priority: int = 0, **arguments: Any) -> int:
+    job = _manager.defer_job(_row(name, queue, priority, **arguments))
     assert job.id is not None
     return job.id
 
@@ -68,13 +70,13 @@ def defer_tasks(tasks: Sequence[tuple[int, int]]) -> list[int]:
     """Queue the runs of tasks within the current transaction, in one statement.
 
     Args:
-        tasks: the id and the priority of each.
+        tasks: the id and the rank of each (`queue_ranks`).
 
     Returns:
         The ids of the queue's rows, in the same order.
     """
     rows = _manager.batch_defer_jobs(
-        [_row(RUN_TASK, DICOM_QUEUE, priority, task_id=pk) for pk, priority in tasks]
+        [_row(RUN_TASK, DICOM_QUEUE, rank, task_id=pk) for pk, rank in tasks]
     )
     return [row.id for row in rows if row.id is not None]
 
@@ -85,9 +87,21 @@ def defer_mail(mail: Mail, job_id: int) -> int:
 
 
 _WITHDRAW = "DELETE FROM procrastinate_jobs WHERE id = ANY(%s) AND status = 'todo'"
-_WEIGH = """
-UPDATE procrastinate_jobs SET priority = %s
-WHERE id = %s AND status = 'todo'
+# A row that a worker takes, or somebody withdraws, this very moment is left alone. A worker that
+# looked while the others were locked is told to look again.
+_RANK = """
+WITH free AS MATERIALIZED (
+    SELECT id FROM procrastinate_jobs WHERE id = ANY(%(rows)s) AND status = 'todo'
+    FOR UPDATE SKIP LOCKED
+), written AS (
+    UPDATE procrastinate_jobs AS job SET priority = wanted.rank
+    FROM free JOIN (SELECT unnest(%(rows)s::bigint[]) AS id, unnest(%(ranks)s::int[]) AS rank)
+        AS wanted ON wanted.id = free.id
+    WHERE job.id = free.id RETURNING job.id
+)
+SELECT pg_notify('procrastinate_queue_v1#' || %(queue)s::text,
+    json_build_object('type', 'job_inserted', 'job_id', max(id))::text)
+FROM written HAVING count(*) > 0
 """
 
 
@@ -102,15 +116,17 @@ def withdraw(tasks: QuerySet[DicomTask]) -> None:
             cursor.execute(_WITHDRAW, [rows])
 
 
-def weigh(queue_job_id: int, priority: int) -> None:
-    """Give a waiting row of the queue another priority."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WEIGH, [priority, queue_job_id])
+def rank(ranks: Mapping[int, int]) -> None:
+    """Give waiting rows of the queue, named by their ids, other ranks: the largest goes first."""
+    if ranks:
+        values = {"rows": list(ranks), "ranks": list(ranks.values()), "queue": DICOM_QUEUE}
+        with connection.cursor() as cursor:
+            cursor.execute(_RANK, values)
 
 
 def defer_archive(job_id: int) -> int:
     """Queue the assembly of a job's archive: with the tasks, whose workers see the folders."""
-    return _defer(RUN_ARCHIVE, DICOM_QUEUE, job_id=job_id)
+    return _defer(RUN_ARCHIVE, DICOM_QUEUE, ARCHIVE_RANK, job_id=job_id)
 
 
 def defer_folder_mail(folder_id: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 from django.db import connection as django_connection
 
+from adit.core.jobs.connections import QuietConnection
 from adit.core.jobs.notify import RUN_CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -42,9 +43,7 @@ async def listen_forever() -> None:
     }
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(
-                **parameters, autocommit=True
-            ) as connection:
+            async with await QuietConnection.connect(**parameters, autocommit=True) as connection:
                 await connection.execute(f"LISTEN {RUN_CHANNEL}")
                 # Whatever came while nobody listened.
                 for react in _runs.values():

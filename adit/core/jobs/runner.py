@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -20,6 +21,7 @@ from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.heartbeats import Heart, Pulse
 from adit.core.jobs.leases import Beat, Lease, LeaseStatus
 from adit.core.jobs.policy import TimeLimits, overdue
+from adit.core.jobs.states import any_stale, derive_stale
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +137,7 @@ class TaskRunner:
             try:
                 await _database.call(conclude, lease, outcome)
                 _dispatching.request()
+                _counting.request()
                 return
             except DatabaseError:
                 logger.warning("End of task %s: the database is not reachable", lease.task_id)
@@ -180,9 +183,43 @@ class _Dispatching:
 _dispatching = _Dispatching()
 
 
+class _Counting:
+    """Brings the messages of large jobs up to date a second after an end that did not."""
+
+    PAUSE_SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self._running: asyncio.Task[None] | None = None
+
+    def request(self) -> None:
+        if any_stale() and (self._running is None or self._running.done()):
+            self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while any_stale():
+            await asyncio.sleep(self.PAUSE_SECONDS)
+            await self._count()
+
+    async def _count(self) -> None:
+        # What fails is left to the next time, or to the next sweep.
+        with contextlib.suppress(DatabaseError):
+            await _database.call(derive_stale)
+
+    async def settle(self) -> None:
+        """Do at once what is left: no other process knows of it."""
+        if self._running is not None:
+            self._running.cancel()
+        if any_stale():
+            await self._count()
+
+
+_counting = _Counting()
+
+
 async def settle() -> None:
     """Wait until what follows from the ends of runs is done."""
     await _dispatching.settle()
+    await _counting.settle()
 
 
 def _arrive(loop: asyncio.AbstractEventLoop, child: Child, arrived: asyncio.Future[None]) -> None:

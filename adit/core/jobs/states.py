@@ -123,8 +123,8 @@ def derive_after_end(job_id: int, job: LockedJob, task_state: str, others_open: 
     """Likewise after the run of one task has ended; the caller holds the lock.
 
     To count all tasks of a large job after each of them costs more than a small task itself. Where
-    the end of one changes no more than the numbers in the message, they follow within a second, or
-    with the next sweep (`derive_stale`). The last end, and each failure, counts at once.
+    the end of one changes no more than the numbers in the message, they follow about a second
+    later (`derive_stale`). The last end, and each failure, counts at once.
     """
     if (
         job.state == DicomJob.State.IN_PROGRESS
@@ -135,6 +135,11 @@ def derive_after_end(job_id: int, job: LockedJob, task_state: str, others_open: 
         _stale.add(job_id)
         return
     derive_job_state(job_id, job.has_archive)
+
+
+def any_stale() -> bool:
+    """Whether `derive_stale` has something to do."""
+    return bool(_stale)
 
 
 def derive_stale() -> None:

@@ -19,6 +19,7 @@ from adit.core.jobs.queue import DICOM_QUEUE
 from adit.core.jobs.retention import keep_house
 from adit.core.jobs.states import derive_stale, lock_job_state
 from adit.core.jobs.work_folder import sweep_work_folders
+from adit.core.jobs.worker_slots import forget_silent_workers
 from adit.core.models import DicomTask
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def sweep() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_STALLED_ROWS, [DICOM_QUEUE])
         cursor.execute(_REQUEUE_ORPHANS)
+    forget_silent_workers()
     sweep_archives()
     dispatch()
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from adit.core.jobs.places import Place, places_of
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.servers import ServerRules, rules_of, running_and_suspended
+from adit.core.jobs.worker_slots import WorkerSlots, worker_slots
 from adit.core.models import DicomJob, DicomTask
 
 _OPEN_JOBS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
@@ -33,6 +34,7 @@ class WaitingFacts:
         place: that in the queue of the source, in the order in which the dispatcher takes tasks.
         not_before: when it may start at the earliest; None for at once.
         waits_for: what it waits for until then, where that is not its next attempt.
+        workers: the slots of all workers.
     """
 
     source: str
@@ -46,6 +48,7 @@ class WaitingFacts:
     place: Place = Place(1)
     not_before: datetime | None = None
     waits_for: str = ""
+    workers: WorkerSlots = WorkerSlots(1)
 
 
 def waiting_reason(facts: WaitingFacts, now: datetime) -> str:
@@ -58,9 +61,14 @@ def waiting_reason(facts: WaitingFacts, now: datetime) -> str:
         return facts.waits_for or retry_reason(facts.not_before, now)
     if facts.outside_hours:
         return f"{facts.closed or facts.source} is outside its hours{_from(facts.opens_at, now)}"
+    workers = facts.workers
+    if not workers.total:
+        return "waits for a worker: none is running"
+    place = f", {_position(facts.place)}" if facts.place.number > 1 else ""
     if facts.in_use >= facts.limit:
-        place = f", {_position(facts.place)}" if facts.place.number > 1 else ""
         return f"waits for {facts.source}: {facts.in_use} of {facts.limit} in use{place}"
+    if workers.busy >= workers.total:
+        return f"waits for a free worker: {workers.total} of {workers.total} busy{place}"
     return f"queued ({_position(facts.place)})"
 
 
@@ -146,7 +154,8 @@ def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
         return {}
     rules = rules_of()
     running, suspended = running_and_suspended()
-    places = places_of(tasks, rules, running, suspended)
+    workers = worker_slots()
+    places = places_of(tasks, rules, running, suspended, workers)
     facts = {}
     for task in tasks:
         server = rules.get(task.source_id) or _FOLDER
@@ -167,6 +176,7 @@ def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
             place=places.get(task.pk, Place(1)),
             not_before=task.not_before,
             waits_for=task.waits_for,
+            workers=workers,
         )
     return facts
 

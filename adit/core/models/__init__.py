@@ -13,6 +13,7 @@ from adit.core.models.receivers import Receiver, RefusedSender
 from adit.core.models.routes import DirectMoveRoute
 from adit.core.models.tasks import DicomTask, TaskResult
 from adit.core.models.transfers import TransferJob, TransferTask
+from adit.core.models.workers import Worker
 
 __all__ = [
     "DeidProfile",
@@ -37,4 +38,5 @@ __all__ = [
     "TaskResult",
     "TransferJob",
     "TransferTask",
+    "Worker",
 ]

@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from adit.core.jobs.actions import JOB_ACTIONS
+from adit.core.jobs.notices import notices_for
 from adit.core.jobs.registry import all_kinds, get_kind
 from adit.core.jobs.waiting import next_tasks, reasons_for_waiting
 from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer, TaskEvent
@@ -255,6 +256,7 @@ def list_context(user: Any, choices: JobChoices) -> dict[str, Any]:
     page = find_jobs(user, choices)
     heads = [("id", "Job"), ("state", "State"), *([("owner", "Owner")] if user.is_staff else [])]
     return {
+        "notices": notices_for(user),
         "page": page,
         "heads": [
             {
@@ -292,6 +294,8 @@ def list_fragments(user: Any, choices: JobChoices) -> Fragments:
         "job-table": render_to_string("core/jobs/_table.html", {**context, "oob": True}),
         # Another number of jobs changes the foot of the table.
         f"of-{context['page'].paginator.count}": "",
+        # And so do other notices above it.
+        f"notices-{context['notices']}": "",
     }
     for job in context["jobs"]:
         row = {"job": job, "user": user, "oob": True}
@@ -307,6 +311,7 @@ def home_context(user: Any) -> dict[str, Any]:
     ended = own.filter(state__in=DicomJob.ENDED).order_by("-end", "-id")[:RECENT_SHOWN]
     jobs = with_progress([*open_jobs[:RECENT_SHOWN], *ended])
     return {
+        "notices": notices_for(user),
         "running": [job for job in jobs if not job.is_ended],
         "running_more": len(open_jobs) > RECENT_SHOWN,
         "recent": [job for job in jobs if job.is_ended],

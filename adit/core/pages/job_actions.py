@@ -21,6 +21,7 @@ from adit.core.models import DicomJob
 from adit.core.pages.action_answers import (
     answer_action,
     refusals_in_words,
+    says_what_is_gone,
 )
 from adit.core.pages.action_buttons import RETRY, RETRY_WARNED
 from adit.core.pages.fragments import as_response, read_job
@@ -32,6 +33,7 @@ from adit.core.words import counted
 
 @login_required
 @require_POST
+@says_what_is_gone
 def job_action(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
     """Do one of `JOB_ACTIONS`; 409 where the job's state does not allow it. A retry with `warned`
     takes the warned tasks too."""
@@ -61,6 +63,7 @@ def job_action(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
 
 @login_required
 @require_POST
+@says_what_is_gone
 def bulk_action(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
     """Do one of `TASK_ACTIONS` on the chosen tasks of a job: those ticked (`task`, several), or
     with `every=1` all that fit the filter and the search of the table.
@@ -114,14 +117,13 @@ def bulk_in_words(name: str, outcome: BulkOutcome) -> str:
         Conflict: nothing was done.
     """
     action = TASK_ACTIONS[name]
-    refused = refusals_in_words(outcome.refused)
-    because = f": {'; '.join(refused[:4])}" + ("; …" if len(refused) > 4 else "") + "."
+    refused = len(outcome.refused)
+    because = refusals_in_words(outcome.refused)
     if not outcome.done:
-        number = counted(len(outcome.refused), "task")
-        raise Conflict(f"Cannot {action.verb} {number}{because}")
+        raise Conflict(f"Cannot {action.verb} {counted(refused, 'task')}{because}")
     done = len(outcome.done)
     past = action.past.partition(";")[0]
     text = f"{counted(done, 'task')} {'is' if done == 1 else 'are'} {past}."
     if refused:
-        text += f" Not {counted(len(outcome.refused), 'task')}{because}"
-    return text
+        text += f" {counted(refused, 'task')} {'is' if refused == 1 else 'are'} not{because}"
+    return " ".join([text, *outcome.notes])

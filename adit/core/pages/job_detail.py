@@ -6,13 +6,15 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from adit.core.jobs.registry import JobKind, all_kinds, get_kind
 from adit.core.models import DicomJob, DicomTask, TransferJob
+from adit.core.pages.action_answers import says_what_is_gone
 from adit.core.pages.action_buttons import bulk_buttons
+from adit.core.pages.errors import NotThere
 from adit.core.pages.fragments import as_response, read_job, with_progress
 from adit.core.pages.identifiers import id_list
 from adit.core.pages.source_view import as_seen, sees_sources
@@ -23,12 +25,15 @@ def visible_job(user: Any, job_id: int) -> DicomJob:
     """The job, if the user may see it.
 
     Raises:
-        Http404: there is no such job, or it is somebody else's.
+        NotThere: there is no such job, or it is somebody else's.
     """
     jobs = DicomJob.objects.visible_to(user).select_related(
         "owner", "group", "archive", *_details()
     )
-    return get_object_or_404(jobs, pk=job_id)
+    job = jobs.filter(pk=job_id).first()
+    if job is None:
+        raise NotThere("job")
+    return job
 
 
 def _link_of(kind: JobKind) -> str:
@@ -55,6 +60,7 @@ def details_of(job: DicomJob) -> DicomJob:
 
 @login_required
 @require_http_methods(["GET", "POST"])
+@says_what_is_gone
 def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """Everything about a job. A POST filters and searches the table of its tasks."""
     job = visible_job(request.user, job_id)

@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from psycopg import sql
 
-from adit.core.jobs.notify import JOB_CHANNEL
+from adit.core.jobs.notify import ALL_JOBS, JOB_CHANNEL
 from adit.core.models import DicomJob
 from adit.core.pages.feeds import all_feeds
 
@@ -71,6 +71,9 @@ class JobListener:
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
         flush: asyncio.Task[None] | None = None
         async for notification in connection.notifies():
+            if notification.payload == ALL_JOBS:
+                all_feeds().all_changed()
+                continue
             if not notification.payload.isdecimal():
                 continue
             self._changed.add(int(notification.payload))

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from adit.core.jobs.actions import TASK_ACTIONS
 from adit.core.models import DicomTask
-from adit.core.pages.action_answers import answer_action
+from adit.core.pages.action_answers import answer_action, says_what_is_gone
+from adit.core.pages.errors import NotThere
 from adit.core.pages.fragments import TaskReading, as_response, read_task
 from adit.core.pages.source_view import as_seen, sees_sources
 
@@ -21,18 +22,21 @@ def visible_task(user: Any, task_id: int) -> DicomTask:
     """The task, if the user may see its job.
 
     Raises:
-        Http404: there is no such task, or it is somebody else's.
+        NotThere: there is no such task, or it is somebody else's.
     """
     tasks = DicomTask.objects.select_related("job", "job__owner")
     if not user.is_staff:
         tasks = tasks.filter(job__owner=user)
-    return get_object_or_404(tasks, pk=task_id)
+    task = tasks.filter(pk=task_id).first()
+    if task is None:
+        raise NotThere("task")
+    return task
 
 
 def _visible_reading(user: Any, task_id: int) -> TaskReading:
     reading = read_task(task_id, visible_task(user, task_id).job.kind)
     if reading is None:
-        raise Http404
+        raise NotThere("task")
     return reading
 
 
@@ -58,6 +62,7 @@ def task_live(request: HttpRequest, task_id: int) -> HttpResponse:
 
 @login_required
 @require_POST
+@says_what_is_gone
 def task_action(request: HttpRequest, task_id: int, name: str) -> HttpResponse:
     """Do one of `TASK_ACTIONS`; 409 where the state of the task, or its job's, forbids it."""
     action = TASK_ACTIONS.get(name)

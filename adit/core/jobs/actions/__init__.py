@@ -6,6 +6,7 @@ from adit.core.jobs.actions.bulk import TASK_ACTIONS, act_on_tasks, fitting_acti
 from adit.core.jobs.actions.cancel import cancel_job
 from adit.core.jobs.actions.create import create_job
 from adit.core.jobs.actions.delete import delete_job
+from adit.core.jobs.actions.hurry import may_hurry
 from adit.core.jobs.actions.rerun import restart_job, resume_job, retry_job, retry_warned_job
 from adit.core.jobs.actions.task_base import BulkOutcome, NoSuchTask, TaskAction
 from adit.core.jobs.actions.tasks import delete_task, kill_task, reset_task
@@ -47,6 +48,7 @@ __all__ = [
     "fitting_actions",
     "kill_task",
     "reset_task",
+    "may_hurry",
     "new_password",
     "password_fault",
     "restart_job",

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.dispatch import Signal
 
+from adit.core.jobs.actions.hurry import calm_down
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_job_event
 from adit.core.jobs.states import derive_job_state, lock_job
@@ -65,6 +66,8 @@ class JobAction:
         counts: whether the outcome tells how many tasks it meant, which the history then does too.
         fits: whether the job's state allows it.
         effect: does it, and returns the outcome in words.
+        runs_again: whether ended tasks wait again; an urgent job may lose its urgency then
+            (`hurry.calm_down`).
         why_not: where the state alone does not say why the action does not fit.
     """
 
@@ -79,6 +82,7 @@ class JobAction:
     phrase: str
     past: str
     counts: bool = False
+    runs_again: bool = False
     why_not: Callable[[DicomJob], str] = lambda job: ""
 
     def available(self, user: User, job: DicomJob) -> bool:
@@ -106,6 +110,8 @@ class JobAction:
             told = f" {outcome}" if self.counts else ""
             if self.past:
                 add_job_event(job_id, f"{self.past} by {user.get_username()}.{told}")
+            if self.runs_again and (calmed := calm_down(user, job)):
+                outcome = f"{outcome} {calmed}"
             derive_job_state(job_id)
             action_done.send(
                 JobAction, user=user, action=f"job.{self.name}", object=job, outcome=outcome

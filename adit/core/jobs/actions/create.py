@@ -11,6 +11,7 @@ from django.db.models import Field
 
 from adit.core.jobs.actions.archive import check_options, create_archive
 from adit.core.jobs.actions.base import action_done
+from adit.core.jobs.actions.hurry import may_hurry
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.notify import notify_job
 from adit.core.jobs.queue import Mail, defer_mail
@@ -73,7 +74,7 @@ def _check_rights(user: User, kind: JobKind, job: DicomJob, tasks: Sequence[Dico
 
     if not user.has_perm(kind.add_permission):
         raise PermissionDenied(f"You may not create jobs of the kind {kind.label}.")
-    if job.urgent and not user.has_perm("core.can_process_urgently"):
+    if job.urgent and not may_hurry(user):
         raise PermissionDenied("You may not start urgent jobs.")
     sources = {task.source_id for task in tasks}
     if sources - set(DicomNode.objects.sources_of(user).values_list("pk", flat=True)):

@@ -16,6 +16,7 @@ from adit.core.jobs.actions.base import (
     actions_done,
     is_owner_or_staff,
 )
+from adit.core.jobs.actions.hurry import calm_down
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_events, add_job_event
 from adit.core.jobs.states import derive_job_state, lock_job
@@ -47,11 +48,13 @@ class BulkOutcome:
         done: ids of the tasks on which the action was done.
         refused: (task id, reason in words) of the others. The message of a task that the user may
             not see is the one of a task that does not exist.
+        notes: what else has changed, in sentences.
         names: what the tasks are called, as on the pages: by their line in the job.
     """
 
     done: list[int] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
 
 
@@ -67,6 +70,7 @@ class TaskAction:
         spared: the tasks that are not changed although their own state allows it, with the reason.
         spared_alone: likewise of each, as if the action were done on it alone.
         level: that of the line in the history of the task.
+        runs_again: whether the tasks wait again (as of `JobAction`).
         gone: whether the tasks are there no more afterwards.
     """
 
@@ -84,6 +88,7 @@ class TaskAction:
     spared: Callable[[DicomJob, Collection[int]], dict[int, str]] = lambda job, ids: {}
     spared_alone: Callable[[DicomJob, Collection[int]], dict[int, str]] = lambda job, ids: {}
     level: str = TaskEvent.Level.INFO
+    runs_again: bool = False
     gone: bool = False
 
     def fitting(self, job: DicomJob, tasks: Iterable[DicomTask]) -> set[int]:
@@ -118,7 +123,8 @@ class TaskAction:
         dispatch()
         if outcome.refused:
             raise Conflict(outcome.refused[0][1])
-        return f"{outcome.names[task_id].capitalize()} is {self.past}."
+        done = f"{outcome.names[task_id].capitalize()} is {self.past}."
+        return " ".join([done, *outcome.notes])
 
 
 def act_on_selected(action: TaskAction, user: User, task_ids: Iterable[int]) -> BulkOutcome:
@@ -170,6 +176,7 @@ def _act_on_job(
         spared = action.spared(job, ready) if ready else {}
         ready = [pk for pk in ready if pk not in spared]
         done = action.effect(job, ready) if ready else set()
+        calmed = calm_down(user, job) if done and action.runs_again else ""
         refused = []
         for pk in task_ids:
             if pk in done:
@@ -195,6 +202,8 @@ def _act_on_job(
             derive_job_state(job_id)
     outcome.done.extend(pk for pk in task_ids if pk in done)
     outcome.refused.extend(refused)
+    if calmed:
+        outcome.notes.append(calmed)
 
 
 def _tell(action: TaskAction, user: User, job_id: int, tasks: Sequence[DicomTask]) -> None:

@@ -120,6 +120,7 @@ reset_task = TaskAction(
     allowed=is_owner_or_staff,
     effect=_reset,
     job_fits=_why_no_reset,
+    runs_again=True,
 )
 
 kill_task = TaskAction(

@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adit.core.jobs.actions.base import JobAction, is_owner_or_staff
+from adit.core.jobs.actions.hurry import may_hurry
 from adit.core.models import DicomJob
 
 if TYPE_CHECKING:
     from adit.accounts.models import User
 
-PERMISSION = "core.can_process_urgently"
-
 
 def _may_hurry(user: User, job: DicomJob) -> bool:
-    return is_owner_or_staff(user, job) and user.has_perm(PERMISSION)
-
-
-def _may_calm(user: User, job: DicomJob) -> bool:
-    return user.is_staff or _may_hurry(user, job)
+    return is_owner_or_staff(user, job) and may_hurry(user)
 
 
 def _set(job: DicomJob, urgent: bool) -> str:
@@ -45,7 +40,7 @@ unset_urgent_job = JobAction(
     icon="lightning",
     phrase="make {} not urgent",
     past="Set not urgent any more",
-    allowed=_may_calm,
+    allowed=_may_hurry,
     fits=lambda job: not job.is_ended and job.urgent,
     effect=lambda job: _set(job, False),
     why_not=lambda job: "" if job.urgent or job.is_ended else "it is not urgent",

@@ -2,7 +2,7 @@
 
 const ICONS = { success: "check-circle", warning: "exclamation-triangle", error: "x-octagon", info: "info-circle" };
 
-function toast(text, level = "info") {
+function toast(text, level = "info", link = null) {
   const region = document.getElementById("toasts");
   const box = document.createElement("div");
   box.className = `a-toast a-toast-${level}`;
@@ -11,6 +11,11 @@ function toast(text, level = "info") {
   icon.setAttribute("aria-hidden", "true");
   const words = document.createElement("div");
   words.textContent = text;
+  if (link) {
+    const anchor = document.createElement("a");
+    [anchor.href, anchor.textContent] = link;
+    words.append(" ", anchor);
+  }
   const close = document.createElement("button");
   close.type = "button";
   close.className = "btn-close";
@@ -40,7 +45,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
-document.addEventListener("adit:toast", (event) => toast(event.detail.text, event.detail.level));
+document.addEventListener("adit:toast", ({ detail }) => {
+  toast(detail.text, detail.level, detail.address ? [detail.address, detail.link] : null);
+});
 document.addEventListener("htmx:responseError", (event) => {
   if (isPoll(event)) return;
   const told = event.detail.xhr.getResponseHeader("HX-Trigger") || "";

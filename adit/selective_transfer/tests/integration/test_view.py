@@ -167,6 +167,13 @@ def test_urgent_needs_a_permission(client, user, found, fields, make_user, sourc
     assert not SelectiveTransferJob.objects.get().urgent
 
 
+def test_staff_needs_no_permission_for_urgent(client, user, found, fields):
+    type(user).objects.filter(pk=user.pk).update(is_staff=True)
+    data = fields(found["1001"], "PSEUDO1", user=user, urgent="on")
+    assert client.post(URL, data).status_code == 302
+    assert SelectiveTransferJob.objects.get().urgent
+
+
 def test_limit_for_those_who_are_not_staff(client, user, found, fields, settings):
     settings.SELECTIVE_TRANSFER_MAX_STUDIES = 1
     data = fields(found["1001"], "PSEUDO1", user=user)

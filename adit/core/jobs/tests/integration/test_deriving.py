@@ -1,10 +1,13 @@
 """A job of many tasks is not counted anew after each of them, and nothing is missed by that."""
 
+import asyncio
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from adit.core.jobs import leases, states
+from adit.core.jobs import leases, runner, states
+from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.events import STARTED, ever_started
 from adit.core.jobs.sweep import sweep
 from adit.core.models import DicomServer, DicomTask, TaskEvent
@@ -42,6 +45,23 @@ def test_ends_that_follow_each_other_fast_are_counted_together(job, tasks_of):
     assert message(job) == ("IN_PROGRESS", "0 of 6 succeeded")
     sweep()
     assert message(job) == ("IN_PROGRESS", "3 of 6 succeeded")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_numbers_follow_a_second_after_the_last_of_such_ends(job, tasks_of, monkeypatch):
+    monkeypatch.setattr(runner._Counting, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(runner, "_database", DatabaseThreads(1))
+    finish(tasks_of(job)[0])
+
+    async def ask():
+        counting = runner._Counting()
+        counting.request()
+        assert counting._running
+        await counting._running
+        await runner._database.call(lambda: connection.close())
+
+    asyncio.run(ask())
+    assert message(job) == ("IN_PROGRESS", "1 of 6 succeeded")
 
 
 def test_the_last_end_and_each_failure_count_at_once(job, tasks_of):

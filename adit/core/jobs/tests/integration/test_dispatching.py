@@ -11,10 +11,17 @@ from adit.core.jobs import leases
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.tests.integration.scripted import delete_queue_rows, tasks_of
 from adit.core.jobs.waiting import reasons_for_tasks, reasons_for_waiting
+from adit.core.jobs.worker_slots import sign_on
 from adit.core.models import DicomJob, DicomServer, DicomTask, JobKindSettings, ServerHours
 from adit.test_jobs.kind import BULK, SCRIPTED
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
+
+
+@pytest.fixture(autouse=True)
+def _workers(db):
+    """Workers with more slots than servers; of fewer tells `test_worker_slots`."""
+    sign_on("worker", 100)
 
 
 def claim_next():

@@ -18,6 +18,7 @@ from adit.core.jobs.actions import (
     delete_task,
     kill_task,
     reset_task,
+    resume_job,
     retry_job,
     retry_warned_job,
     set_urgent_job,
@@ -247,24 +248,65 @@ def test_an_urgent_job_takes_the_place_of_what_was_handed_to_the_queue(hurried, 
     assert set(queued_tasks()) == {task.pk for task in tasks_of(waiting)}
     set_urgent_job(hurried, job.pk)
     (urgent,) = tasks_of(job)
-    assert queued_tasks()[urgent.pk] == 8
+    assert max(queued_tasks(), key=queued_tasks().__getitem__) == urgent.pk
     assert len(queued_tasks()) == 2
 
 
-def test_the_weight_of_a_queued_task_follows_its_job(hurried, make_job, tasks_of):
-    job = make_job(hurried)
-    (task,) = tasks_of(job)
-    assert queued_tasks() == {task.pk: 4}
+def test_the_place_of_a_queued_task_follows_its_job(hurried, make_job, tasks_of):
+    DicomServer.objects.update(max_tasks=4)
+    (first,), (second,) = tasks_of(make_job(hurried)), tasks_of(job := make_job(hurried))
+
+    def order():
+        return sorted(queued_tasks(), key=queued_tasks().__getitem__, reverse=True)
+
+    assert order() == [first.pk, second.pk]
     set_urgent_job(hurried, job.pk)
-    assert queued_tasks() == {task.pk: 8}
+    assert order() == [second.pk, first.pk]
     unset_urgent_job(hurried, job.pk)
-    assert queued_tasks() == {task.pk: 4}
+    assert order() == [first.pk, second.pk]
 
 
-def test_without_the_permission_nobody_hurries(owner, make_job):
+def test_without_the_permission_no_owner_hurries(owner, make_job):
     job = make_job(owner)
     with pytest.raises(PermissionDenied):
         set_urgent_job(owner, job.pk)
+
+
+def test_staff_has_urgent_jobs_without_the_permission(owner, staff, make_job):
+    assert make_job(staff, urgent=True).urgent
+    job = make_job(owner)
+    set_urgent_job(staff, job.pk)
+    job.refresh_from_db()
+    assert job.urgent
+
+
+@pytest.mark.parametrize("action", [resume_job, retry_job, reset_task])
+def test_who_lost_the_permission_goes_on_without_urgency_and_is_told(
+    action, hurried, make_job, tasks_of
+):
+    job = make_job(hurried, urgent=True)
+    (task,) = tasks_of(job)
+    hurried.user_permissions.remove(Permission.objects.get(codename="can_process_urgently"))
+    owner = type(hurried).objects.get(pk=hurried.pk)
+    if action is resume_job:
+        cancel_job(owner, job.pk)
+    else:
+        lease = leases.claim(task.pk, "worker")
+        assert lease and leases.finish(lease, "FAILURE", "")
+    outcome = action(owner, task.pk if action is reset_task else job.pk)
+    told = f"Job {job.pk} is not urgent any more: {owner.get_username()} may not have urgent jobs."
+    assert told in outcome
+    job.refresh_from_db()
+    assert (job.state, job.urgent) in [("PENDING", False), ("IN_PROGRESS", False)]
+    assert TaskEvent.objects.filter(job=job, task=None, text=told).count() == 1
+
+
+def test_staff_resumes_an_urgent_job_as_urgent(hurried, staff, make_job):
+    job = make_job(hurried, urgent=True)
+    cancel_job(hurried, job.pk)
+    assert "urgent" not in resume_job(staff, job.pk)
+    job.refresh_from_db()
+    assert job.urgent
 
 
 def test_staff_calms_an_urgent_job(hurried, staff, make_job):

@@ -4,13 +4,13 @@ from adit.core.jobs.policy import (
     Candidate,
     GiveUp,
     Retry,
-    Slots,
     TimeLimits,
     choose_tasks,
     decide_after_crash,
     decide_retry,
     overdue,
 )
+from adit.core.jobs.turns import Slots
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -94,7 +94,7 @@ def test_urgent_tasks_pass_where_the_server_lets_them():
 
 
 def test_a_queued_task_gives_way_to_one_that_weighs_more():
-    queued = Candidate(1, 1, 1, False, 4, queue_job_id=7, queue_priority=4)
+    queued = Candidate(1, 1, 1, False, 4, queue_job_id=7, queue_rank=4)
     assert chosen([queued, candidate(2, urgent=True, priority=8)], {1: Slots(1, {})}) == [2]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from adit.core.jobs.places import Place
 from adit.core.jobs.waiting import WaitingFacts, waiting_reason
+from adit.core.jobs.worker_slots import WorkerSlots
 
 NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
 
@@ -39,6 +40,22 @@ NOW = datetime(2024, 5, 6, 14, 0, tzinfo=UTC)
             {"suspended_kind": "Selective Transfer", "suspended": True},
             "suspended: no new tasks of the kind Selective Transfer start",
         ),
+        ({"workers": WorkerSlots(0)}, "waits for a worker: none is running"),
+        (
+            {"workers": WorkerSlots(0), "in_use": 2, "limit": 2},
+            "waits for a worker: none is running",
+        ),
+        ({"workers": WorkerSlots(0), "suspended": True}, "suspended: PACS1 takes no new tasks"),
+        ({"workers": WorkerSlots(4, 4)}, "waits for a free worker: 4 of 4 busy"),
+        (
+            {"workers": WorkerSlots(4, 5), "place": Place(3, exact=False)},
+            "waits for a free worker: 4 of 4 busy, about position 3",
+        ),
+        (
+            {"workers": WorkerSlots(4, 4), "in_use": 2, "limit": 2},
+            "waits for PACS1: 2 of 2 in use",
+        ),
+        ({"workers": WorkerSlots(4, 3), "place": Place(2)}, "queued (position 2)"),
         ({"suspended": True, "place": Place(1)}, "suspended: PACS1 takes no new tasks"),
     ],
 )

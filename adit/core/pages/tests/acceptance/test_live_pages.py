@@ -176,3 +176,47 @@ def test_focus_ticks_and_open_dialogs_outlive_updates(owner, seed, database):
     database.change(made["job"], MOVE, 161, made["tasks"][0])
     expect(row).to_contain_text("161 of 240", timeout=15_000)
     expect(page.locator("#dialog-cancel")).to_be_visible()
+
+
+def test_rows_that_leave_the_chosen_state_leave_the_table_and_all_else_stays(owner, seed, database):
+    made = seed(tasks=["PENDING"] * 40)
+    job_id, tasks = made["job"], made["tasks"]
+    page = owner.watch(f"/jobs/{job_id}/?state=PENDING")
+    page.locator(f"#pick-{tasks[30]}").check()
+    page.locator(f"#task-link-{tasks[20]}").focus()
+    box = page.locator("#tasks [data-keep-scroll]")
+    box.evaluate("box => box.scrollTo(0, 300)")
+
+    def place():
+        tops = [of.bounding_box()["y"] for of in (page.locator(f"#task-{tasks[12]}"), box)]
+        return tops[0] - tops[1]
+
+    before = place()
+    end = "UPDATE core_dicomtask SET state = 'SUCCESS', start = now() WHERE id = ANY(%s)"
+    database.change(job_id, end, [tasks[2], tasks[20]])
+    expect(page.locator(f"#task-{tasks[2]}")).to_have_count(0, timeout=15_000)
+    expect(page.locator("#tasks tbody tr")).to_have_count(38)
+    expect(page.locator(f"#pick-{tasks[30]}")).to_be_checked()
+    expect(page.locator("#bulk-bar")).to_contain_text("1 task selected")
+    # The next row has taken the place of the one with the focus.
+    expect(page.locator(f"#task-link-{tasks[21]}")).to_be_focused()
+    assert abs(place() - before) < 60
+    # And what enters the state comes.
+    begin = "UPDATE core_dicomtask SET state = 'PENDING' WHERE id = %s"
+    database.change(job_id, begin, tasks[2])
+    expect(page.locator(f"#task-{tasks[2]}")).to_be_visible(timeout=15_000)
+
+
+def test_a_stale_page_of_a_deleted_job_says_so_and_leads_on(owner, staff, seed):
+    job_id = seed(state="PENDING", tasks=["PENDING"])["job"]
+    owner.page.route_web_socket("**/ws/**", lambda socket: None)
+    page, other = owner.open(f"/jobs/{job_id}/"), staff.watch(f"/jobs/{job_id}/")
+    other.locator("#action-delete").click()
+    other.locator("dialog[open]").get_by_test_id("confirm-delete").click()
+    other.wait_for_url("**/jobs/")
+    page.locator("#action-delete").click()
+    page.locator("dialog[open]").get_by_test_id("confirm-delete").click()
+    told = page.locator(".a-toast-error")
+    expect(told).to_contain_text("This job no longer exists")
+    told.get_by_role("link", name="Show all jobs").click()
+    page.wait_for_url("**/jobs/")

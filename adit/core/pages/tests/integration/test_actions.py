@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from adit.core.models import DicomJob
+from adit.core.jobs.actions import delete_job
+from adit.core.models import DicomJob, DicomTask
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -72,3 +73,32 @@ def test_after_deletion_the_list_of_jobs_is_shown(owner, make_job):
     response = act(owner, make_job(owner), "delete", HTMX)
     assert response["HX-Redirect"] == reverse("core:job_list")
     assert not DicomJob.objects.exists()
+
+
+def gone(job):
+    """The addresses at which a page of a job that is gone may ask for something."""
+    task = DicomTask.objects.get(job=job)
+    return {
+        "job": reverse("core:job_action", args=[job.pk, "cancel"]),
+        "bulk": reverse("core:bulk_action", args=[job.pk, "reset"]),
+        "filter": reverse("core:job_detail", args=[job.pk]),
+        "task": reverse("core:task_action", args=[task.pk, "reset"]),
+    }
+
+
+@pytest.mark.parametrize("what", ["job", "bulk", "filter", "task"])
+def test_what_is_gone_is_said_in_words_with_a_way_on(what, owner, make_job):
+    job = make_job(owner)
+    address = gone(job)[what]
+    delete_job(owner, job.pk)
+    client = Client()
+    client.force_login(owner)
+    response = client.post(address, headers=HTMX)
+    assert response.status_code == 404
+    told = toast(response)
+    noun = "task" if what == "task" else "job"
+    assert told["text"].startswith(f"This {noun} no longer exists")
+    assert (told["address"], told["link"]) == (reverse("core:job_list"), "Show all jobs")
+    plain = client.post(address)
+    assert plain.status_code == 404
+    assert "HX-Trigger" not in plain.headers

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -11,8 +12,10 @@ from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection
 from django.test import Client
 
+from adit.core.factories import DicomServerFactory, grant_access
 from adit.core.jobs.actions import delete_job
 from adit.core.jobs.notify import notify_job
+from adit.core.jobs.worker_slots import sign_off, sign_on
 from adit.core.models import DicomTask
 from adit.core.pages.consumers import NOT_ALLOWED
 from adit.core.pages.feeds import HEARTBEAT, all_feeds
@@ -97,6 +100,40 @@ async def test_a_change_reaches_the_page_of_a_task_and_home(owner, make_job):
         await database_sync_to_async(change_task)(job)
         await receive_until(of_task, 'data-testid="instances-done">3<')
         assert 'id="home-jobs"' in await receive_until(of_home, "3 of 3 instances")
+
+
+@pytest.mark.parametrize("path", ["/ws/jobs/", "/ws/jobs/list/", "/ws/jobs/{}/"])
+async def test_that_a_worker_comes_shows_at_once_and_that_it_stops_too(path, owner, make_job):
+    job = await database_sync_to_async(make_job)(owner)
+    async with asyncio.timeout(30), socket(owner, path.format(job.pk)) as page:
+        assert (await page.connect())[0]
+        await receive_until(page, "one is running" if "{}" in path else "No worker is running")
+        begin = time.monotonic()
+        await database_sync_to_async(sign_on)("host:1", 1)
+        await receive_until(page, "job-live" if "{}" in path else f"{job.pk}")
+        await database_sync_to_async(sign_off)("host:1")
+        await receive_until(page, "one is running" if "{}" in path else "No worker is running")
+        # Sooner than what changes silently is looked at.
+        assert time.monotonic() - begin < 4
+
+
+async def test_that_a_server_is_suspended_shows_at_home_at_once(owner, make_job):
+    await database_sync_to_async(make_job)(owner)
+    async with asyncio.timeout(30), socket(owner, "/ws/jobs/") as page:
+        assert (await page.connect())[0]
+        await receive_until(page, "home-jobs")
+        # What is read because the listener has begun is read by then.
+        await job_listener().listening.wait()
+        await asyncio.sleep(2.5)
+        await database_sync_to_async(suspend_a_server)(owner)
+        await receive_until(page, "SLEEPY is suspended")
+
+
+def suspend_a_server(user):
+    server = DicomServerFactory(name="SLEEPY")
+    grant_access(user.active_group, server, source=True)
+    server.is_suspended = True
+    server.save()
 
 
 async def test_a_job_of_somebody_else_is_not_sent(owner, stranger, make_job):

@@ -110,7 +110,7 @@ def test_selected_tasks_are_changed_and_the_refused_ones_counted(owner, make_job
     one, two, three, four = job.tasks.order_by("line")
     response = bulk(owner, job, "reset", {"task": [f"{one.pk},{two.pk}", str(three.pk)]})
     assert response.status_code == 200
-    assert toast(response)["text"] == ("2 tasks are reset. Not 1 task: 1 × it is pending.")
+    assert toast(response)["text"] == ("2 tasks are reset. 1 task is not: it is pending.")
     assert 'id="tasks"' in response.content.decode()
     four.refresh_from_db()
     assert four.state == "FAILURE"
@@ -136,8 +136,8 @@ def test_where_nothing_fits_the_answer_is_409_with_the_reasons(owner, make_job):
     response = bulk(owner, job, "reset", {"task": ids})
     assert response.status_code == 409
     text = toast(response)["text"]
-    assert "1 × it is pending" in text
-    assert "1 × it is in progress" in text
+    assert "For 1: it is pending." in text
+    assert "For 1: it is in progress." in text
     assert bulk(owner, job, "reset", {}).status_code == 409
 
 

@@ -36,7 +36,7 @@ JOB_CASES = {
         "FAILURE", ("FAILURE", "WARNING", "SUCCESS"), OWNER_AND_STAFF, "IN_PROGRESS"
     ),
     "restart": Case("SUCCESS", ("SUCCESS",), {"staff"}, "PENDING"),
-    "set_urgent": Case("PENDING", ("PENDING",), {"hurried owner"}, "PENDING"),
+    "set_urgent": Case("PENDING", ("PENDING",), {"hurried owner", "staff"}, "PENDING"),
     "unset_urgent": Case("PENDING", ("PENDING",), {"hurried owner", "staff"}, "PENDING"),
     "delete": Case("PENDING", ("PENDING",), OWNER_AND_STAFF, None),
 }

@@ -1,0 +1,58 @@
+"""Real workers with fewer slots than the servers have."""
+
+import signal
+
+import pytest
+from django.utils import timezone
+
+from adit.core.factories import DicomServerFactory, grant_access
+from adit.core.jobs.tests.integration.scripted import job_state, scripted_job, tasks_of, wait_for
+from adit.core.jobs.waiting import reasons_for_waiting
+from adit.core.jobs.worker_slots import worker_slots
+from adit.core.models import DicomServer, DicomTask, Worker
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.processes,
+    pytest.mark.django_db(transaction=True),
+]
+
+
+def ended(job):
+    return job_state(job) == "SUCCESS"
+
+
+def test_another_user_s_single_task_starts_with_the_next_slot_of_any_worker(
+    make_user, scripted, workers
+):
+    DicomServer.objects.update(max_tasks=16)
+    other = DicomServerFactory(name="OTHER")
+    for _ in range(2):
+        workers.start(1)
+    many = scripted(make_user(), *["sleep 0.4"] * 24)
+    wait_for(lambda: DicomTask.objects.filter(job=many, state="SUCCESS").count() >= 2)
+    user = scripted(make_user(), "").owner
+    grant_access(user.active_group, other, source=True)
+    single = scripted_job(user, other, [""])
+    handed_over = timezone.now()
+    wait_for(lambda: ended(single))
+    (task,) = tasks_of(single)
+    # Those that the two workers were about to begin with right then, at most.
+    between = DicomTask.objects.filter(job=many, start__gt=handed_over, start__lt=task.start)
+    assert between.count() <= 2
+    wait_for(lambda: ended(many))
+
+
+def test_workers_say_that_they_are_there_are_busy_and_stop(owner, scripted, workers):
+    DicomServer.objects.update(max_tasks=4)
+    job = scripted(owner, "sleep 3", "sleep 600", "")
+    assert reasons_for_waiting(job) == ["waits for a worker: none is running"]
+    process = workers.start(2)
+    wait_for(lambda: worker_slots().busy == 2)
+    assert reasons_for_waiting(job) == ["waits for a free worker: 2 of 2 busy"]
+    process.send_signal(signal.SIGTERM)
+    wait_for(lambda: not Worker.objects.exists())
+    # It takes nothing new from here on, but what runs goes on for a while.
+    assert process.poll() is None
+    assert reasons_for_waiting(job) == ["waits for a worker: none is running"]
+    workers.stop()
