@@ -6,6 +6,9 @@ import os
 import signal
 import time
 
+import psycopg
+from django.db import connection
+
 from adit.core.dicom import PermanentDicomError, TransientDicomError
 from adit.core.jobs.registry import JobKind, Processor
 from adit.core.jobs.run import TaskRun
@@ -17,7 +20,8 @@ def follow_script(task: DicomTask, run: TaskRun) -> TaskResult:
 
     "" succeeds, `warn` and `fail` end so, `transient` and `permanent` raise, `quote Name` meets an
     error that quotes the name, `die` kills the process, `eat` allocates without end, `full` finds
-    no room on the disk, `hang` ignores that it is canceled, `sleep 2.5` takes so many seconds.
+    no room on the disk, `unplug` loses a database connection of its own, `hang` ignores that it is
+    canceled, `sleep 2.5` takes so many seconds.
     """
     word, _, argument = task.protocol.partition(" ")
     state = DicomTask.State
@@ -35,6 +39,9 @@ def follow_script(task: DicomTask, run: TaskRun) -> TaskResult:
         int(argument)
     elif word == "full":
         raise OSError(28, "No space left on device", str(run.folder / "instance"))
+    elif word == "unplug":
+        with psycopg.connect(**connection.get_connection_params()) as own:
+            own.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     elif word == "transient":
         raise TransientDicomError("The PACS does not answer.")
     elif word == "permanent":

@@ -137,6 +137,7 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _work(lease: Lease, cancel: CancelToken) -> tuple[str, str, str]:
+    import psycopg
     from django.db import InterfaceError, OperationalError, close_old_connections
 
     from adit.core.jobs.registry import get_kind
@@ -166,7 +167,11 @@ def _work(lease: Lease, cancel: CancelToken) -> tuple[str, str, str]:
     except PermanentDicomError as err:
         logger.warning("Permanent error: %s", err)
         return "permanent", str(err), ""
-    except (OperationalError, InterfaceError) as err:
+    except (
+        *(OperationalError, InterfaceError),
+        # Of a connection that is not Django's: the one that claims what a receiver has taken.
+        *(psycopg.OperationalError, psycopg.InterfaceError),
+    ) as err:
         logger.warning("The database is not reachable: %s", type(err).__name__)
         return "interrupted", "The database was away.", ""
     except OSError as err:

@@ -110,8 +110,8 @@ class Migration(migrations.Migration):
             name='DicomServer',
             fields=[
                 ('dicomnode_ptr', models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, serialize=False, to='core.dicomnode')),
-                ('ae_title', models.CharField(max_length=16, validators=[django.core.validators.RegexValidator('^(?! +$)[^\\\\\\x00-\\x1f\\x7f-\\uffff]{1,16}$', 'An AE title has 1 to 16 printable ASCII characters and no backslash.')], verbose_name='AE title')),
-                ('host', models.CharField(max_length=255)),
+                ('ae_title', models.CharField(max_length=16, validators=[django.core.validators.RegexValidator('^(?! +$)(?!\\*$)[^\\\\\\x00-\\x1f\\x7f-\\uffff]{1,16}$', 'An AE title has 1 to 16 printable ASCII characters and no backslash, and is not * alone.')], verbose_name='AE title')),
+                ('host', models.CharField(max_length=255, validators=[django.core.validators.RegexValidator('^[^\\s/*@\\\\]+$', 'This is one host: its name or its IP address, without a network or port.')])),
                 ('port', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
                 ('patient_root_find_support', models.BooleanField(default=True)),
                 ('patient_root_get_support', models.BooleanField(default=True)),
@@ -285,7 +285,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('receiver', models.CharField(max_length=64)),
-                ('reason', models.CharField(choices=[('called', "called by a name that is not the receiver's"), ('calling', 'AE title not configured'), ('address', 'address not that of the configured server'), ('limit', 'too many associations'), ('unready', 'configuration not read yet'), ('tls', 'TLS handshake failed')], max_length=16)),
+                ('reason', models.CharField(choices=[('called', "called by a name that is not the receiver's"), ('calling', 'AE title not configured'), ('address', 'address not that of the configured server'), ('limit', 'too many associations'), ('unready', 'configuration not read yet'), ('tls', 'TLS handshake failed'), ('malformed', 'association request cannot be read')], max_length=16)),
                 ('address', models.CharField(blank=True, max_length=64)),
                 ('calling_ae_title', models.CharField(blank=True, max_length=16, verbose_name='calling AE title')),
                 ('called_ae_title', models.CharField(blank=True, max_length=16, verbose_name='called AE title')),
@@ -400,7 +400,7 @@ class Migration(migrations.Migration):
             name='DirectMoveRoute',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('destination_ae_title', models.CharField(help_text='As the source knows it.', max_length=16, validators=[django.core.validators.RegexValidator('^(?! +$)[^\\\\\\x00-\\x1f\\x7f-\\uffff]{1,16}$', 'An AE title has 1 to 16 printable ASCII characters and no backslash.')], verbose_name='AE title of the destination')),
+                ('destination_ae_title', models.CharField(help_text='As the source knows it.', max_length=16, validators=[django.core.validators.RegexValidator('^(?! +$)(?!\\*$)[^\\\\\\x00-\\x1f\\x7f-\\uffff]{1,16}$', 'An AE title has 1 to 16 printable ASCII characters and no backslash, and is not * alone.')], verbose_name='AE title of the destination')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('destination', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes_in', to='core.dicomserver')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes_out', to='core.dicomserver')),

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from adit.accounts.models import User
 
 ae_title_validator = RegexValidator(
-    r"^(?! +$)[^\\\x00-\x1f\x7f-\uffff]{1,16}$",
-    "An AE title has 1 to 16 printable ASCII characters and no backslash.",
+    r"^(?! +$)(?!\*$)[^\\\x00-\x1f\x7f-\uffff]{1,16}$",
+    "An AE title has 1 to 16 printable ASCII characters and no backslash, and is not * alone.",
+)
+
+host_validator = RegexValidator(
+    r"^[^\s/*@\\]+$", "This is one host: its name or its IP address, without a network or port."
 )
 
 
@@ -74,7 +78,7 @@ class DicomServer(DicomNode):
     """A PACS that is reached by DIMSE (PS3.7), DICOMweb (PS3.18) or both."""
 
     ae_title = models.CharField("AE title", max_length=16, validators=[ae_title_validator])
-    host = models.CharField(max_length=255)
+    host = models.CharField(max_length=255, validators=[host_validator])
     port = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(65535)])
 
     patient_root_find_support = models.BooleanField(default=True)

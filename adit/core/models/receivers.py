@@ -41,6 +41,7 @@ class RefusedSender(models.Model):
         LIMIT = "limit", "too many associations"
         UNREADY = "unready", "configuration not read yet"
         TLS = "tls", "TLS handshake failed"
+        MALFORMED = "malformed", "association request cannot be read"
 
     receiver = models.CharField(max_length=64)
     reason = models.CharField(max_length=16, choices=Reason.choices)

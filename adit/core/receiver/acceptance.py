@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.pdu import A_ASSOCIATE_AC as AssociateAccept
-from pynetdicom.pdu import A_ASSOCIATE_RQ as AssociateRequest
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
     ImplementationClassUIDNotification,
@@ -20,8 +19,12 @@ from pynetdicom.sop_class import uid_to_service_class
 
 from adit.core.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
+from .association_requests import Proposal
+
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPTED, _ABSTRACT_SYNTAX_REFUSED = 0x00, 0x03
+# In the PDU; they go back as they came (PS3.8 Table 9-17).
+_TITLES = slice(10, 42)
 
 Rejection = tuple[int, int, int]
 """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
@@ -38,33 +41,6 @@ ABORT_INVALID = struct.pack(">BxLxxBB", 0x07, 4, 2, 6)
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
 _VERIFICATION = "1.2.840.10008.1.1"
 
-# A sender asks for the same each time, and some open an association for each instance.
-_REMEMBERED = 64
-_LARGEST_REMEMBERED = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Proposal:
-    """What a peer asked for; as a rule the same object for the same request."""
-
-    calling_ae_title: str
-    called_ae_title: str
-    peer_maximum: int
-    contexts: tuple[tuple[int, str, tuple[str, ...]], ...]
-    # SCU and SCP role of the peer, by abstract syntax (PS3.7 D.3.3.4).
-    roles: dict[str, tuple[bool, bool]]
-
-
-def read_request(body: bytes) -> Proposal:
-    """Read the body of an A-ASSOCIATE-RQ.
-
-    Raises:
-        Exception: Whatever the reading of a malformed PDU raises.
-    """
-    if len(body) > _LARGEST_REMEMBERED:
-        return _read_request(body)
-    return _read_remembered(body)
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -79,7 +55,7 @@ class Answer:
     pdu: bytes
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(64)
 def accept(proposal: Proposal, maximum: int, *, events_only: bool = False) -> Answer:
     """Choose from a proposal.
 
@@ -89,33 +65,6 @@ def accept(proposal: Proposal, maximum: int, *, events_only: bool = False) -> An
     """
     contexts = choose_contexts(proposal, events_only=events_only)
     return Answer(contexts, encode_accept(proposal, contexts, maximum))
-
-
-def _read_request(body: bytes) -> Proposal:
-    request = AssociateRequest()
-    request.decode(struct.pack(">BxL", 0x01, len(body)) + body)
-    primitive = request.to_primitive()
-    return Proposal(
-        calling_ae_title=printable(str(primitive.calling_ae_title or "")),
-        called_ae_title=printable(str(primitive.called_ae_title or "")),
-        peer_maximum=primitive.maximum_length_received or 0,
-        contexts=tuple(
-            (
-                context.context_id or 0,
-                str(context.abstract_syntax),
-                tuple(str(syntax) for syntax in context.transfer_syntax),
-            )
-            for context in primitive.presentation_context_definition_list
-        ),
-        roles={
-            str(item.sop_class_uid): (bool(item.scu_role), bool(item.scp_role))
-            for item in primitive.user_information
-            if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
-        },
-    )
-
-
-_read_remembered = lru_cache(_REMEMBERED)(_read_request)
 
 
 def choose_contexts(proposal: Proposal, *, events_only: bool = False) -> dict[int, tuple[str, str]]:
@@ -141,16 +90,15 @@ def encode_accept(proposal: Proposal, accepted: dict[int, tuple[str, str]], maxi
     """An A-ASSOCIATE-AC with the accepted contexts."""
     answer = A_ASSOCIATE()
     answer.application_context_name = UID(_APPLICATION_CONTEXT)
-    answer.calling_ae_title = proposal.calling_ae_title
-    answer.called_ae_title = proposal.called_ae_title
+    answer.calling_ae_title = answer.called_ae_title = "ANY"
     answer.result, answer.result_source = 0x00, 0x01
     results = []
-    for context_id, abstract, syntaxes in proposal.contexts:
+    for context_id, _, _ in proposal.contexts:
         context = PresentationContext()
         context.context_id = context_id
-        context.abstract_syntax = UID(abstract)
         chosen = accepted.get(context_id)
-        context.transfer_syntax = [UID(chosen[1] if chosen else (syntaxes or ("",))[0])]
+        # That of a refused context is not looked at (PS3.8 9.3.3.2).
+        context.transfer_syntax = [UID(chosen[1]) if chosen else ImplicitVRLittleEndian]
         context.result = _ACCEPTED if chosen else _ABSTRACT_SYNTAX_REFUSED
         results.append(context)
     answer.presentation_context_definition_results_list = results
@@ -167,13 +115,8 @@ def encode_accept(proposal: Proposal, accepted: dict[int, tuple[str, str]], maxi
         role.sop_class_uid = UID(STORAGE_COMMITMENT)
         role.scu_role, role.scp_role = False, True
         answer.user_information.append(role)
-    return AssociateAccept(answer).encode()
-
-
-def printable(title: str) -> str:
-    """The title; what nobody can write in a configuration is nobody's."""
-    title = title.strip(" \0")
-    return title if title.isascii() and title.isprintable() else ""
+    pdu = AssociateAccept(answer).encode()
+    return pdu[: _TITLES.start] + proposal.titles + pdu[_TITLES.stop :]
 
 
 def encode_reject(rejection: tuple[int, int, int]) -> bytes:

@@ -81,10 +81,13 @@ class AllowListMaker:
         Raises:
             django.db.Error: The configuration cannot be read.
         """
-        servers = DicomServer.objects.filter(is_active=True).exclude(ae_title="")
-        senders = {Sender(*row) for row in servers.values_list("ae_title", "host")}
+        servers = DicomServer.objects.filter(is_active=True).exclude(ae_title__in=["", ANY])
         networks: dict[str, frozenset[str]] = {}
-        for sender in senders | set(self._further):
+        for ae_title, host in servers.values_list("ae_title", "host"):
+            # A server is one host: whole networks and "*" are for further senders.
+            own = networks.get(ae_title, frozenset())
+            networks[ae_title] = own | self._addresses(host)
+        for sender in self._further:
             own = networks.get(sender.ae_title, frozenset())
             networks[sender.ae_title] = own | self._networks(sender.host)
         return AllowList(networks)
@@ -95,7 +98,9 @@ class AllowListMaker:
         try:
             return frozenset({str(ipaddress.ip_network(host, strict=False))})
         except ValueError:
-            pass
+            return self._addresses(host)
+
+    def _addresses(self, host: str) -> frozenset[str]:
         try:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):

@@ -15,14 +15,14 @@ from .acceptance import (
     CALLING_AE_TITLE_UNKNOWN,
     LOCAL_LIMIT_EXCEEDED,
     TEMPORARY_CONGESTION,
-    Proposal,
     Rejection,
 )
 from .allowlist import AllowList, plain_address
+from .association_requests import Proposal
 from .associations import AssociationCounter
 from .event_reports import ReportKeeper
 from .refusals import Reason, Refusal
-from .session import HandshakeFailed, Keeper, Session
+from .session import HandshakeFailed, Keeper, NoRequest, Session
 from .spool import Spool
 
 # Out of file descriptors: wait until some are free again.
@@ -167,6 +167,7 @@ class StoreScp:
             lambda session, proposal: self._decide(session, proposal, address),
             self._keep_report,
             event_titles=self._doorkeeping.event_titles - {self._doorkeeping.ae_title},
+            may_send=lambda proposal: self._may_send(proposal, address),
         )
         thread = threading.Thread(
             target=self._serve, args=(session, address), name="store-session", daemon=True
@@ -188,6 +189,9 @@ class StoreScp:
             session.run()
         except HandshakeFailed:
             self._refused(Refusal(Reason.TLS, address))
+        except NoRequest as error:
+            logger.warning("An association request cannot be read: %s", error)
+            self._refused(Refusal(Reason.MALFORMED, address))
         except Exception:
             logger.exception("An association ended by an error of the receiver.")
         finally:
@@ -195,6 +199,14 @@ class StoreScp:
                 self._sessions.pop(session, None)
             if session.is_accepted:
                 self._associations.leave(self._slot)
+
+    def _may_send(self, proposal: Proposal, address: str) -> bool:
+        reason = self._doorkeeping.refuse(proposal, address)
+        if reason is None or reason is Reason.UNREADY:
+            return True
+        titles = proposal.calling_ae_title, proposal.called_ae_title
+        self._refused(Refusal(reason.value, address, *titles))
+        return False
 
     def _decide(self, session: Session, proposal: Proposal, address: str) -> Rejection | None:
         reason = self._doorkeeping.refuse(proposal, address)

@@ -37,16 +37,14 @@ from adit.core.dicom.dimse.pdus import (
 from .acceptance import (
     ABORT_BY_USER,
     ABORT_INVALID,
-    Proposal,
     Rejection,
     accept,
     encode_reject,
-    printable,
-    read_request,
 )
+from .association_requests import MalformedRequest, Proposal, printable, read_request
 from .event_reports import EventReport, ReportKeeper
 from .spool import Spool, SpooledFile
-from .storing import OUT_OF_RESOURCES, SUCCESS, Store
+from .storing import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, Store
 from .wire import MAXIMUM_PDU, PduSource, prepare
 
 REQUEST_SECONDS = 30.0
@@ -57,6 +55,7 @@ _SILENCE_SECONDS = 60.0
 _PDU_SECONDS = 60.0
 _SEND_SECONDS = 30.0
 _LARGEST_COMMAND = 64 * 1024
+_WELCOME_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +76,10 @@ class Arrival:
 
 class HandshakeFailed(Exception):
     """The peer does not speak TLS, or has no certificate that is trusted."""
+
+
+class NoRequest(Exception):
+    """The peer's association request cannot be read."""
 
 
 class Keeper(Protocol):
@@ -103,6 +106,7 @@ class Session:
         keep_report: ReportKeeper,
         *,
         event_titles: frozenset[str] = frozenset(),
+        may_send: Callable[[Proposal], bool] = lambda proposal: True,
     ) -> None:
         """Prepare to serve.
 
@@ -110,6 +114,7 @@ class Session:
             decide: Gives the reason to refuse an association, or None.
             keep_report: Makes a report of storage commitment durable.
             event_titles: Called under these names, only reports and echoes are served.
+            may_send: Whether a peer that was let in is still welcome.
         """
         self._socket = sock
         self._spool = spool
@@ -117,6 +122,9 @@ class Session:
         self._decide = decide
         self._keep_report = keep_report
         self._event_titles = event_titles
+        self._may_send = may_send
+        self._proposal: Proposal | None = None
+        self._looked_at = 0.0
         self._source: PduSource | None = None
         self._writer = PduWriter(sock)
         self._contexts: dict[int, tuple[str, str]] = {}
@@ -133,10 +141,13 @@ class Session:
         """Serve; returns when the association is over, in whatever way.
 
         Raises:
-            HandshakeFailed: There was no association.
+            HandshakeFailed, NoRequest: There was no association.
         """
         try:
             self._serve()
+        except MalformedRequest as error:
+            self._write_last(ABORT_INVALID)
+            raise NoRequest(str(error)) from error
         except (ProtocolError, CommandError, struct.error) as error:
             logger.warning("A peer sent what is no DICOM: %s", error)
             self._write_last(ABORT_INVALID)
@@ -201,13 +212,11 @@ class Session:
         kind, body = source.read(deadline, deadline)
         if kind != A_ASSOCIATE_RQ:
             raise ProtocolError("An association request was expected.")
-        try:
-            proposal = read_request(bytes(body))
-        except Exception as error:
-            raise ProtocolError("The association request cannot be read.") from error
+        proposal = read_request(bytes(body))
         if rejection := self._decide(self, proposal):
             self._writer.write(encode_reject(rejection))
             return False
+        self._proposal, self._looked_at = proposal, time.monotonic()
         self._calling, self._called = proposal.calling_ae_title, proposal.called_ae_title
         events_only = proposal.called_ae_title in self._event_titles
         answer = accept(proposal, MAXIMUM_PDU, events_only=events_only)
@@ -252,11 +261,23 @@ class Session:
         if command.field == C_ECHO_RQ and not command.has_data_set:
             self._writer.write_message(context_id, echo_response(command))
         elif command.field == C_STORE_RQ and command.has_data_set:
-            self._store = Store(context_id, command, self._spool, syntax, self._calling)
+            self._store = store = Store(context_id, command, self._spool, syntax, self._calling)
+            if not self._is_welcome():
+                store.refuse(NOT_AUTHORIZED)
         elif command.field == N_EVENT_REPORT_RQ and command.has_data_set:
             self._report = EventReport(context_id, command, syntax)
         elif command.field != C_CANCEL_RQ:
             raise ProtocolError(f"The command {command.field:#06x} is not served here.")
+
+    def _is_welcome(self) -> bool:
+        """Whether the peer may still send; an association can last for days."""
+        now = time.monotonic()
+        if self._proposal is None or now - self._looked_at < _WELCOME_SECONDS:
+            return True
+        if not self._may_send(self._proposal):
+            return False
+        self._looked_at = now
+        return True
 
     def _take_data(self, context_id: int, fragment: memoryview, is_last: bool) -> None:
         if (report := self._report) is not None:

@@ -10,6 +10,7 @@ from .spool import Spool, SpooledFile, SpoolFull, SpoolWriter
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 PROCESSING_FAILURE = 0x0110
+NOT_AUTHORIZED = 0x0124
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,11 @@ class Store:
         except OSError as error:
             self._fail(error)
             return None
+
+    def refuse(self, status: int) -> None:
+        """Answer with this status, and keep nothing."""
+        self.status = status
+        self.discard()
 
     def discard(self) -> None:
         """Drop what has arrived."""

@@ -4,9 +4,10 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from adit.core.dicom import CancelToken
 from adit.core.jobs import leases
 from adit.core.jobs.actions import cancel_job
-from adit.core.jobs.child import Outcome
+from adit.core.jobs.child import Outcome, _work
 from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.mails import send_mail_about
 from adit.core.jobs.queue import Mail
@@ -142,6 +143,14 @@ def test_a_database_that_was_away_counts_neither_as_attempt_nor_as_crash(task):
         sweep()
     task.refresh_from_db()
     assert (task.state, task.attempts, task.crashes) == ("PENDING", 0, 0)
+
+
+def test_a_connection_beside_djangos_that_breaks_is_no_error_of_the_task(owner, make_job):
+    task = DicomTask.objects.get(job=make_job(owner))
+    DicomTask.objects.filter(pk=task.pk).update(protocol="unplug")
+    lease = leases.claim(task.pk, "worker")
+    assert lease
+    assert _work(lease, CancelToken()) == ("interrupted", "The database was away.", "")
 
 
 def test_a_task_without_a_process_waits_a_little_and_says_for_what(task, lease):

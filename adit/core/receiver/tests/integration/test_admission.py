@@ -1,17 +1,24 @@
 """Only configured senders are let in, and the administrator sees who was not."""
 
+import socket
+import struct
 import time
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 
 from adit.core.factories import DicomServerFactory
 from adit.core.models import RefusedSender
 from adit.core.receiver.allowlist import AllowList, AllowListMaker, BadSender, Sender
 from adit.stack.ports import wait_until
+from adit.test_pacs.phantoms import PATIENTS, study_instances
 
 from .conftest import AE_TITLE, ReceiverUnderTest, dcmtk
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
 
 pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
@@ -67,6 +74,36 @@ def test_further_senders_are_let_in(strict_receiver):
     assert echo(strict_receiver, "NIGHT PACS")
 
 
+def test_who_is_switched_off_sends_no_more_on_an_open_association(strict_receiver, tmp_path):
+    server = DicomServerFactory(ae_title="SOURCE", host="localhost")
+    wait_until(lambda: echo(strict_receiver, "SOURCE"), "the new server is let in")
+    ae = AE("SOURCE")
+    ae.add_requested_context(CT, ExplicitVRLittleEndian)
+    association = ae.associate("127.0.0.1", strict_receiver.port, ae_title=AE_TITLE)
+    assert association.is_established
+    dataset = next(study_instances(PATIENTS[0], PATIENTS[0].studies[0]))
+    assert dataset.SOPClassUID == CT
+
+    def status() -> int:
+        return association.send_c_store(dataset).Status
+
+    assert status() == 0x0000
+    server.is_active = False
+    server.save()
+    wait_until(lambda: status() == 0x0124, "the inactive server is refused")
+    association.release()
+    rows = RefusedSender.objects.filter(calling_ae_title="SOURCE", reason="calling")
+    wait_until(rows.exists, "the refusal is counted")
+
+
+def test_a_request_that_cannot_be_read_is_counted(strict_receiver):
+    with socket.create_connection(("127.0.0.1", strict_receiver.port)) as peer:
+        peer.sendall(struct.pack(">BxL", 0x01, 70) + bytes(68) + b"\x10\0")
+        assert peer.recv(16)[0] == 0x07
+    rows = RefusedSender.objects.filter(reason="malformed", address="127.0.0.1")
+    wait_until(rows.exists, "the refusal is counted")
+
+
 def test_the_limit_counts_over_all_processes_and_ends_with_the_associations(strict_receiver):
     ae = AE("NIGHT PACS")
     ae.add_requested_context("1.2.840.10008.1.1")
@@ -102,6 +139,18 @@ def test_an_outage_of_name_resolution_keeps_the_known_addresses(db, monkeypatch)
 
     monkeypatch.setattr("socket.getaddrinfo", fail)
     assert maker.make().allows("SOURCE", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("title", "host"), [("*", "127.0.0.1"), ("PACS", "*"), ("PACS", "0.0.0.0/0")]
+)
+def test_a_configured_server_is_one_host(db, title: str, host: str):
+    server = DicomServerFactory(ae_title=title, host=host)
+    with pytest.raises(ValidationError):
+        server.full_clean()
+    allowed = AllowListMaker([]).make()
+    assert not allowed.allows("PACS", "127.0.0.1")
+    assert not allowed.knows("ANYBODY")
 
 
 @pytest.mark.parametrize(

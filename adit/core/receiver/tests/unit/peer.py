@@ -1,5 +1,6 @@
 """A peer that says what it likes, byte by byte, and a session in the test's own process."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from adit.core.dicom import CommitmentReport
 from adit.core.dicom.dimse.commands import store_request
-from adit.core.receiver.session import Arrival, Session
+from adit.core.receiver.session import Arrival, NoRequest, Session
 from adit.core.receiver.spool import Spool
 
 CT, SYNTAX = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
@@ -61,8 +62,12 @@ class SessionUnderTest:
             lambda session, proposal: None,
             lambda report, sender: self.reports.append(report),
         )
-        self.thread = threading.Thread(target=self.session.run, daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(NoRequest):
+            self.session.run()
 
     def associate(self, *contexts: tuple[int, str, str], more: bytes = b"") -> bytes:
         self.peer.sendall(association_request(*contexts, more=more))
