@@ -197,6 +197,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class WorkerAdmin(ReadOnlyAdmin):
     list_display = ["name", "slots", "seen"]
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # who is there says so again, and who is gone is forgotten
+
 
 class SourceHidingAdmin(ReadOnlyAdmin):
     """Shows what leads back to a patient, and finds by it, with the permission to see it only."""
