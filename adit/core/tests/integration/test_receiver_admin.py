@@ -59,7 +59,7 @@ def test_deleting_lets_the_receiver_delete_and_is_on_record(client, superuser, q
 
 
 def test_handing_over_lets_the_failed_task_try_again(client, superuser, quarantined):
-    job = DicomJob.objects.create(kind="test", owner=superuser, state="FAILURE")
+    job = DicomJob.objects.create(kind="selective_transfer", owner=superuser, state="FAILURE")
     source = DicomNode.objects.get(pk=DicomServerFactory().pk)
     task = DicomTask.objects.create(job=job, source=source, state="FAILURE")
     SeriesTransfer.objects.create(task=task, series_instance_uid="1.2.3.9")
