@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from .advice import ASK_ADMIN
 from .errors import PermanentDicomError, TransientDicomError
 
+# The code of what could not be read: the server does answer, and more than was understood.
+UNREADABLE = "unreadable"
+
 
 @dataclass(slots=True)
 class Remarks:
@@ -48,7 +51,7 @@ class Remarks:
         return PermanentDicomError(
             f"{_answers(self.unreadable)} of {self.server} to a query could not be read: broken, "
             "or without the UID of what was asked for.",
-            code="unreadable",
+            code=UNREADABLE,
             advice=f"{ASK_ADMIN}: what these answers stand for would be missed.",
         )
 

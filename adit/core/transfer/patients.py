@@ -15,6 +15,7 @@ from adit.core.dicom import (
     StudyResult,
     same_patient,
 )
+from adit.core.dicom.remarks import UNREADABLE
 from adit.core.transfer.run import Run
 
 SEVERAL_IDS = (
@@ -108,7 +109,7 @@ def cannot_answer(error: DicomError) -> bool:
 
     PS3.4 C.4.1.1.4: "unable to process" is what some say to what they lack.
     """
-    if error.code == "unreadable":
+    if error.code == UNREADABLE:
         # It does answer, and what its answer says must not be missed.
         return False
     unable = len(error.code) == 4 and error.code.startswith("C")
