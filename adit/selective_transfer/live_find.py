@@ -114,9 +114,7 @@ class LiveFind(Generic[T]):
         self._found.append(result)
         self._news.set()
 
-    def _end(
-        self, error: DicomError | None, truncated_by: str, notices: tuple[str, ...]
-    ) -> None:
+    def _end(self, error: DicomError | None, truncated_by: str, notices: tuple[str, ...]) -> None:
         self.error, self.truncated_by, self.notices = error, truncated_by, notices
         self._ended.set()
         self._news.set()

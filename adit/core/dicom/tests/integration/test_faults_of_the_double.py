@@ -214,7 +214,10 @@ class Bench:
     def do_find_one(self):
         with self.operator() as operator:
             query = Query(patient_id="P1", patient_sex="F", study_description="He*")
-            return len(list(operator.find_studies(query))), ""
+            try:
+                return len(list(operator.find_studies(query))), ""
+            except DicomError as error:
+                return 0, str(error)
 
     def do_find_instances(self):
         query = Query(study_instance_uid="1.2.3.1", series_instance_uid="1.2.3.1.1")

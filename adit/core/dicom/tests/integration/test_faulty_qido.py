@@ -8,7 +8,13 @@ import random
 
 import pytest
 
-from adit.core.dicom import DicomOperator, PermanentDicomError, Query, TransientDicomError, searching
+from adit.core.dicom import (
+    DicomOperator,
+    PermanentDicomError,
+    Query,
+    TransientDicomError,
+    searching,
+)
 from adit.core.dicom.tests.fetching import SERIES, STUDY
 from adit.core.dicom.tests.web_server import respond, web_server
 
@@ -136,31 +142,37 @@ def instance(number):
 @pytest.mark.parametrize("odd", [7, None, [1], {}, {"00100020": {"vr": "LO", "Value": ["P1"]}}])
 def test_an_element_that_cannot_be_read_is_never_left_out_of_a_list_of_instances(odd):
     page = json.dumps([instance(1), odd, instance(2)]).encode()
-    with web_server(lambda s, h, b: respond(s, 200, page)) as config:
-        with DicomOperator(config) as operator:
-            query = Query(study_instance_uid=STUDY, series_instance_uid=SERIES)
-            results = operator.find_instances(query)
-            assert [next(results).sop_instance_uid[-1] for _ in range(2)] == ["1", "2"]
-            with pytest.raises(PermanentDicomError) as caught:
-                next(results)
+    with (
+        web_server(lambda s, h, b: respond(s, 200, page)) as config,
+        DicomOperator(config) as operator,
+    ):
+        query = Query(study_instance_uid=STUDY, series_instance_uid=SERIES)
+        results = operator.find_instances(query)
+        assert [next(results).sop_instance_uid[-1] for _ in range(2)] == ["1", "2"]
+        with pytest.raises(PermanentDicomError) as caught:
+            next(results)
     assert caught.value.code == "unreadable"
     assert "1 answer of WEB" in str(caught.value) and caught.value.advice
 
 
 def test_a_list_of_studies_says_how_many_elements_could_not_be_read():
     page = json.dumps([study("1.1"), 7, {"0020000E": {"vr": "UI", "Value": ["1.2"]}}]).encode()
-    with web_server(lambda s, h, b: respond(s, 200, page)) as config:
-        with DicomOperator(config) as operator:
-            results = operator.find_studies(Query())
-            assert [one.study_instance_uid for one in results] == ["1.1"]
+    with (
+        web_server(lambda s, h, b: respond(s, 200, page)) as config,
+        DicomOperator(config) as operator,
+    ):
+        results = operator.find_studies(Query())
+        assert [one.study_instance_uid for one in results] == ["1.1"]
     assert results.remarks.sentences() == ("2 answers of WEB could not be read.",)
 
 
 def test_half_a_surrogate_pair_in_a_text_can_be_written():
     page = json.dumps([{**study("1.1"), "00100020": {"vr": "LO", "Value": ["P\ud800"]}}])
-    with web_server(lambda s, h, b: respond(s, 200, page.encode())) as config:
-        with DicomOperator(config) as operator:
-            (found,) = operator.find_studies(Query())
+    with (
+        web_server(lambda s, h, b: respond(s, 200, page.encode())) as config,
+        DicomOperator(config) as operator,
+    ):
+        (found,) = operator.find_studies(Query())
     assert (found.patient_id or "").encode() == "P\N{REPLACEMENT CHARACTER}".encode()
 
 
