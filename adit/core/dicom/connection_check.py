@@ -103,6 +103,8 @@ def check_connection(
                 check.web()
     except Canceled:
         cancel.check()
+        # What the server only said that it offers is not proposed as if it had been tested.
+        check.report.capabilities.clear()
         check.note(
             "Time",
             Verdict.FAILED,

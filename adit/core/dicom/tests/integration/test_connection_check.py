@@ -210,6 +210,7 @@ def test_the_whole_test_has_an_end_and_says_so(monkeypatch):
         assert 3 <= time.monotonic() - started < 4.8
     assert not report.passed
     assert "The test was ended after 3 seconds" in text(report)
+    assert report.capabilities == {}
 
 
 def test_a_test_that_is_canceled_is_no_slow_server():
