@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date, time
+from datetime import date
 
 from .header import same_patient
 from .query import DateRange, Query, name_pattern, time_key, uid_list
@@ -92,7 +92,7 @@ def untold_keys(query: Query, result: PatientResult | StudyResult) -> Iterator[s
             ("description", query.study_description.strip(" *"), result.study_description),
         ]
     for words, asked, value in told:
-        if asked and asked != DateRange() and not value and value != time.min:
+        if asked and asked != DateRange() and not value:
             yield words
 
 
