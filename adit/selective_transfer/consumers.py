@@ -251,10 +251,19 @@ def _number(message: dict[str, Any]) -> int:
 
 def _ending(source: str, find: LiveFind[StudyResult]) -> tuple[str, str]:
     """How the search ended, in words, and whether that is good, a warning or an error."""
+    text, level = _outcome(source, find)
+    if find.notices and not find.error:
+        return " ".join((text, *find.notices)), "warning"
+    return text, level
+
+
+def _outcome(source: str, find: LiveFind[StudyResult]) -> tuple[str, str]:
     number = _studies(find.count)
     if find.error:
         before = f" {number} came before that." if find.count else ""
         return f"{find.error}{before}", "error"
+    if find.truncated_by and not find.count:
+        return f"No study that fits came from {source} so far. Narrow the search.", "warning"
     if find.truncated_by == "limit":
         return (
             f"The first {number} at {source} are shown; there are more. Narrow the search.",

@@ -32,6 +32,7 @@ class LiveFind(Generic[T]):
     Attributes:
         error: What went wrong, known when the batches have ended.
         truncated_by: Who cut the answer, known when the batches have ended.
+        notices: What else is to be said of the answer, known when the batches have ended.
         count: How many results came so far.
     """
 
@@ -43,6 +44,7 @@ class LiveFind(Generic[T]):
     ) -> None:
         self.error: DicomError | None = None
         self.truncated_by = ""
+        self.notices: tuple[str, ...] = ()
         self.count = 0
         self._server_id = server_id
         self._server = server
@@ -76,6 +78,7 @@ class LiveFind(Generic[T]):
     def _work(self) -> None:
         error: DicomError | None = None
         truncated_by = ""
+        notices: tuple[str, ...] = ()
         try:
             with (
                 AssociationSlots.on_demand(
@@ -87,6 +90,7 @@ class LiveFind(Generic[T]):
                 for result in results:
                     self._tell(self._take, result)
                 truncated_by = results.truncated_by
+                notices = results.remarks.sentences()
         except Canceled:
             pass
         except DicomError as err:
@@ -99,7 +103,7 @@ class LiveFind(Generic[T]):
                 advice="Try again; if it happens again, ask your administrator.",
             )
         finally:
-            self._tell(self._end, error, truncated_by)
+            self._tell(self._end, error, truncated_by, notices)
 
     def _tell(self, what: Callable[..., None], *values: object) -> None:
         # The loop is gone when the server stops.
@@ -110,7 +114,7 @@ class LiveFind(Generic[T]):
         self._found.append(result)
         self._news.set()
 
-    def _end(self, error: DicomError | None, truncated_by: str) -> None:
-        self.error, self.truncated_by = error, truncated_by
+    def _end(self, error: DicomError | None, truncated_by: str, notices: tuple[str, ...]) -> None:
+        self.error, self.truncated_by, self.notices = error, truncated_by, notices
         self._ended.set()
         self._news.set()

@@ -44,6 +44,8 @@ class Faults:
     """Answers queries at these levels with A900 (identifier does not match the SOP class)."""
     silent_levels: Collection[str] = ()
     """Answers queries at these levels with success and without a result."""
+    nameless_levels: Collection[str] = ()
+    """Leaves the UID (or patient ID) out of the first answer to each query at these levels."""
     empty_series: bool = False
     """Lists one more series of a study, without a single instance."""
     answer_for_patient: str = ""

@@ -68,7 +68,10 @@ def find(archive: Archive, identifier: Dataset, faults: Faults) -> Iterator[Data
     for entity in _entities(archive, level):
         values = _EntityValues(entity)
         if all(matches(key, values.texts(key)) for key in matching):
+            nameless = answer is None and level in faults.nameless_levels
             answer = _response(level, keys, values, faults, ignored)
+            if nameless:
+                del answer[UNIQUE_KEYS[level]]
             yield answer
     if faults.empty_series and level == "SERIES" and answer is not None:
         yield _without_instances(answer)

@@ -18,6 +18,7 @@ from .header import read_elements
 _CHARACTER_SET_TAG = 0x00080005
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _BINARY_INTEGERS = {"US": (2, False), "UL": (4, False), "SS": (2, True), "SL": (4, True)}
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6}))?")
 
@@ -30,10 +31,19 @@ def tag_of(keyword: str) -> int:
 
 
 class Attributes:
-    """One answer: values by keyword. `None` (or an empty tuple) means missing or empty."""
+    """One answer: values by keyword. `None` (or an empty tuple) means missing or empty.
 
-    def __init__(self, values: Mapping[int, tuple[str, ...]]) -> None:
+    Attributes:
+        whole: False where it breaks off, or cannot be read behind what it holds.
+    """
+
+    def __init__(self, values: Mapping[int, tuple[str, ...]], *, whole: bool = True) -> None:
         self._values = values
+        self.whole = whole
+
+    def __bool__(self) -> bool:
+        """Whether it holds anything at all."""
+        return bool(self._values)
 
     def has(self, keyword: str) -> bool:
         """Whether the peer returned the attribute at all, be it empty."""
@@ -108,7 +118,7 @@ def from_data_set(data: bytes, transfer_syntax_uid: str, fallback: str) -> Attri
         transfer_syntax_uid: Implicit or explicit VR.
         fallback: The character set of an answer that names none.
     """
-    raw = read_elements(data, transfer_syntax_uid)
+    raw, whole = read_elements(data, transfer_syntax_uid)
     terms = raw.get(_CHARACTER_SET_TAG, ("CS", b""))[1].decode("ascii", "replace").split("\\")
     encodings = encodings_of(terms, fallback)
     values: dict[int, tuple[str, ...]] = {}
@@ -127,7 +137,7 @@ def from_data_set(data: bytes, transfer_syntax_uid: str, fallback: str) -> Attri
             values[tag] = _split(text, multiple=vr not in ("LT", "ST", "UT"))
         else:
             values[tag] = _split(value.decode("ascii", "replace"), multiple=True)
-    return Attributes(values)
+    return Attributes(values, whole=whole)
 
 
 def _vr_of(tag: int) -> str:
@@ -163,6 +173,9 @@ def _json_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        groups = [str(value.get(k) or "") for k in ("Alphabetic", "Ideographic", "Phonetic")]
+        groups = [_json_text(value.get(k)) for k in ("Alphabetic", "Ideographic", "Phonetic")]
         return "=".join(groups).rstrip("=").strip()
-    return str(value).strip(" \0")
+    if not isinstance(value, (str, int, float)):
+        return ""
+    # JSON may hold halves of surrogate pairs, which nothing can write (RFC 8259 8.2).
+    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", str(value)).strip(" \0")

@@ -7,7 +7,9 @@ do not have and for a service; of the answer no more than the head is read.
 
 from __future__ import annotations
 
+import itertools
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +17,9 @@ from dataclasses import dataclass, replace
 
 from pydicom.uid import generate_uid
 
+from .advice import ASK_ADMIN
 from .attributes import Attributes
-from .cancel import CancelToken
+from .cancel import Canceled, CancelToken
 from .commitment import STORAGE_COMMITMENT_CLASS
 from .config import LocalConfig, ServerConfig
 from .connection_report import LABELS, ConnectionReport, Finding, Verdict
@@ -37,16 +40,21 @@ from .dimse.connector import (
 from .dimse.find import VERIFICATION, echo, find
 from .dimse.move import move
 from .dimse.progress import ProgressClock, RetrieveReport
-from .errors import DicomError, PermanentDicomError
+from .errors import DicomError, PermanentDicomError, TransientDicomError
 from .query import Query, request_keys
 
 # Nobody waits longer for one step of a test than this, in seconds.
 _PATIENCE = {"connect_timeout": 5, "acse_timeout": 10, "network_timeout": 15}
+# Nor longer than this for all of it.
+AT_MOST = 60.0
 _ECHOES = 5
+# So many answers show as well as all of them that a server does not look at the study asked for.
+_ENOUGH_ANSWERS = 20
 _CT = "1.2.840.10008.5.1.4.1.1.2"
 _MR = "1.2.840.10008.5.1.4.1.1.4"
 _PLAIN = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 _UNKNOWN_DESTINATION = "A801"
+_KEY_IGNORED = "key ignored"
 _SERVICES = {
     "study_root_find_support": STUDY_ROOT_FIND,
     "patient_root_find_support": PATIENT_ROOT_FIND,
@@ -66,27 +74,45 @@ _DICOM_TYPES = frozenset({"multipart/related", "application/dicom", "application
 def check_connection(
     server: ServerConfig, local: LocalConfig | None = None, cancel: CancelToken | None = None
 ) -> ConnectionReport:
-    """Tests all that a server is said to offer; takes a minute at the very most.
+    """Tests all that a server is said to offer; takes a minute at the very most (`AT_MOST`).
 
-    Failures are findings, not exceptions.
+    Failures are findings, not exceptions; so is that the time was over before the end.
 
     Raises:
         Canceled: If `cancel` is set.
     """
     own = (local or LocalConfig()).for_server(server)
     patience = {name: min(limit, getattr(own, name)) for name, limit in _PATIENCE.items()}
+    cancel, over = cancel or CancelToken(), CancelToken()
     # The shorter limits count whatever is set for the server.
     server_now = replace(server, **dict.fromkeys(_PATIENCE), progress_timeout=None)
     check = _Check(
         ConnectionReport(server),
         server_now,
         replace(own, **patience, progress_timeout=patience["network_timeout"]),
-        cancel or CancelToken(),
+        over,
     )
-    if server.host and server.port:
-        check.dimse()
-    if server.dicomweb_root_url:
-        check.web()
+    timer = threading.Timer(AT_MOST, over.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        with cancel.on_cancel(over.cancel):
+            if server.host and server.port:
+                check.dimse()
+            if server.dicomweb_root_url:
+                check.web()
+    except Canceled:
+        cancel.check()
+        # What the server only said that it offers is not proposed as if it had been tested.
+        check.report.capabilities.clear()
+        check.note(
+            "Time",
+            Verdict.FAILED,
+            f"The test was ended after {AT_MOST:.0f} seconds. What was not reached by then is not "
+            "tested: the server is too slow, or goes on answering without end.",
+        )
+    finally:
+        timer.cancel()
     if not check.report.findings:
         check.note("Settings", Verdict.FAILED, "Neither a host nor a DICOMweb address is set.")
     return check.report
@@ -133,17 +159,23 @@ class _Check:
             model = _SERVICES[flag]
             if capabilities[flag]:
                 error = self._try(LABELS[flag], lambda model=model: self._find(model))
-                if isinstance(error, PermanentDicomError):
-                    capabilities[flag] = False
+                self._take_back(flag, error)
         for flag in ("study_root_get_support", "patient_root_get_support"):
             if capabilities[flag]:
                 model = _SERVICES[flag]
-                if self._try(LABELS[flag], lambda model=model: self._get_contexts(model)):
-                    capabilities[flag] = False
+                error = self._try(LABELS[flag], lambda model=model: self._get_contexts(model))
+                self._take_back(flag, error)
         for flag in ("study_root_move_support", "patient_root_move_support"):
             if capabilities[flag]:
                 self._move(LABELS[flag], _SERVICES[flag])
                 break
+
+    def _take_back(self, flag: str, error: DicomError | None) -> None:
+        """What failed is not proposed; what may work later is not denied either."""
+        if isinstance(error, PermanentDicomError):
+            self.report.capabilities[flag] = False
+        elif error is not None:
+            del self.report.capabilities[flag]
 
     def _associate(self) -> str:
         contexts = (
@@ -176,10 +208,23 @@ class _Check:
         if patient_root:
             keys["PatientID"] = _nothing()[:20]
         with self._association(query_contexts([model])) as association:
-            answers = sum(1 for _ in find(association, model, keys, lambda: None))
-        if answers:
-            return f"The server ignores the study that it is asked for: {answers} answers."
+            self._expect_nothing(find(association, model, keys, lambda: None))
         return "The server answers queries."
+
+    def _expect_nothing(self, answers: Iterator[Attributes]) -> None:
+        """Nobody has the study that was asked for: who answers looks at something else."""
+        found = sum(1 for _ in itertools.islice(answers, _ENOUGH_ANSWERS))
+        close = getattr(answers, "close", None)
+        if close is not None:
+            close()
+        if found:
+            count = f"{found} or more" if found == _ENOUGH_ANSWERS else str(found)
+            raise TransientDicomError(
+                f"{self.server.name} ignores the Study Instance UID that it is asked for: answers "
+                f"came ({count}) for a study that nobody has.",
+                code=_KEY_IGNORED,
+                advice=f"{ASK_ADMIN} how it matches Study Instance UIDs; transfers need that.",
+            )
 
     def _get_contexts(self, model: str) -> str:
         contexts = get_context_batches(model, [_CT, _MR])[0]
@@ -230,10 +275,10 @@ class _Check:
             error = self._try("QIDO-RS", lambda: self._qido(client))
             if error is None:
                 self.report.capabilities["dicomweb_qido_support"] = True
-            elif not _says_absent(error):
-                return
-            else:
+            elif _says_absent(error):
                 self.report.capabilities["dicomweb_qido_support"] = False
+            elif error.code != _KEY_IGNORED:
+                return
             self._wado(client)
             self._stow(client)
         finally:
@@ -241,10 +286,9 @@ class _Check:
 
     def _qido(self, client: DicomWebClient) -> str:
         started = time.monotonic()
-        answers = list(search(client, Query(study_instance_uid=_nothing()), "STUDY", lambda: None))
+        query = Query(study_instance_uid=_nothing())
+        self._expect_nothing(search(client, query, "STUDY", lambda: None))
         seconds = time.monotonic() - started
-        if answers:
-            return f"The server ignores the study that it is asked for: {len(answers)} answers."
         return f"The server answers queries, after {1000 * seconds:.0f} ms."
 
     def _answer(
@@ -284,7 +328,7 @@ class _Check:
 
     def _some_instance(self, client: DicomWebClient) -> str:
         """The path of an instance that the server has, or "" where none is found."""
-        if not self.report.capabilities["dicomweb_qido_support"]:
+        if not self.report.capabilities.get("dicomweb_qido_support"):
             return ""
         try:
             study = _uid(find_one(client, Query(), "STUDY"), "StudyInstanceUID")

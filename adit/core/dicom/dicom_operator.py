@@ -374,5 +374,10 @@ class DicomOperator:
             else:
                 patient_level = False
                 finder = self._web_connector()
-            self._searcher = Searcher(self.server, finder, patient_level=patient_level)
+            self._searcher = Searcher(
+                self.server,
+                finder,
+                patient_level=patient_level,
+                network_timeout=self._local.network_timeout,
+            )
         return self._searcher

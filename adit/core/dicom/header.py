@@ -36,6 +36,8 @@ SHORT_VRS = frozenset(
     {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO"}
     | {b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
 )
+# Far beyond what LO can hold; accents without end take quadratic time to compose.
+_LONGEST_ID = 1024
 _ITEM = 0xFFFEE000
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
@@ -105,8 +107,10 @@ def _decode_id(values: Mapping[int, bytes]) -> str:
 
 def same_patient(one: str, other: str) -> bool:
     """Whether two patient IDs are equal; spaces around them do not count (PS3.5 6.2, LO)."""
-    first, second = (unicodedata.normalize("NFC", text).strip(" \0") for text in (one, other))
-    return first == second
+    first, second = one.strip(" \0"), other.strip(" \0")
+    if first == second or max(len(first), len(second)) > _LONGEST_ID:
+        return first == second
+    return unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
 
 
 def decode_uid(value: bytes) -> str:
@@ -137,11 +141,13 @@ def read_values(
         walker.release()
 
 
-def read_elements(data: bytes, transfer_syntax_uid: str) -> dict[int, tuple[str, bytes]]:
+def read_elements(
+    data: bytes, transfer_syntax_uid: str
+) -> tuple[dict[int, tuple[str, bytes]], bool]:
     """Returns VR ("" in implicit VR) and raw value of every top-level element but sequences.
 
-    What comes after a malformed element is left out: it is for short answers of which one wants as
-    much as can be had.
+    What comes after a malformed element is left out, and the second value is False then: it is for
+    short answers of which one wants as much as can be had.
     """
     elements: dict[int, tuple[str, bytes]] = {}
     big = transfer_syntax_uid == EXPLICIT_BIG
@@ -151,8 +157,8 @@ def read_elements(data: bytes, transfer_syntax_uid: str) -> dict[int, tuple[str,
         for tag, vr, value in walker.values():
             elements[tag] = (vr.decode("ascii", "replace"), value)
     except (struct.error, RecursionError, MalformedDataSet):
-        pass
-    return elements
+        return elements, False
+    return elements, True
 
 
 def _inflate(view: memoryview) -> bytes:

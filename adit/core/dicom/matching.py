@@ -2,19 +2,19 @@
 
 Where an answer does not hold an attribute that every PACS must return (a *required* key, PS3.4
 C.6.1.1 and C.6.2.1), it does not match; where a PACS may leave it out, nobody can tell, and the
-answer is kept.
+answer is kept. `untold_keys` names what could not be compared, for whoever shows the list.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
-from functools import lru_cache
 
-from .query import DateRange, Query, name_pattern, uid_list
+from .header import same_patient
+from .query import DateRange, Query, name_pattern, time_key, uid_list
 from .results import InstanceResult, PatientResult, SeriesResult, StudyResult
+from .wildcards import wildcard_match
 
 
 def patient_matches(query: Query, result: PatientResult) -> bool:
@@ -77,6 +77,25 @@ def instance_matches(query: Query, result: InstanceResult) -> bool:
     )
 
 
+def untold_keys(query: Query, result: PatientResult | StudyResult) -> Iterator[str]:
+    """What was asked for and the server left open for a result that was kept, in words."""
+    told = [
+        ("birth date", query.patient_birth_date, result.patient_birth_date),
+        ("sex", query.patient_sex, result.patient_sex),
+    ]
+    if isinstance(result, StudyResult):
+        time_asked = None if query.study_time is None else time_key(query.study_time)
+        told += [
+            ("study ID", query.study_id.strip(" *"), result.study_id),
+            ("study time", time_asked, result.study_time),
+            ("modalities", query.modalities, result.modalities_in_study),
+            ("description", query.study_description.strip(" *"), result.study_description),
+        ]
+    for words, asked, value in told:
+        if asked and asked != DateRange() and not value:
+            yield words
+
+
 def _patient(
     query: Query,
     patient_id: str | None,
@@ -85,7 +104,7 @@ def _patient(
     sex: str | None,
 ) -> bool:
     return (
-        _text(query.patient_id, patient_id, required=True)
+        _id(query.patient_id, patient_id)
         and _name(query.patient_name, name)
         and _date(query.patient_birth_date, birth_date, required=False)
         and (not query.patient_sex or not sex or query.patient_sex.upper() == sex.upper())
@@ -114,13 +133,23 @@ def _date(wanted: DateRange | date | None, value: date | None, *, required: bool
     return value in wanted if isinstance(wanted, DateRange) else value == wanted
 
 
+def _id(pattern: str, value: str | None) -> bool:
+    """PS3.4 C.2.2.2.1: with regard to case; `ABC` and `abc` may be two patients."""
+    pattern = pattern.strip()
+    if not pattern.strip("*"):
+        return True
+    return value is not None and (
+        same_patient(pattern, value) or wildcard_match(pattern, value.strip(" \0"))
+    )
+
+
 def _text(pattern: str, value: str | None, *, required: bool) -> bool:
     pattern = pattern.strip()
     if not pattern.strip("*"):
         return True
     if value is None:
         return not required
-    return _compiled(_fold(pattern)).fullmatch(_fold(value)) is not None
+    return wildcard_match(_fold(pattern), _fold(value))
 
 
 def _name(pattern: str, value: str | None) -> bool:
@@ -130,18 +159,17 @@ def _name(pattern: str, value: str | None) -> bool:
         return True
     if value is None:
         return False
-    expression = _compiled(_fold(pattern.rstrip("^")))
-    groups = [_fold(group).rstrip("^ ") for group in value.split("=")]
-    return any(expression.fullmatch(group) for group in (*groups, _fold(value).rstrip("^ ")))
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    special = {"*": ".*", "?": "."}
-    return re.compile("".join(special.get(c) or re.escape(c) for c in pattern), re.DOTALL)
+    pattern = _fold(pattern.rstrip("^"))
+    return any(
+        wildcard_match(pattern, _fold(group).rstrip("^ ")) for group in (*value.split("="), value)
+    )
 
 
 def _fold(text: str) -> str:
     """Lower case, without accents: what a PACS may consider to be the same."""
-    decomposed = unicodedata.normalize("NFKD", text.strip().casefold())
+    text = text.strip().casefold()
+    if text.isascii():
+        return text
+    # Character by character: a long run of accents in a whole text takes quadratic time to sort.
+    decomposed = "".join(unicodedata.normalize("NFKD", character) for character in text)
     return "".join(c for c in decomposed if not unicodedata.combining(c))

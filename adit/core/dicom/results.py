@@ -9,6 +9,7 @@ from datetime import date, time
 from typing import Any, Generic, Literal, TypeVar
 
 from .attributes import Attributes
+from .remarks import Remarks
 
 T = TypeVar("T")
 TruncatedBy = Literal["", "server", "limit"]
@@ -74,6 +75,9 @@ class InstanceResult:
 
 
 def patient_from(answer: Attributes) -> PatientResult | None:
+    """The patient of an answer, who may be nameless; None where it cannot be read."""
+    if not answer or not (answer.whole or answer.text("PatientID")):
+        return None
     return PatientResult(
         patient_id=answer.text("PatientID"),
         patient_name=answer.text("PatientName"),
@@ -145,8 +149,11 @@ class ResultStream(Iterator[T], Generic[T]):
 
     Attributes:
         truncated_by: Who cut the answer, known when the stream has ended: "server" (the PACS, or
-            the number of results set for it), "limit" (the limit that the caller gave), or "".
+            the number of results set for it), "limit" (the limit that the caller gave, or ours for
+            a server that does not end), or "".
         count: How many results the stream gave so far.
+        remarks: What else is to be said of the answers; all of it is known when the stream has
+            ended.
         on_end: Called when the stream has given its last result.
     """
 
@@ -156,12 +163,12 @@ class ResultStream(Iterator[T], Generic[T]):
         *,
         limit: int | None,
         limit_means: Literal["server", "limit"] = "limit",
-        cut_by_peer: Callable[[], bool] = lambda: False,
+        remarks: Remarks,
     ) -> None:
         self._answers = answers
         self._limit = limit
         self._limit_means: Literal["server", "limit"] = limit_means
-        self._cut_by_peer = cut_by_peer
+        self.remarks = remarks
         self._ended = False
         self.count = 0
         self.on_end: Callable[[], None] = lambda: None
@@ -171,6 +178,17 @@ class ResultStream(Iterator[T], Generic[T]):
     def truncated(self) -> bool:
         """Whether there are more results than the stream gave."""
         return self.truncated_by != ""
+
+    def all_readable(self) -> list[T]:
+        """The rest of the results.
+
+        Raises:
+            DicomError: If the server fails, or an answer could not be read.
+        """
+        results = list(self)
+        if self.remarks.unreadable:
+            raise self.remarks.unreadable_error()
+        return results
 
     def __iter__(self) -> ResultStream[T]:
         return self
@@ -182,7 +200,9 @@ class ResultStream(Iterator[T], Generic[T]):
             result = next(self._answers)
         except StopIteration:
             self._ended = True
-            if self._cut_by_peer():
+            if self.remarks.left_after:
+                self.truncated_by = "limit"
+            elif self.remarks.held_back:
                 self.truncated_by = "server"
             self.on_end()
             raise

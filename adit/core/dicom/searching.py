@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from .attributes import Attributes
 from .config import ServerConfig
 from .errors import DicomError, repeats_itself
-from .matching import instance_matches, patient_matches, series_matches, study_matches
+from .matching import (
+    instance_matches,
+    patient_matches,
+    series_matches,
+    study_matches,
+    untold_keys,
+)
 from .query import Level, Query
+from .remarks import Remarks, without_end
 from .results import (
     InstanceResult,
     PatientResult,
@@ -26,6 +34,16 @@ from .results import (
 T = TypeVar("T")
 # So many answers more than there are results to repeat, and the server is left.
 _MOST_REPETITIONS = 1000
+# More answers than there can be to what is asked, whether they match or not.
+_MOST_ANSWERS: dict[Level, int] = {
+    "PATIENT": 100_000,
+    "STUDY": 100_000,
+    "SERIES": 20_000,
+    "IMAGE": 200_000,
+}
+# A server may take so many times the network time-out for all answers, and this for each.
+_PATIENCE = 5
+_SECONDS_AN_ANSWER = 0.1
 
 
 class Finder(Protocol):
@@ -43,14 +61,23 @@ class Searcher:
     its series once.
     """
 
-    def __init__(self, server: ServerConfig, finder: Finder, *, patient_level: bool) -> None:
+    def __init__(
+        self,
+        server: ServerConfig,
+        finder: Finder,
+        *,
+        patient_level: bool,
+        network_timeout: float = 120,
+    ) -> None:
         """Creates a searcher.
 
         Args:
             server: Its limits.
             finder: Does the asking.
             patient_level: Whether the finder can ask at PATIENT level; else it is emulated.
+            network_timeout: Seconds that the server may take for one answer.
         """
+        self._longest = _PATIENCE * network_timeout
         self._server = server
         self._finder = finder
         self._patient_level = patient_level
@@ -58,66 +85,106 @@ class Searcher:
 
     def patients(self, query: Query, limit: int | None) -> ResultStream[PatientResult]:
         """Patients, each once."""
-        cut = _Cut()
+        remarks = Remarks(self._server.name)
         level: Level = "PATIENT" if self._patient_level else "STUDY"
-        answers = self._ask(query, level, cut)
+        answers = self._ask(query, level, remarks)
         if level == "STUDY":
             # A patient comes once for each study, which is no repetition.
             answers = self._once(answers, lambda answer: answer.uid("StudyInstanceUID") or answer)
-            patients = _read(answers, patient_from)
+            patients = self._read(answers, patient_from, remarks)
         else:
-            patients = self._once(_read(answers, patient_from), lambda patient: patient)
+            patients = self._once(
+                self._read(answers, patient_from, remarks), lambda patient: patient
+            )
         matching = (patient for patient in patients if patient_matches(query, patient))
-        return self._stream(_distinct(matching), limit, cut)
+        return self._stream(_noting(query, _distinct(matching), remarks), limit, remarks)
 
     def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
         """Studies; missing modalities and counts are filled in from their series."""
-        cut = _Cut()
+        remarks = Remarks(self._server.name)
         answers = self._once(
-            _read(self._ask(query, "STUDY", cut), study_from),
+            self._read(self._ask(query, "STUDY", remarks), study_from, remarks),
             lambda study: (study.study_instance_uid, study.patient_id),
         )
         if self._server.max_associations < 2:
             # The series are asked for on the same association, after the studies.
             answers = self._one_after_the_other(query, answers, limit)
         matching = self._matching_studies(query, answers)
-        return self._stream(matching, limit, cut)
+        return self._stream(_noting(query, matching, remarks), limit, remarks)
 
     def series(self, query: Query, limit: int | None) -> ResultStream[SeriesResult]:
-        """Series of a study: never cut by us, as plans need them all."""
-        cut = _Cut()
+        """Series of a study: never cut by us, as plans need them all.
+
+        An answer that cannot be read, and a server that does not end, are errors for that reason.
+        """
+        remarks = Remarks(self._server.name)
         answers = self._once(
-            _read(self._ask(query, "SERIES", cut), series_from),
+            self._read(self._ask(query, "SERIES", remarks), series_from, remarks, needed=True),
             lambda one: (one.series_instance_uid, one.study_instance_uid, one.patient_id),
         )
         matching = (series for series in answers if series_matches(query, series))
-        return ResultStream(matching, limit=limit, cut_by_peer=cut)
+        return ResultStream(matching, limit=limit, remarks=remarks)
 
     def instances(self, query: Query, limit: int | None) -> ResultStream[InstanceResult]:
-        """Instances of a series: never cut by us."""
-        cut = _Cut()
+        """Instances of a series: never cut by us, with the same errors as series."""
+        remarks = Remarks(self._server.name)
         answers = self._once(
-            _read(self._ask(query, "IMAGE", cut), instance_from),
+            self._read(self._ask(query, "IMAGE", remarks), instance_from, remarks, needed=True),
             lambda one: (one.sop_instance_uid, one.series_instance_uid, one.patient_id),
         )
         matching = (instance for instance in answers if instance_matches(query, instance))
-        return ResultStream(matching, limit=limit, cut_by_peer=cut)
+        return ResultStream(matching, limit=limit, remarks=remarks)
 
-    def _ask(self, query: Query, level: Level, cut: _Cut) -> Iterator[Attributes]:
+    def _ask(self, query: Query, level: Level, remarks: Remarks) -> Iterator[Attributes]:
         """The answers; exactly as many as the server gives at most may be a part of them.
 
-        A server that gives more has no such limit at this level, and held nothing back.
+        A server that gives more has no such limit at this level, and held nothing back. One that
+        does not end is left: what came is shown to people, and is no use to plans.
         """
-        answers = self._finder.find(query, level, cut.note)
+        answers = self._finder.find(query, level, remarks.note_held_back)
         count = 0
+        waited = 0.0
         try:
-            for answer in answers:
+            while True:
+                started = time.monotonic()
+                answer = next(answers, None)
+                if answer is None:
+                    break
+                waited += time.monotonic() - started
+                too_slow = waited > self._longest + count * _SECONDS_AN_ANSWER
+                if too_slow or count >= _MOST_ANSWERS[level]:
+                    if level in ("SERIES", "IMAGE"):
+                        raise without_end(self._server.name, count)
+                    remarks.left_after = count
+                    return
                 count += 1
                 yield answer
             if count == self._server.max_search_results:
-                cut.note()
+                remarks.note_held_back()
         finally:
             _close(answers)
+
+    def _read(
+        self,
+        answers: Iterator[Attributes],
+        make: Callable[[Attributes], T | None],
+        remarks: Remarks,
+        *,
+        needed: bool = False,
+    ) -> Iterator[T]:
+        """What the answers say; `needed`: one that cannot be read is an error, at the end."""
+        try:
+            for answer in answers:
+                result = make(answer)
+                if result is None:
+                    remarks.unreadable += 1
+                    continue
+                remarks.read += 1
+                yield result
+        finally:
+            _close(answers)
+        if remarks.unreadable and (needed or not remarks.read):
+            raise remarks.unreadable_error()
 
     def _once(self, results: Iterator[T], key: Callable[[T], object]) -> Iterator[T]:
         """Each result once: some servers repeat themselves, some without end."""
@@ -211,37 +278,26 @@ class Searcher:
                 self._filled[uid] = ()
         return self._filled[uid]
 
-    def _stream(self, results: Iterator[T], limit: int | None, cut: _Cut) -> ResultStream[T]:
+    def _stream(self, results: Iterator[T], limit: int | None, remarks: Remarks) -> ResultStream[T]:
         most = self._most(limit)
         limit_means: Literal["server", "limit"] = "limit" if most == limit else "server"
-        return ResultStream(results, limit=most, limit_means=limit_means, cut_by_peer=cut)
+        return ResultStream(results, limit=most, limit_means=limit_means, remarks=remarks)
 
     def _most(self, limit: int | None) -> int:
         most = self._server.max_search_results
         return most if limit is None else min(limit, most)
 
 
-class _Cut:
-    """Remembers that the peer held results back."""
-
-    def __init__(self) -> None:
-        self._noted = False
-
-    def note(self) -> None:
-        self._noted = True
-
-    def __call__(self) -> bool:
-        return self._noted
-
-
-def _read(answers: Iterator[Attributes], make: Callable[[Attributes], T | None]) -> Iterator[T]:
+def _noting(
+    query: Query, results: Iterator[PatientResult] | Iterator[StudyResult], remarks: Remarks
+) -> Iterator[Any]:
+    """The same results; notes what the server left open about them."""
     try:
-        for answer in answers:
-            result = make(answer)
-            if result is not None:
-                yield result
+        for result in results:
+            remarks.untold |= dict.fromkeys(untold_keys(query, result))
+            yield result
     finally:
-        _close(answers)
+        _close(results)
 
 
 def _close(results: Iterator[object]) -> None:

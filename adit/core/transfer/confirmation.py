@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from adit.core.dicom import (
     PermanentDicomError,
     Query,
 )
+from adit.core.dicom.remarks import UNREADABLE
 from adit.core.transfer.patients import patients_of
 
 # Pauses between two questions to a server that indexes late, in seconds; the last goes on.
@@ -38,6 +39,20 @@ class _Filed:
 _NOWHERE = _Filed(frozenset(), False)
 
 
+class Partly(Exception):
+    """What a server shows to hold, although something was wrong with its answer.
+
+    Attributes:
+        found: the SOP Instance UIDs.
+        problem: what was wrong.
+    """
+
+    def __init__(self, found: set[str], problem: DicomError) -> None:
+        super().__init__(str(problem))
+        self.found = found
+        self.problem = problem
+
+
 class Way(Protocol):
     """One way to have a server show what it holds."""
 
@@ -50,6 +65,7 @@ class Way(Protocol):
         """The SOP Instance UIDs of a series that it has (others may be among them).
 
         Raises:
+            Partly: it has at least some; part of what it said could not be read.
             TransientDicomError: it cannot say now.
             PermanentDicomError: it cannot say in this way.
         """
@@ -86,25 +102,36 @@ class QueryWay:
 
     def held(self, study_uid: str, series_uid: str, wanted: Collection[str]) -> set[str]:
         query = Query(study_instance_uid=study_uid, series_instance_uid=series_uid, only_uids=True)
+        found: set[str] = set()
+        try:
+            for uid in self._listed(query):
+                found.add(uid)
+        except PermanentDicomError as error:
+            if error.code != UNREADABLE:
+                raise
+            raise Partly(found, error) from error
+        return found
+
+    def _listed(self, query: Query) -> Iterator[str]:
+        """The SOP Instance UIDs in a series of the patients."""
+        study_uid = str(query.study_instance_uid)
         if not self._patients:
-            return {answer.sop_instance_uid for answer in self._operator.find_instances(query)}
+            for answer in self._operator.find_instances(query):
+                yield answer.sop_instance_uid
+            return
         # Not every server looks at the patient ID below study level.
         filed, until = self._filed.get(study_uid, (_NOWHERE, 0.0))
         if time.monotonic() >= until:
             filed = self._file_of(study_uid)
             kept = _KEPT if filed.own else _KEPT_WITHOUT
             self._filed[study_uid] = filed, time.monotonic() + kept
-        found: set[str] = set()
         for patient in sorted(filed.own):
             answers = self._operator.find_instances(
                 replace(query, patient_id=patient, patient_at_every_level=filed.shared)
             )
-            found |= {
-                answer.sop_instance_uid
-                for answer in answers
-                if not filed.shared or (answer.patient_id or "") == patient
-            }
-        return found
+            for answer in answers:
+                if not filed.shared or (answer.patient_id or "") == patient:
+                    yield answer.sop_instance_uid
 
     def _file_of(self, study_uid: str) -> _Filed:
         """Under which patients the study is filed; new UIDs do not depend on the pseudonym, and
@@ -136,6 +163,9 @@ class Inquiry:
         ways: those that turn out not to be offered are left out later.
         patience: seconds without a newly found instance after which it is believed to be missing.
         last: the way to ask where none of the others is offered.
+
+    Attributes:
+        problem: what was wrong with the last answers, in words; "" where all was well.
     """
 
     def __init__(
@@ -152,6 +182,7 @@ class Inquiry:
         self._cancel = cancel
         self._patience = patience
         self._methods: dict[str, None] = {}
+        self.problem = ""
 
     @property
     def can_ask(self) -> bool:
@@ -185,6 +216,7 @@ class Inquiry:
         patience = self._patience if patience is None else patience
         deadline = time.monotonic() + patience
         for attempt in range(1_000_000):
+            self.problem = ""
             for series in list(left):
                 new = self._ask(study_uid, series, left[series])
                 if new:
@@ -206,7 +238,11 @@ class Inquiry:
             self._cancel.check()
             try:
                 new = way.held(study_uid, series_uid, wanted - found) & (wanted - found)
+            except Partly as part:
+                new = part.found & (wanted - found)
+                self.problem = str(part.problem)
             except DicomError as error:
+                self.problem = str(error)
                 # The next way may ask the same server, which counts this one's associations.
                 way.rest()
                 if isinstance(error, PermanentDicomError) and _lacks_level(error):

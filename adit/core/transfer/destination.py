@@ -18,10 +18,12 @@ class Proof:
     Attributes:
         uids: the SOP Instance UIDs at the destination.
         method: how that was shown, in words for the receipt.
+        problem: what went wrong with the question, so that it may hold more; "" where nothing did.
     """
 
     uids: frozenset[str]
     method: str
+    problem: str = ""
 
 
 class DestinationAway(Exception):

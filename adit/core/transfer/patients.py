@@ -15,6 +15,7 @@ from adit.core.dicom import (
     StudyResult,
     same_patient,
 )
+from adit.core.dicom.remarks import UNREADABLE
 from adit.core.transfer.run import Run
 
 SEVERAL_IDS = (
@@ -92,9 +93,10 @@ def patients_of(operator: DicomOperator, study_uid: str) -> set[str]:
 
     Raises:
         TransientDicomError: it cannot say now.
+        PermanentDicomError: an answer cannot be read.
     """
     try:
-        studies = list(operator.find_studies(Query(study_instance_uid=study_uid)))
+        studies = operator.find_studies(Query(study_instance_uid=study_uid)).all_readable()
     except DicomError as error:
         if cannot_answer(error):
             return set()
@@ -107,6 +109,9 @@ def cannot_answer(error: DicomError) -> bool:
 
     PS3.4 C.4.1.1.4: "unable to process" is what some say to what they lack.
     """
+    if error.code == UNREADABLE:
+        # It does answer, and what its answer says must not be missed.
+        return False
     unable = len(error.code) == 4 and error.code.startswith("C")
     return unable or isinstance(error, PermanentDicomError)
 

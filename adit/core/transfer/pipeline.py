@@ -22,7 +22,7 @@ from adit.core.dicom import (
     TransientDicomError,
     buffered,
 )
-from adit.core.transfer.destination import Destination, DestinationAway
+from adit.core.transfer.destination import Destination, DestinationAway, Proof
 from adit.core.transfer.direct import DirectRoute
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
@@ -135,8 +135,11 @@ class Pipeline:
         if error is None or not self._ledger.missing():
             error = self._follow_growth(plan)
         self._run.progress(now=True, phase="confirming")
-        if self._confirm(wait=True):
-            self._ledger.unconfirmed_are_missing("sent, but not found at the destination")
+        if (proof := self._confirm(wait=True)) is not None:
+            reason = "sent, but not found at the destination"
+            self._ledger.unconfirmed_are_missing(
+                f"{reason}: {proof.problem}" if proof.problem else reason
+            )
         if not self._ledger.missing():
             # What did not arrive never will; the ledger says why, and not who spoke last.
             error = None
@@ -308,11 +311,11 @@ class Pipeline:
                 break
         return refused
 
-    def _confirm(self, *, wait: bool) -> bool:
-        """Ask the destination for what was sent; False where nothing waits to be shown."""
+    def _confirm(self, *, wait: bool) -> Proof | None:
+        """Ask the destination for what was sent; None where nothing waits to be shown."""
         sent = self._ledger.sent_unconfirmed()
         if not sent:
-            return False
+            return None
         study_uid = self._request.study_instance_uid
         if self._pseudonymizer is not None:
             study_uid = self._pseudonymizer.map_uid(study_uid)
@@ -320,7 +323,7 @@ class Pipeline:
         self._ledger.confirmed(proof.uids)
         if proof.method:
             self._methods[proof.method] = None
-        return True
+        return proof
 
 
 def _until_error(items: Iterable[Outgoing], problems: list[DicomError]) -> Iterator[Outgoing]:

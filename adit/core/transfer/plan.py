@@ -75,7 +75,8 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
     """Find the study, list its series and their instances.
 
     Raises:
-        PermanentDicomError: no such study, several of them, or a wanted series is not there.
+        PermanentDicomError: no such study, several of them, a wanted series is not there, or an
+            answer cannot be read.
         TransientDicomError: the source does not answer.
     """
     study, warnings = find_study(source, request)
@@ -156,7 +157,8 @@ def find_study(source: DicomOperator, request: TransferRequest) -> tuple[StudyRe
 
 def _distinct(source: DicomOperator, query: Query) -> list[StudyResult]:
     """The studies found; the same one told twice is one."""
-    return list({study.patient_id: study for study in source.find_studies(query)}.values())
+    found = source.find_studies(query).all_readable()
+    return list({study.patient_id: study for study in found}.values())
 
 
 def _series(
@@ -237,6 +239,7 @@ def _list_instances(
 
     Raises:
         TransientDicomError: the source does not answer now.
+        PermanentDicomError: an answer cannot be read, so that an instance would be missed.
     """
     answers = source.find_instances(
         Query(

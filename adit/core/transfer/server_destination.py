@@ -56,7 +56,7 @@ class ServerDestination:
             # It answered C-STORE or STOW-RS with success and offers no way to ask again.
             accepted = frozenset().union(*expected.values())
             return Proof(accepted, f"accepted by {self.name}, which offers no query for instances")
-        return Proof(frozenset().union(*found.values()), method)
+        return Proof(frozenset().union(*found.values()), method, self._inquiry.problem)
 
     def find(
         self, study_uid: str, expected: Mapping[str, Collection[str]], patience: float | None

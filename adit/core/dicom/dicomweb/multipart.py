@@ -48,7 +48,10 @@ def boundary_of(content_type: str) -> bytes | None:
     boundary = message.get_param("boundary")
     if not isinstance(boundary, str) or not boundary:
         raise MultipartError("The multipart message names no boundary.")
-    return boundary.encode("latin-1")
+    try:
+        return boundary.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise MultipartError("The boundary of the multipart message cannot be read.") from error
 
 
 def parse_multipart(chunks: Iterable[bytes], boundary: bytes) -> Iterator[Event]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote, urlencode
 
+from ..advice import SEE_LOG
 from ..attributes import Attributes, from_json
 from ..errors import PermanentDicomError
 from ..query import Level, Query, matching_keys, request_keys, uid_list
@@ -94,13 +95,20 @@ class _Asked:
             if not answers:
                 return
             before = len(seen)
+            unreadable = []
             for answer in answers:
                 attributes = from_json(answer) if isinstance(answer, dict) else Attributes({})
                 key = (attributes.uid(self._identity), attributes.text("PatientID"))
-                if key[0] and key not in seen:
+                if not key[0]:
+                    unreadable.append(attributes)
+                elif key not in seen:
                     seen.add(key)
                     self.count += 1
                     yield attributes
+            if not offset or len(seen) > before:
+                # On a page that came before they were told of already.
+                self.count += len(unreadable)
+                yield from unreadable
             if len(seen) == before:
                 # The same again, in whatever order: the server does not know `offset`.
                 if cut:
@@ -131,11 +139,18 @@ def _page(
         return [], False
     try:
         answers = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PermanentDicomError(
             f"{client.server.name} did not answer the query with JSON.", code="protocol"
         ) from error
-    return (answers if isinstance(answers, list) else []), held_back
+    if not isinstance(answers, list):
+        # As a rule it says there what went wrong. No list is not an empty list.
+        raise PermanentDicomError(
+            f"{client.server.name} did not answer the query with a list of results.",
+            code="protocol",
+            advice=f"{SEE_LOG} Check the DICOMweb address, too.",
+        )
+    return answers, held_back
 
 
 def _resource(query: Query, level: Level) -> tuple[str, list[tuple[str, str]], str]:

@@ -161,7 +161,7 @@ def _items(data_set: Any, sequence: str, reason: str) -> dict[str, int]:
     element = data_set.get(sequence) if isinstance(data_set, dict) else None
     items = element.get("Value") if isinstance(element, dict) else None
     result = {}
-    for item in items or ():
+    for item in items if isinstance(items, list) else ():
         if isinstance(item, dict):
             attributes: Attributes = from_json(item)
             result[attributes.uid("ReferencedSOPInstanceUID")] = attributes.integer(reason) or 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from ..advice import ASK_ADMIN
 from ..errors import PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
 from ..part10 import NotPart10, Part10Head, head_size, parse_head
@@ -18,6 +19,8 @@ from .multipart import MultipartError, PartData, PartEnd, boundary_of, parse_mul
 ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 # File meta information is some hundred bytes; private information may make it longer.
 _LARGEST_HEAD = 1 << 20
+# Those that the HTTP library always decodes (RFC 9110 8.4.1).
+_CODINGS = frozenset({"gzip", "deflate"})
 
 
 def retrieve(
@@ -34,8 +37,8 @@ def retrieve(
         if response.status_code == 204:
             return
         try:
-            chunks = steady(response.iter_raw(), client.local.progress_timeout, name)
-            yield from _instances(response, chunks, spill_folder, spill_threshold)
+            chunks = steady(_body(response, name), client.local.progress_timeout, name)
+            yield from _instances(response, chunks, spill_folder, spill_threshold, name)
         except MultipartError as error:
             raise TransientDicomError(f"{name} broke its answer off.", code="incomplete") from error
         except NotPart10 as error:
@@ -44,9 +47,28 @@ def retrieve(
             ) from error
 
 
+def _body(response: httpx.Response, server: str) -> Iterator[bytes]:
+    """The body, decompressed where a server compresses although we ask it not to."""
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        return response.iter_raw()
+    if coding not in _CODINGS:
+        raise PermanentDicomError(
+            f"{server} compresses its answer in a way that we do not know.",
+            code="compressed",
+            advice=f"{ASK_ADMIN} to switch the compression of HTTP answers off.",
+        )
+    return response.iter_bytes()
+
+
 def _instances(
-    response: httpx.Response, chunks: Iterator[bytes], folder: Path | None, threshold: int
+    response: httpx.Response,
+    chunks: Iterator[bytes],
+    folder: Path | None,
+    threshold: int,
+    server: str,
 ) -> Iterator[DicomInstance]:
+    """Yields the good parts; a part that is no DICOM file is an error behind the last of them."""
     content_type = response.headers.get("Content-Type", "")
     boundary = boundary_of(content_type)
     if boundary is None:
@@ -54,20 +76,40 @@ def _instances(
         yield from _single(chunks, folder, threshold)
         return
     part: _Part | None = None
+    good, bad = 0, list[NotPart10]()
     try:
         for event in parse_multipart(chunks, boundary):
-            if isinstance(event, PartData):
+            try:
+                if isinstance(event, PartEnd):
+                    if part is None:
+                        continue
+                    instance, part = part.finish(), None
+                elif isinstance(event, PartData):
+                    if part is not None:
+                        part.write(event.data)
+                    continue
+                else:
+                    part = _Part(folder, threshold)
+                    continue
+            except NotPart10 as error:
                 assert part is not None
-                part.write(event.data)
-            elif isinstance(event, PartEnd):
-                assert part is not None
-                done, part = part, None
-                yield done.finish()
-            else:
-                part = _Part(folder, threshold)
+                part.discard()
+                part = None
+                bad.append(error)
+                continue
+            good += 1
+            yield instance
+            del instance
     finally:
         if part is not None:
             part.discard()
+    if bad and not good:
+        raise bad[0]
+    if bad:
+        what = "a part that is" if len(bad) == 1 else f"{len(bad)} parts that are"
+        raise TransientDicomError(
+            f"{server} sent {what} no DICOM file among {good} good ones.", code="incomplete"
+        )
 
 
 def _single(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 
 from ..attributes import Attributes, from_data_set
@@ -15,6 +16,7 @@ from .identifiers import encode_identifier
 VERIFICATION = "1.2.840.10008.1.1"
 _DRAIN_LIMIT = 1000
 _DRAIN_TIMEOUT = 5.0
+_LONGEST_DRAIN = 10.0
 # Equal answers in a row, after which a server is believed to answer "pending" for ever.
 _MOST_REPETITIONS = 500
 
@@ -89,8 +91,10 @@ def find(
                 if repeated >= _MOST_REPETITIONS:
                     raise repeats_itself(association.server.name)
                 previous = message.data
-                if isinstance(message.data, bytearray):
-                    yield from_data_set(bytes(message.data), context.transfer_syntax, fallback)
+                # An answer without a data set (which PS3.4 C.4.1.1.4 wants) is one that cannot be
+                # read: whoever asked must know that it came.
+                data = bytes(message.data) if isinstance(message.data, bytearray) else b""
+                yield from_data_set(data, context.transfer_syntax, fallback)
                 continue
             ended = True
             if command.status == commands.STATUS_SUCCESS:
@@ -109,7 +113,10 @@ def _cancel(association: Association, context: AcceptedContext, message_id: int)
     """Ends a C-FIND early (PS3.7 9.3.2.3); a peer that goes on answering loses the association."""
     try:
         association.send(context, commands.cancel_request(message_id))
+        deadline = time.monotonic() + _LONGEST_DRAIN
         for _ in range(_DRAIN_LIMIT):
+            if time.monotonic() > deadline:
+                break
             command = association.receive(_DRAIN_TIMEOUT).command
             if command.answers(message_id) and not command.pending:
                 return

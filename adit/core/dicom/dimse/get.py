@@ -98,7 +98,7 @@ def get(
     finished = False
     try:
         while not finished:
-            clock.check(server, max(report.received, report.announced))
+            clock.check(server, max(report.received, report.promised or 0))
             try:
                 message = association.receive(max(clock.left, 0.1), sink_for)
             except TransientDicomError as error:
@@ -144,7 +144,7 @@ def _take_response(
         raise PermanentDicomError(
             f"{server} sent a message that does not belong to a C-GET.", code="protocol"
         )
-    if report.update(command):
+    if report.update_of_get(command):
         clock.advance()
     if command.pending:
         return False

@@ -19,6 +19,9 @@ class RetrieveReport:
     """What the peer says about its sub-operations (PS3.7 9.1.3 and 9.1.4), and what came.
 
     The counts are the peer's words; only `received` is known.
+
+    Attributes:
+        promised: How many instances it wanted to send when it first said so; None before.
     """
 
     received: int = 0
@@ -28,6 +31,7 @@ class RetrieveReport:
     remaining: int = 0
     status: int | None = None
     error: DicomError | None = None
+    promised: int | None = None
 
     def update(self, command: Command) -> bool:
         """Takes the counts of a response; returns whether the peer got on since the last one."""
@@ -39,7 +43,20 @@ class RetrieveReport:
             self.remaining = command.remaining
         elif not command.pending:
             self.remaining = 0
+        if self.promised is None and self.announced:
+            self.promised = self.announced
         return (self.completed + self.failed + self.warning, self.remaining) != before
+
+    def update_of_get(self, command: Command) -> bool:
+        """The same for C-GET, where what was sent also came: a count alone is not believed.
+
+        Only what failed is counted without an instance. So more is done than before, and no more
+        than was promised at first: a peer that counts ever further does not get on.
+        """
+        before = self.announced - self.remaining
+        self.update(command)
+        done = self.announced - self.remaining
+        return before < done <= (self.promised or 0)
 
     @property
     def announced(self) -> int:

@@ -44,8 +44,9 @@ class WadoRetriever:
             try:
                 yield from self._connector.retrieve(study, series, uid)
             except PermanentDicomError as error:
-                if error.code != "HTTP 404":
+                if error.code not in ("HTTP 404", "protocol"):
                     raise
+                # It is not there, or not as a DICOM file; the others may be.
                 problem = problem or error
         if problem is not None:
             raise problem

@@ -47,7 +47,11 @@ def web_server(answer: Callable[[socket.socket, bytes, bytes], None]) -> Iterato
     listener.close()
 
 
-def respond(sock, status, body=b"", content_type="application/dicom+json", length=None):
+def respond(
+    sock, status, body=b"", content_type="application/dicom+json", length=None, encoding=""
+):
+    if encoding:
+        content_type += f"\r\nContent-Encoding: {encoding}"
     head = (
         f"HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n"
         f"Content-Length: {len(body) if length is None else length}\r\nConnection: close\r\n\r\n"

@@ -178,6 +178,24 @@ async def test_nothing_found_is_no_error(new_user, source):
     assert not html and end["text"].startswith("No study at ORTHANC1 fits.")
 
 
+async def test_what_could_not_be_read_is_told(new_user, double_source, double):
+    double.faults.nameless_levels = ["STUDY"]
+    async with open_page(await new_user(double_source)) as page:
+        await page.search(double_source, patient_id="100*")
+        html, end = await page.to_the_end()
+    assert html and end["level"] == "warning"
+    assert end["text"].endswith("1 answer of DOUBLE could not be read.")
+
+
+async def test_keys_that_the_server_left_open_are_told(new_user, double_source, double):
+    double.faults.ignored_keys = ["PatientBirthDate"]
+    async with open_page(await new_user(double_source)) as page:
+        await page.search(double_source, patient_id="100*", birth_date="1901-01-01")
+        html, end = await page.to_the_end()
+    assert html and end["level"] == "warning"
+    assert "DOUBLE does not tell the birth date of some: these may not fit." in end["text"]
+
+
 async def test_dead_server_is_told_in_words(new_user, double_source, double):
     double.stop()
     async with open_page(await new_user(double_source)) as page:

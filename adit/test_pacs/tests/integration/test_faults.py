@@ -160,6 +160,12 @@ def test_the_wrong_patient_is_answered(source: PacsDouble, head: list[Dataset]):
     assert [result.PatientID for result in find(source, study(head[0]))] == ["1003"]
 
 
+def test_the_first_answer_is_nameless(source: PacsDouble, head: list[Dataset]):
+    source.faults.nameless_levels = ["STUDY"]
+    (result,) = find(source, study(head[0]))
+    assert "StudyInstanceUID" not in result and "PatientID" in result
+
+
 @pytest.mark.parametrize(("padding", "end"), [("nul", b"\0\0"), ("space", b"  ")])
 def test_uids_are_padded(source: PacsDouble, head: list[Dataset], padding, end: bytes):
     source.faults.pad_uids = padding

@@ -1,12 +1,24 @@
 """The connection test against Orthanc, the double with faults, and nobody at all."""
 
 import dataclasses
+import json
+import struct
+import threading
 import time
 
 import pytest
 
-from adit.core.dicom import DicomOperator, LocalConfig, ServerConfig, TlsConfig
+from adit.core.dicom import (
+    Canceled,
+    CancelToken,
+    DicomOperator,
+    LocalConfig,
+    ServerConfig,
+    TlsConfig,
+    connection_check,
+)
 from adit.core.dicom.connection_check import Verdict, check_connection
+from adit.core.dicom.dimse import commands
 from adit.core.dicom.tests.conftest import RECEIVER_AE_TITLE
 from adit.core.dicom.tests.samples import make_series
 from adit.core.dicom.tests.scripted_peer import scripted
@@ -130,6 +142,82 @@ def test_a_faulty_server_is_described_and_nobody_waits_for_it(pacs, fault):
     if words:
         assert not report.passed
         assert report.capabilities == {}
+
+
+FIND_FLAGS = ("study_root_find_support", "patient_root_find_support")
+
+
+def answers_queries(identifiers, status=0, pause=0.0):
+    """A peer that takes whatever is offered and answers each query alike."""
+
+    def script(peer):
+        peer.accept()
+        while True:
+            context, request, _ = peer.receive()
+            time.sleep(pause)
+            if request.field == commands.C_FIND_RQ:
+                for identifier in identifiers():
+                    peer.answer(context, request, identifier)
+                peer.respond(context, request, status)
+            elif request.field != commands.C_CANCEL_RQ:
+                peer.respond(context, request, 0 if request.field == commands.C_ECHO_RQ else 0xC000)
+
+    return script
+
+
+def studies(count):
+    for number in range(count):
+        uid = f"1.2.{1000 + number}".encode()
+        yield struct.pack("<HHL", 0x0020, 0x000D, len(uid)) + uid
+
+
+def test_a_service_that_failed_is_neither_proposed_nor_denied():
+    with scripted(answers_queries(lambda: (), 0xC000)) as peer:
+        report = check_connection(peer.config(acse_timeout=1), LOCAL)
+    assert not report.passed
+    assert verdicts(report)["C-FIND, study root"] == Verdict.FAILED
+    assert not set(FIND_FLAGS) & set(report.capabilities)
+    assert "C-FIND" not in "".join(difference.says for difference in report.differences)
+
+
+@pytest.mark.parametrize(("count", "told"), [(5, "5"), (10**9, "20 or more")])
+def test_a_server_that_ignores_the_study_asked_for_fails_and_is_not_read_to_its_end(count, told):
+    with scripted(answers_queries(lambda: studies(count))) as peer:
+        started = time.monotonic()
+        report = check_connection(peer.config(acse_timeout=1), LOCAL)
+    assert time.monotonic() - started < 40
+    assert not report.passed
+    assert not set(FIND_FLAGS) & set(report.capabilities)
+    assert verdicts(report)["C-FIND, study root"] == Verdict.FAILED
+    assert f"answers came ({told}) for a study that nobody has" in text(report)
+
+
+def test_a_web_server_that_ignores_the_study_asked_for_fails():
+    body = json.dumps([{"0020000D": {"vr": "UI", "Value": ["1.2"]}}]).encode()
+    with web_server(lambda s, h, b: respond(s, 200, body)) as config:
+        report = check_connection(config, LOCAL)
+    assert verdicts(report)["QIDO-RS"] == Verdict.FAILED
+    assert "answers came (1) for a study that nobody has" in text(report)
+    assert "dicomweb_qido_support" not in report.capabilities
+
+
+def test_the_whole_test_has_an_end_and_says_so(monkeypatch):
+    """Each answer to the C-ECHO is in time, and the sum of them is not."""
+    monkeypatch.setattr(connection_check, "AT_MOST", 3.0)
+    with scripted(answers_queries(lambda: (), pause=1)) as peer:
+        started = time.monotonic()
+        report = check_connection(peer.config(acse_timeout=1), LOCAL)
+        assert 3 <= time.monotonic() - started < 4.8
+    assert not report.passed
+    assert "The test was ended after 3 seconds" in text(report)
+    assert report.capabilities == {}
+
+
+def test_a_test_that_is_canceled_is_no_slow_server():
+    token = CancelToken()
+    threading.Timer(0.5, token.cancel).start()
+    with web_server(lambda s, h, b: time.sleep(20)) as config, pytest.raises(Canceled):
+        check_connection(config, LOCAL, token)
 
 
 def test_tls_where_the_server_has_none_and_the_other_way_round(pacs):

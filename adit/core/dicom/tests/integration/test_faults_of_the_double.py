@@ -70,6 +70,8 @@ CASES = [
     Case("empty_series", True, "list series", 2),
     Case("answer_for_patient", "P2", "find one", 0),
     Case("no_patient_below_study", True, "find instances", COUNT),
+    Case("nameless_levels", ["IMAGE"], "find instances", COUNT - 1, "could not be read"),
+    Case("nameless_levels", ["STUDY"], "find one", 0, "could not be read"),
     Case("pad_uids", "nul", "find instances", COUNT),
     Case("pad_uids", "space", "find instances", COUNT),
     Case("endless_pending_find", True, "find instances", 1, "repeats the same answer"),
@@ -212,7 +214,10 @@ class Bench:
     def do_find_one(self):
         with self.operator() as operator:
             query = Query(patient_id="P1", patient_sex="F", study_description="He*")
-            return len(list(operator.find_studies(query))), ""
+            try:
+                return len(list(operator.find_studies(query))), ""
+            except DicomError as error:
+                return 0, str(error)
 
     def do_find_instances(self):
         query = Query(study_instance_uid="1.2.3.1", series_instance_uid="1.2.3.1.1")

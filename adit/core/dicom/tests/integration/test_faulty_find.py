@@ -1,11 +1,21 @@
 """C-FIND to peers that repeat themselves."""
 
+import contextlib
+import dataclasses
 import itertools
 import struct
+import time
+from datetime import date
 
 import pytest
 
-from adit.core.dicom import DicomOperator, Query, TransientDicomError
+from adit.core.dicom import (
+    DicomOperator,
+    PermanentDicomError,
+    Query,
+    TransientDicomError,
+    searching,
+)
 from adit.core.dicom.dimse.commands import C_CANCEL_RQ
 from adit.core.dicom.tests.fetching import LOCAL
 from adit.core.dicom.tests.scripted_peer import scripted
@@ -124,3 +134,128 @@ def test_patients_that_come_in_circles_have_an_end(patient_root):
             pytest.raises(TransientDicomError, match="without end"),
         ):
             list(operator.find_patients(Query()))
+
+
+def answers_script(identifiers, pause=0.0):
+    """Answers with these Identifiers (None: with none at all), then success."""
+
+    def script(peer):
+        peer.accept()
+        context, request, _ = peer.receive()
+        with contextlib.suppress(OSError):
+            for identifier in identifiers:
+                if identifier is None:
+                    respond_for(peer, context, request.message_id, 0xFF00)
+                else:
+                    peer.answer(context, request, identifier)
+                time.sleep(pause)
+        respond_for(peer, context, request.message_id, 0)
+        peer.serve_release()
+
+    return script
+
+
+def instance(number):
+    return element(0x00080018, f"1.2.3.{number}".encode())
+
+
+JUNK = {
+    "junk": b"\xff" * 40,
+    "cut before the UID": struct.pack("<HHL", 8, 5, 999) + instance(2),
+    "without the UID": element(0x00200013, b"7"),
+    "without a data set": None,
+}
+
+
+@pytest.mark.parametrize("junk", JUNK.values(), ids=list(JUNK))
+@pytest.mark.parametrize("level", ["series", "instances"])
+def test_an_answer_that_cannot_be_read_is_never_left_out_of_a_plan(level, junk):
+    tag = 0x0020000E if level == "series" else 0x00080018
+    good = [element(tag, f"1.2.3.{number}".encode()) for number in (1, 3)]
+    with scripted(answers_script([good[0], junk, good[1]])) as peer:
+        config = peer.config(study_root_find_support=True, max_associations=1)
+        with DicomOperator(config, LOCAL) as operator:
+            query = Query(study_instance_uid="1.2", series_instance_uid="")
+            find = operator.find_series if level == "series" else operator.find_instances
+            results = find(query)
+            assert len([next(results) for _ in good]) == 2
+            with pytest.raises(PermanentDicomError) as caught:
+                next(results)
+    assert caught.value.code == "unreadable"
+    assert "1 answer of PACS" in str(caught.value) and caught.value.advice
+
+
+def study_answer(number=1, **elements):
+    return element(0x0020000D, f"1.2.{number}".encode()) + b"".join(
+        element(int(tag[1:], 16), value) for tag, value in elements.items()
+    )
+
+
+def studies(peer, query, local=LOCAL, **changes):
+    config = peer.config(study_root_find_support=True, max_associations=1, **changes)
+    with DicomOperator(config, local) as operator:
+        results = operator.find_studies(query)
+        return [one.study_instance_uid for one in results], results
+
+
+def test_a_list_of_studies_says_how_many_answers_could_not_be_read():
+    with scripted(answers_script([study_answer(1), JUNK["junk"], study_answer(3)])) as peer:
+        found, results = studies(peer, Query())
+    assert found == ["1.2.1", "1.2.3"]
+    assert results.remarks.sentences() == ("1 answer of PACS could not be read.",)
+
+
+@pytest.mark.parametrize("patients", [True, False])
+def test_where_no_answer_can_be_read_that_is_not_nothing_found(patients):
+    with scripted(answers_script([JUNK["junk"], JUNK["cut before the UID"]])) as peer:
+        config = peer.config(study_root_find_support=True, patient_root_find_support=patients)
+        with DicomOperator(config, LOCAL) as operator, pytest.raises(PermanentDicomError) as caught:
+            list(operator.find_patients(Query()) if patients else operator.find_studies(Query()))
+    assert "2 answers of PACS to a query could not be read" in str(caught.value)
+
+
+def endless_answers(tag):
+    for number in itertools.count():
+        yield element(tag, f"1.2.3.{number}".encode())
+
+
+@pytest.mark.parametrize("level", ["SERIES", "IMAGE"])
+def test_ever_new_answers_to_a_plan_are_an_error(level, monkeypatch):
+    monkeypatch.setitem(searching._MOST_ANSWERS, level, 300)
+    script = answers_script(endless_answers(0x0020000E if level == "SERIES" else 0x00080018))
+    with scripted(script) as peer:
+        config = peer.config(study_root_find_support=True)
+        with DicomOperator(config, LOCAL) as operator:
+            find = operator.find_series if level == "SERIES" else operator.find_instances
+            with pytest.raises(TransientDicomError, match="left after 300 answers"):
+                list(find(Query(study_instance_uid="1.2.3")))
+
+
+def test_ever_new_studies_that_do_not_fit_are_told_as_cut(monkeypatch):
+    monkeypatch.setitem(searching._MOST_ANSWERS, "STUDY", 300)
+    with scripted(answers_script(endless_answers(0x0020000D))) as peer:
+        found, results = studies(peer, Query(patient_id="P9"))
+    assert (found, results.truncated_by) == ([], "limit")
+    assert "left after 300 answers" in results.remarks.sentences()[0]
+
+
+def test_a_server_that_answers_now_and_then_for_ever_is_left():
+    """Each answer in time, and none that fits."""
+    local = dataclasses.replace(LOCAL, network_timeout=0.5)
+    with scripted(answers_script(endless_answers(0x0020000D), pause=0.3)) as peer:
+        started = time.monotonic()
+        found, results = studies(peer, Query(patient_id="P9"), local)
+    assert time.monotonic() - started < 30
+    assert (found, results.truncated_by) == ([], "limit")
+
+
+def test_a_list_says_what_the_server_left_open():
+    """It neither looks at the key nor returns it: the study stays, and may not fit."""
+    complete = {"x00080061": b"CT", "x00201206": b"1", "x00201208": b"1"}
+    query = Query(patient_birth_date=date(1980, 1, 1), patient_sex="F")
+    with scripted(answers_script([study_answer(1, **complete)])) as peer:
+        found, results = studies(peer, query)
+    assert found == ["1.2.1"]
+    assert results.remarks.sentences() == (
+        "PACS does not tell the birth date and sex of some: these may not fit.",
+    )

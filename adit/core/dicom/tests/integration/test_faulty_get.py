@@ -211,6 +211,47 @@ def test_a_peer_that_stops_in_the_middle_is_left_after_the_progress_time_out():
     assert time.monotonic() - started < 6
 
 
+@pytest.mark.parametrize("counts", ["completed", "failed", "remaining"])
+def test_counts_that_grow_without_an_instance_are_no_progress(counts):
+    """It promised ten at first."""
+
+    def script(peer):
+        peer.accept()
+        context, request, _ = peer.receive()
+        for number in range(1, 400):
+            peer.respond(context, request, 0xFF00, **{"remaining": 10, counts: number})
+            time.sleep(0.1)
+
+    with scripted(script) as peer:
+        started = time.monotonic()
+        got, error = fetch(peer.config())
+    assert time.monotonic() - started < 15
+    assert got == []
+    assert isinstance(error, TransientDicomError) and error.code == "no progress"
+
+
+def test_a_server_that_gets_on_with_what_fails_is_awaited():
+    """Longer than the progress time-out in all."""
+    instances = make_series(3)
+
+    def script(peer):
+        peer.accept()
+        context, request, _ = peer.receive()
+        for number in range(1, 8):
+            peer.respond(context, request, 0xFF00, remaining=10 - number, failed=number)
+            time.sleep(0.4)
+        if (CT, EXPLICIT) in peer.contexts:
+            for instance in instances:
+                peer.send_instance(instance)
+        peer.respond(context, request, 0xB000, completed=3, failed=7)
+        peer.serve_release()
+
+    with scripted(script) as peer:
+        got, error = fetch(peer.config())
+    assert len(got) == 3
+    assert isinstance(error, TransientDicomError) and error.code == "B000"
+
+
 def test_pending_for_ever_is_left_after_the_progress_time_out():
     def script(peer):
         peer.accept()

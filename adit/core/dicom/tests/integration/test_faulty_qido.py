@@ -8,7 +8,13 @@ import random
 
 import pytest
 
-from adit.core.dicom import DicomOperator, PermanentDicomError, Query
+from adit.core.dicom import (
+    DicomOperator,
+    PermanentDicomError,
+    Query,
+    TransientDicomError,
+    searching,
+)
 from adit.core.dicom.tests.fetching import SERIES, STUDY
 from adit.core.dicom.tests.web_server import respond, web_server
 
@@ -101,16 +107,91 @@ def test_a_full_list_of_a_server_that_ignores_offset_is_whole():
             assert not results.truncated
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"[1, null]"])
-def test_an_empty_or_odd_list_of_results_is_empty(body):
+@pytest.mark.parametrize("body", [b"", b"[]"])
+def test_an_empty_list_of_results_is_empty(body):
     with web_server(lambda s, h, b: respond(s, 200, body)) as config, DicomOperator(config) as op:
-        assert list(op.find_studies(Query())) == []
+        results = op.find_studies(Query())
+        assert list(results) == []
+        assert results.remarks.sentences() == ()
 
 
-def test_results_that_are_no_json_are_an_error():
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<xml/>", "with JSON"),
+        (b"[" * 200_000, "with JSON"),
+        (b'{"a":' * 200_000, "with JSON"),
+        (b"{}", "with a list of results"),
+        (b'{"error": "The index is rebuilt."}', "with a list of results"),
+        (b"[1, null]", "2 answers of WEB to a query could not be read"),
+    ],
+)
+def test_what_is_no_list_of_results_is_an_error_and_not_an_empty_list(body, says):
     with (
-        web_server(lambda s, h, b: respond(s, 200, b"<xml/>")) as config,
+        web_server(lambda s, h, b: respond(s, 200, body)) as config,
         DicomOperator(config) as operator,
-        pytest.raises(PermanentDicomError),
+        pytest.raises(PermanentDicomError, match=says),
     ):
         list(operator.find_studies(Query()))
+
+
+def instance(number):
+    return {"00080018": {"vr": "UI", "Value": [f"{SERIES}.{number}"]}}
+
+
+@pytest.mark.parametrize("odd", [7, None, [1], {}, {"00100020": {"vr": "LO", "Value": ["P1"]}}])
+def test_an_element_that_cannot_be_read_is_never_left_out_of_a_list_of_instances(odd):
+    page = json.dumps([instance(1), odd, instance(2)]).encode()
+    with (
+        web_server(lambda s, h, b: respond(s, 200, page)) as config,
+        DicomOperator(config) as operator,
+    ):
+        query = Query(study_instance_uid=STUDY, series_instance_uid=SERIES)
+        results = operator.find_instances(query)
+        assert [next(results).sop_instance_uid[-1] for _ in range(2)] == ["1", "2"]
+        with pytest.raises(PermanentDicomError) as caught:
+            next(results)
+    assert caught.value.code == "unreadable"
+    assert "1 answer of WEB" in str(caught.value) and caught.value.advice
+
+
+def test_a_list_of_studies_says_how_many_elements_could_not_be_read():
+    page = json.dumps([study("1.1"), 7, {"0020000E": {"vr": "UI", "Value": ["1.2"]}}]).encode()
+    with (
+        web_server(lambda s, h, b: respond(s, 200, page)) as config,
+        DicomOperator(config) as operator,
+    ):
+        results = operator.find_studies(Query())
+        assert [one.study_instance_uid for one in results] == ["1.1"]
+    assert results.remarks.sentences() == ("2 answers of WEB could not be read.",)
+
+
+def test_half_a_surrogate_pair_in_a_text_can_be_written():
+    page = json.dumps([{**study("1.1"), "00100020": {"vr": "LO", "Value": ["P\ud800"]}}])
+    with (
+        web_server(lambda s, h, b: respond(s, 200, page.encode())) as config,
+        DicomOperator(config) as operator,
+    ):
+        (found,) = operator.find_studies(Query())
+    assert (found.patient_id or "").encode() == "P\N{REPLACEMENT CHARACTER}".encode()
+
+
+@pytest.mark.parametrize("level", ["series", "studies"])
+def test_pages_without_end_have_an_end(level, monkeypatch):
+    most = dict.fromkeys(("PATIENT", "STUDY", "SERIES", "IMAGE"), 1200)
+    monkeypatch.setattr(searching, "_MOST_ANSWERS", most)
+
+    def answer(sock, head, _body):
+        start = int(head.partition(b"offset=")[2].split(b" ")[0].split(b"&")[0])
+        tag = "0020000E" if level == "series" else "0020000D"
+        page = [{tag: {"vr": "UI", "Value": [f"1.{start + n}"]}} for n in range(500)]
+        respond(sock, 200, json.dumps(page).encode())
+
+    with web_server(answer) as config, DicomOperator(config) as operator:
+        if level == "series":
+            with pytest.raises(TransientDicomError, match="left after 1200 answers"):
+                list(operator.find_series(Query(study_instance_uid=STUDY)))
+        else:
+            results = operator.find_studies(Query(patient_id="P9"))
+            assert (list(results), results.truncated_by) == ([], "limit")
+            assert "left after 1200 answers" in results.remarks.sentences()[0]

@@ -148,3 +148,12 @@ def test_a_redirected_post_is_refused_in_words_and_not_sent_as_a_get(status):
     assert methods == [b"POST"]
     assert isinstance(outcome.error, PermanentDicomError)
     assert "another address" in str(outcome.error)
+
+
+@pytest.mark.parametrize("value", [7, True, "1.2", {"00081155": 1}, [7, None, [1]], None])
+def test_a_list_that_is_none_says_nothing_of_an_instance(value):
+    body = json.dumps({tag: {"vr": "SQ", "Value": value} for tag in ("00081199", "00081198")})
+    with web_server(lambda s, h, b: respond(s, 200, body.encode())) as config:
+        outcomes = store(config, make_series(2))
+    assert [type(outcome.error) for outcome in outcomes] == [TransientDicomError] * 2
+    assert "did not say what became of an instance" in str(outcomes[0].error)

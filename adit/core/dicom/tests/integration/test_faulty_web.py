@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import threading
 import time
+import zlib
 
 import pytest
 
@@ -91,6 +93,62 @@ def test_a_part_whose_data_set_lacks_its_end_is_no_instance():
     assert [i.data for i in got] == [instances[0].data]
     assert isinstance(error, TransientDicomError)
     assert "cut off" in str(error)
+
+
+JUNK = b"JUNK" * 50
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("junk", [JUNK, b"", b"\0" * 128 + b"DICM" + JUNK], ids=["J", "none", "D"])
+def test_a_part_that_is_no_dicom_file_costs_no_other(place, junk):
+    instances = make_series(3)
+    bodies = [instance.file_meta() + instance.read() for instance in instances]
+    bodies.insert(place, junk)
+    head = b"\r\n--edge\r\nContent-Type: application/dicom\r\n\r\n"
+    body = b"".join(head + one for one in bodies) + b"\r\n--edge--\r\n"
+    with web_server(lambda s, h, b: respond(s, 200, body, RELATED)) as config:
+        got, error = fetch(config)
+    assert [i.data for i in got] == [i.data for i in instances]
+    assert isinstance(error, TransientDicomError) and error.code == "incomplete"
+    assert "sent a part that is no DICOM file among 3 good ones" in str(error)
+
+
+def test_an_instance_that_is_no_dicom_file_costs_no_other_that_is_asked_for_by_name():
+    instances = make_series(5)
+    wanted = {i.sop_instance_uid: i for i in instances[:3]}
+    spoiled = sorted(wanted)[0]
+
+    def answer(sock, head, _body):
+        uid = head.split(b" ")[1].rpartition(b"/")[2].decode()
+        single = wanted[uid]
+        body = JUNK if uid == spoiled else single.file_meta() + single.read()
+        respond(sock, 200, body, "application/dicom")
+
+    with web_server(answer) as config:
+        got, error = fetch(config, wanted=set(wanted))
+    assert {i.sop_instance_uid for i in got} == set(wanted) - {spoiled}
+    assert isinstance(error, PermanentDicomError)
+    assert "sent something that is no DICOM file" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_compressed_answer_is_read(encoding, compress):
+    instances = make_series(3)
+    body = compress(multipart(*instances))
+    with web_server(lambda s, h, b: respond(s, 200, body, RELATED, encoding=encoding)) as config:
+        got, error = fetch(config)
+    assert error is None
+    assert [i.data for i in got] == [i.data for i in instances]
+
+
+def test_a_compression_that_we_do_not_know_is_told():
+    body = multipart(*make_series(1))
+    with web_server(lambda s, h, b: respond(s, 200, body, RELATED, encoding="x-odd")) as config:
+        got, error = fetch(config)
+    assert (got, type(error)) == ([], PermanentDicomError)
+    assert "compresses its answer in a way that we do not know" in str(error)
 
 
 def test_a_single_instance_without_a_multipart_frame_is_taken():

@@ -1,3 +1,6 @@
+import itertools
+import re
+import time as clock
 from datetime import date, time
 
 import pytest
@@ -16,7 +19,9 @@ from adit.core.dicom.matching import (
     patient_matches,
     series_matches,
     study_matches,
+    untold_keys,
 )
+from adit.core.dicom.wildcards import wildcard_match
 
 
 @pytest.mark.parametrize(
@@ -99,3 +104,75 @@ def test_answers_about_another_study_are_dropped():
     assert not instance_matches(
         query, InstanceResult(sop_instance_uid="1", series_instance_uid="1.2.5")
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("*a" * 30 + "*b", "a" * 64),
+        ("*" * 60 + "b", "a" * 64),
+        ("*a?" * 20 + "*b", "a" * 64),
+        ("*" + "a" * 20 + "b*", "a" * 1_000_000),
+        ("*\u0300*x", "a" + "\u0300\u0327" * 100_000),
+    ],
+)
+def test_no_pattern_takes_long(pattern, text):
+    query = Query(study_description=pattern, patient_name=pattern)
+    started = clock.process_time()
+    study = StudyResult(study_instance_uid="1", study_description=text, patient_name=text)
+    assert not study_matches(query, study)
+    assert not study_matches(Query(study_description=pattern), study)
+    assert clock.process_time() - started < 2
+
+
+def test_wildcards_mean_what_they_always_meant():
+    """Compared with a regular expression, which has the same meaning, for all short patterns."""
+    texts = ["".join(t) for n in range(5) for t in itertools.product("ab", repeat=n)]
+    for length in range(5):
+        for parts in itertools.product("ab*?", repeat=length):
+            special = {"*": ".*", "?": "."}
+            expression = re.compile("".join(special.get(part, part) for part in parts))
+            for text in texts:
+                expected = expression.fullmatch(text) is not None
+                assert wildcard_match("".join(parts), text) == expected, (parts, text)
+
+
+@pytest.mark.parametrize(
+    ("asked", "value", "matches"),
+    [
+        ("ABC", "ABC", True),
+        ("ABC", " ABC ", True),
+        ("AB*", "ABC", True),
+        ("A?C", "ABC", True),
+        ("ABC", "abc", False),
+        ("AB*", "abc", False),
+        ("123", "\uff11\uff12\uff13", False),
+        ("Muller", "M\u00fcller", False),
+        ("M\u00fcller", "Mu\u0308ller", True),
+        ("ABC", None, False),
+        ("*", None, True),
+    ],
+)
+def test_a_patient_id_is_compared_exactly(asked, value, matches):
+    assert patient_matches(Query(patient_id=asked), PatientResult(patient_id=value)) is matches
+
+
+def test_what_the_server_left_open_is_named():
+    query = Query(
+        patient_birth_date=date(1970, 1, 1),
+        patient_sex="F",
+        modalities=("CT",),
+        study_time=TimeRange(time(8), time(9)),
+        study_description="*",
+    )
+    left_open = StudyResult(study_instance_uid="1")
+    assert list(untold_keys(query, left_open)) == ["birth date", "sex", "study time", "modalities"]
+    assert list(untold_keys(Query(), left_open)) == []
+    told = StudyResult(
+        study_instance_uid="1",
+        patient_birth_date=date(1970, 1, 1),
+        patient_sex="F",
+        modalities_in_study=("CT",),
+        study_time=time(0),
+    )
+    assert list(untold_keys(query, told)) == []

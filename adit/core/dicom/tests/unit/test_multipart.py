@@ -94,3 +94,8 @@ def test_the_boundary_is_found_quoted_and_plain():
     assert boundary_of("application/dicom") is None
     with pytest.raises(MultipartError):
         boundary_of("multipart/related")
+
+
+def test_a_boundary_that_no_header_can_hold_is_an_error():
+    with pytest.raises(MultipartError, match="cannot be read"):
+        boundary_of('multipart/related; boundary="\u20ac"')

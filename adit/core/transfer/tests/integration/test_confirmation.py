@@ -12,6 +12,7 @@ from adit.core.factories import DeidProfileFactory, DicomServerFactory
 from adit.core.models import DicomServer, DirectMoveRoute
 from adit.core.transfer.confirmation import Inquiry, QueryWay
 from adit.core.transfer.tests.integration.conftest import part10
+from adit.core.transfer.tests.integration.test_transfer import records_of
 from adit.test_pacs.double import PacsDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
@@ -54,6 +55,19 @@ def test_what_a_server_does_not_commit_itself_to_is_not_confirmed(source, taker,
     result = work(make_task(server(**NO_FIND, storage_commitment_support=True)))
     assert (result.state, result.retry) == ("WARNING", True)
     assert result.message.startswith("36 of 40 instances confirmed at TAKER")
+
+
+def test_an_answer_that_cannot_be_read_proves_nothing_and_hides_no_other(
+    source, taker, make_task, work
+):
+    taker.faults.nameless_levels = ("IMAGE",)
+    task = make_task(server())
+    result = work(task)
+    assert (result.state, result.retry) == ("WARNING", True)
+    assert result.message.startswith("38 of 40 instances confirmed at TAKER")
+    reasons = [record.reason for record in records_of(task) if record.state != "c"]
+    assert len(reasons) == 2
+    assert all("1 answer of TAKER to a query could not be read" in reason for reason in reasons)
 
 
 def test_a_server_that_never_reports_proves_nothing(source, taker, make_task, work, settings):

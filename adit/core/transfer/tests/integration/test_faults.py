@@ -50,6 +50,17 @@ def test_a_source_that_lies_never_makes_a_false_success(
         assert f"{delivered} of 40 instances confirmed at ORTHANC2" in result.message
 
 
+@pytest.mark.parametrize("level", ["STUDY", "SERIES", "IMAGE"])
+def test_an_answer_that_cannot_be_read_is_no_smaller_study(
+    level, double_source, pacs, destination, make_task, work, holdings
+):
+    pacs.faults.nameless_levels = (level,)
+    result = work(make_task(destination, source=double_source))
+    assert (result.state, len(holdings())) == ("FAILURE", 0), result.message
+    assert "could not be read" in result.message
+    assert "Ask the administrator of the server" in result.message
+
+
 @pytest.fixture
 def twins(orthancs, example_study):
     """A study of two series of three instances, one of which has the same UID in both."""

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from adit.core.dicom import PermanentDicomError, StudyResult, TransientDicomError
+from adit.core.dicom import (
+    PermanentDicomError,
+    ResultStream,
+    StudyResult,
+    TransientDicomError,
+)
+from adit.core.dicom.remarks import Remarks
 from adit.core.transfer.patients import Ownership, is_shared, patients_of
 
 
@@ -15,6 +21,8 @@ def server(*patients: str | None, error: Exception | None = None) -> Any:
 class Server:
     """Answers each query with the same studies, or with an error."""
 
+    unreadable = 0
+
     def __init__(self, *patients, error=None):
         self._patients = patients
         self._error = error
@@ -23,7 +31,9 @@ class Server:
         assert not query.patient_id
         if self._error is not None:
             raise self._error
-        return iter([StudyResult(study_instance_uid="1.2", patient_id=p) for p in self._patients])
+        studies = [StudyResult(study_instance_uid="1.2", patient_id=p) for p in self._patients]
+        remarks = Remarks("PACS", unreadable=self.unreadable)
+        return ResultStream(iter(studies), limit=None, remarks=remarks)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +63,13 @@ def test_a_study_is_shared_where_it_is_there_under_another_id(patients, shared):
 def test_a_server_that_does_not_answer_to_the_uid_alone_is_no_obstacle(error):
     assert patients_of(server(error=error), "1.2") == set()
     assert not is_shared(server(error=error), "1.2", "A")
+
+
+def test_an_answer_that_cannot_be_read_may_be_of_another_patient():
+    unclear = server("A")
+    unclear.unreadable = 1
+    with pytest.raises(PermanentDicomError, match="could not be read"):
+        is_shared(unclear, "1.2", "A")
 
 
 def test_a_server_that_is_away_says_nothing():
