@@ -38,6 +38,7 @@ SHORT_VRS = frozenset(
 )
 # Far beyond what LO can hold; accents without end take quadratic time to compose.
 _LONGEST_ID = 1024
+_SHORTEST_ELEMENT = 8
 _ITEM = 0xFFFEE000
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
@@ -131,14 +132,19 @@ def read_values(
         view = memoryview(_inflate(view))
     big = transfer_syntax_uid == EXPLICIT_BIG
     walker = _Walker(view, explicit=transfer_syntax_uid != IMPLICIT_LITTLE, big=big)
+    values: dict[int, bytes] = {}
     try:
-        return walker.collect(frozenset(tags), max(tags))
-    except struct.error as error:
-        raise MalformedDataSet("The data set ends within an element.") from error
-    except RecursionError as error:
-        raise MalformedDataSet("Sequences are nested too deeply.") from error
+        walker.collect(values, frozenset(tags), max(tags))
+    except (struct.error, RecursionError, MalformedDataSet) as error:
+        if max(tags) in values:
+            return values  # what is odd behind the wanted elements is left to those who read it
+        if isinstance(error, MalformedDataSet):
+            raise
+        what = "ends within an element" if isinstance(error, struct.error) else "nests too deeply"
+        raise MalformedDataSet(f"The data set {what}.") from error
     finally:
         walker.release()
+    return values
 
 
 def read_elements(
@@ -181,17 +187,18 @@ class _Walker:
     def release(self) -> None:
         self.view.release()
 
-    def collect(self, tags: frozenset[int], last: int) -> dict[int, bytes]:
-        """The first values of `tags`; ends before the first element behind `last`.
+    def collect(self, values: dict[int, bytes], tags: frozenset[int], last: int) -> None:
+        """Take the first values of `tags`; ends before the first element behind `last`.
 
         Dozens of short elements stand before the wanted ones in each instance, so they are read in
         one step each.
         """
-        values: dict[int, bytes] = {}
         view, explicit, explicit_head = self.view, self.explicit, self.explicit_head
         position, end = 0, len(view)
         first_group = min(tags) >> 16
         while position < end:
+            if end - position < _SHORTEST_ELEMENT and not any(view[position:end]):
+                return  # padding, as some writers leave
             group, element, vr, length = explicit_head(view, position)
             if explicit and group < first_group and vr in SHORT_VRS:
                 position += 8 + length
@@ -213,7 +220,6 @@ class _Walker:
                 values.setdefault(tag, bytes(view[start:position]))
         if position > end:
             raise MalformedDataSet("An element is longer than the data set.")
-        return values
 
     def values(self) -> Iterator[tuple[int, bytes, bytes]]:
         """Tag, VR and value of all elements but sequences."""

@@ -96,6 +96,19 @@ def test_it_agrees_with_the_short_walk_on_every_real_file():
         assert instance.survey().identifiers == instance.identifiers()
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [b"", b"\0\0", bytes(7), b"\x20\0\x11", b"\x20\0\x11\0??\2\0ab", b"\x20\0\x11\0IS\xff\0ab"],
+)
+def test_it_agrees_with_the_short_walk_on_what_is_odd_behind_the_identifiers(tail: bytes):
+    data = make_instance().read()
+    series = data.index(b"\x20\0\x0e\0UI")
+    end = series + 8 + int.from_bytes(data[series + 6 : series + 8], "little")
+    instance = DicomInstance("1", "2", EXPLICIT, data[:end] + tail)
+    assert instance.survey().identifiers == instance.identifiers()
+    assert instance.identifiers().series_instance_uid == "1.2.3.1.1"
+
+
 def test_a_file_is_surveyed_where_it_lies(tmp_path):
     data = make_instance(pixels=5000).read()
     path = tmp_path / "spilled"
