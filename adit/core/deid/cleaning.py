@@ -52,6 +52,7 @@ _LONGEST_GAP = 3
 _SHORTEST_TELLING = 4  # letters of a word that tells an institution
 _LENGTH_OF_A_YEAR = 4
 _MEMO_LIMIT = 2000
+_MANY_NEEDLES, _BEGIN = 400, 12
 
 
 class _Kind(Enum):
@@ -148,6 +149,28 @@ class _Study(NamedTuple):
                 yield folded.span(*match.span())
 
 
+class _Needles(dict[str, _Kind]):
+    """What to look for, squeezed. Many are sought by how they begin: one loop per text is enough."""
+
+    _by_begin: dict[int, dict[str, list[str]]] | None = None
+
+    def found_in(self, letters: str) -> list[str]:
+        """Those that stand in squeezed text."""
+        if len(self) <= _MANY_NEEDLES:
+            return [needle for needle in self if needle in letters]
+        if self._by_begin is None:
+            self._by_begin = {}
+            for needle in self:
+                begin = needle[:_BEGIN]
+                self._by_begin.setdefault(len(begin), {}).setdefault(begin, []).append(needle)
+        found = []
+        for length, begins in self._by_begin.items():
+            parts = {letters[at : at + length] for at in range(len(letters) - length + 1)}
+            for begin in parts & begins.keys():
+                found += [needle for needle in begins[begin] if needle in letters]
+        return found
+
+
 class Cleaner:
     """Cleans texts of one patient and study."""
 
@@ -178,7 +201,7 @@ class Cleaner:
             days_of_study: Dates of the study that no text may tell.
             over_89: The patient is, so that no text at all may tell it.
         """
-        self._own: dict[str, _Kind] = {}
+        self._own = _Needles()
         self._memo: dict[tuple[str, bool], str] = {}
         self._days: list[_Birth | _Study] = []
         self._over_89 = over_89
@@ -208,7 +231,7 @@ class Cleaner:
         for institution in institutions:
             parts.learn(institution)
         parts.places.clear()
-        self._of_descriptors: dict[str, _Kind] = {}
+        self._of_descriptors = _Needles()
         self._learn_address(parts, self._of_descriptors)
         for word in {word for text in institutions for word in words(text)}:
             if len(word) >= _SHORTEST_TELLING and word.isalpha() and not is_ordinary(word):
@@ -308,9 +331,9 @@ class Cleaner:
                     yield folded.span(*match.span())
 
     @staticmethod
-    def _spans(folded: Folded, needles: dict[str, _Kind]) -> Iterator[tuple[int, int]]:
+    def _spans(folded: Folded, needles: _Needles) -> Iterator[tuple[int, int]]:
         letters = squeezed(folded.text)
-        found = [needle for needle in needles if needle in letters]
+        found = needles.found_in(letters)
         if not found:
             return
         places = [index for index, sign in enumerate(folded.text) if is_of_word(sign)]

@@ -16,6 +16,7 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 from .charset import Charset, charset
 from .codec import Element
 from .escapes import unescaped
+from .folding import words
 from .lookalikes import unmixed
 
 SPECIFIC_CHARACTER_SET = 0x00080005
@@ -127,6 +128,11 @@ class Identity:
     numbers: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     institutions: list[str] = field(default_factory=list)
+
+    def count(self) -> int:
+        """How many different words the texts have."""
+        texts = {*self.names, *self.identifiers, *self.numbers, *self.addresses}
+        return len(set().union(*map(words, texts | set(self.institutions))))
 
     def learn_texts(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
         """Adds what is known as text."""

@@ -15,6 +15,7 @@ from .dates import (
     parse_date,
     years_of,
 )
+from .errors import TooManyIdentifiers
 from .identifying import LEARNT, SPECIFIC_CHARACTER_SET, Identity, Learnt
 from .invented import InventedNames
 from .mapping import KeyedMapping
@@ -23,6 +24,9 @@ from .profile import Assignment, Option, Profile
 STUDY_DATE, STUDY_TIME = 0x00080020, 0x00080030
 PATIENT_NAME, PATIENT_ID, PATIENT_BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 PATIENT_AGE, STUDY_INSTANCE_UID = 0x00101010, 0x0020000D
+
+MOST_WORDS = 2000
+"""Of names, ids and addresses in one object; a report has some dozens."""
 
 _DATES_OF_THE_STUDY = (
     STUDY_DATE,
@@ -90,6 +94,9 @@ def patient_context(
     identity.learn_inside(inside, source_charset)
     source = assignment.patient
     identity.learn_texts([source.name], [*source.patient_ids, source.accession_number])
+    count = identity.count()
+    if count > MOST_WORDS:
+        raise TooManyIdentifiers(count, MOST_WORDS)
     if Option.RETAIN_INSTITUTION_IDENTITY in profile.options:
         identity.institutions.clear()
     birth = parse_date(text(PATIENT_BIRTH_DATE))
