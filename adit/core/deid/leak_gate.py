@@ -21,7 +21,14 @@ from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
 from .leak_numbers import UID_BY_FORM, Numbers
 from .leak_rules import OutgoingRules
-from .leak_sources import DATES_OF_STUDY, ORDERS, PERSONS, RawIdentifiers, raw_identifiers
+from .leak_sources import (
+    DATES_OF_STUDY,
+    ORDERS,
+    PERSONS,
+    PERSONS_BY_CODE,
+    RawIdentifiers,
+    raw_identifiers,
+)
 from .leak_uids import OldUids, is_uid_of_a_definition, may_hold_uid
 from .leak_verdict import BYTES, TEXT, is_binary, verdict
 from .leak_walk import LONG_ELEMENT, HeaderEncoding, Leaf, LeafWalk, Unreadable, vr_by_dictionary
@@ -280,7 +287,7 @@ class LeakGate:
         The new pseudonym may be an old one of the patient, and what the owner of the profile has
         ruled about names of other persons, orders and dates is not held against these rules.
         """
-        ruled = tag in ORDERS or tag in PERSONS or tag in DATES_OF_STUDY
+        ruled = tag in ORDERS or tag in PERSONS or tag in DATES_OF_STUDY or tag == PERSONS_BY_CODE
         if self._rules and ruled and tag in self._rules.own:
             return False
         if tag == _PATIENT_ID or not self._pseudonym or tag >> 16 != 0x0012:

@@ -16,9 +16,11 @@ from .dates import (
     years_of,
 )
 from .errors import TooManyIdentifiers
+from .folding import words
 from .identifying import LEARNT, SPECIFIC_CHARACTER_SET, Identity, Learnt
 from .invented import InventedNames
 from .mapping import KeyedMapping
+from .ordinary_words import is_ordinary
 from .profile import Assignment, Option, Profile
 
 STUDY_DATE, STUDY_TIME = 0x00080020, 0x00080030
@@ -141,7 +143,9 @@ def patient_context(
             over_89=over_89,
             numbers=identity.numbers,
             addresses=identity.addresses,
-            institutions=identity.institutions,
+            institutions=[*identity.institutions, *filter(_is_telling, identity.places)],
+            devices=(() if Option.RETAIN_DEVICE_IDENTITY in profile.options else identity.devices),
+            known_younger=not over_89 and years >= 0,
         ),
         invented=InventedNames(
             mapping.digest("names", patient_key).hex(),
@@ -150,3 +154,8 @@ def patient_context(
         age=age,
         over_89=over_89,
     )
+
+
+def _is_telling(place: str) -> bool:
+    """Whether a ward or service is called by more than what it does (`Neurology`)."""
+    return not all(map(is_ordinary, words(place)))

@@ -137,6 +137,25 @@ def reads_as(written: str, day: date) -> bool:
     )
 
 
+def lacks_year(written: str) -> bool:
+    """Whether a month by name stands beside one plain number, neither a year nor an ordinal."""
+    parts = _PARTS.findall(written)
+    return (
+        len(parts) == 2
+        and any(part in _NUMBER_OF_MONTH for part in parts)
+        and any(part.isdigit() and len(part) <= 2 for part in parts)
+        and not re.search(r"\d\.", written)
+    )
+
+
+def month_and_day(written: str) -> tuple[int, int]:
+    """Of a date that `lacks_year`."""
+    parts = _PARTS.findall(written)
+    (month,) = (_NUMBER_OF_MONTH[part] for part in parts if part in _NUMBER_OF_MONTH)
+    (number,) = (int(part) for part in parts if part.isdigit())
+    return month, number
+
+
 def short_years(day: date) -> tuple[str, ...]:
     """Two digits or less of its year in each calendar: one of them stands in every notation."""
     eras = [day.year - start for start in _ERAS.values()]
