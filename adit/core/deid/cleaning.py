@@ -18,23 +18,22 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from enum import Enum, auto
-from itertools import permutations, product
 from typing import NamedTuple
 
 from .addresses import AddressParts
 from .brief import tells_by_itself, year_pattern
 from .escapes import unescaped
-from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
+from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed
 from .institutions import Institutions, may_tell_device
 from .lookalikes import unmixed
+from .name_parts import joined_names, name_words, whole_names
 from .of_anybody import spans_of_anybody
 from .written_ages import old_ages_in
 from .written_dates import compact_forms, dates_in, reads_as, short_years
 
 _SPACES = re.compile(r"[ \t]{2,}")
-_DOUBLE_NAME = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)+")
 _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer word
-_JOINED_WORDS, _JOINED_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 4, 8, 4
+_JOINED_INSIDE_WORDS = 8
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
 _LENGTH_OF_A_YEAR = 4
@@ -51,52 +50,6 @@ class _Kind(Enum):
     ANYWHERE = auto()  # in scripts without spaces
     IDENTIFIER = auto()
     TOKEN = auto()  # of two characters, which must stand together and alone
-
-
-def name_words(name: str) -> set[str]:
-    """Words of a person name (PN) that identify: three letters, or two ideographs.
-
-    Double names come whole and in parts.
-    """
-    found = set()
-    name = unicodedata.normalize("NFC", name)
-    behind_apostrophes = (
-        part for word in words(name) for part in re.split("['’]", word) if len(part) > 3
-    )
-    for word in (*words(name), *_DOUBLE_NAME.findall(name), *behind_apostrophes):
-        if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word[0].isalpha()):
-            found.add(word)
-    return found
-
-
-def whole_names(name: str) -> set[str]:
-    """Names of short words (`Li^Wu`), and those in scripts without spaces, in both orders."""
-    found = set()
-    for group in re.split(r"[=\\]", unicodedata.normalize("NFC", name)):
-        parts = words(group)
-        if len(parts) > 1 and (is_unspaced(group) or all(len(part) < 3 for part in parts)):
-            found |= {"".join(parts), "".join(reversed(parts))}
-    return found
-
-
-def joined_names(name: str) -> set[str]:
-    """Names written together: two words, and a family name with initials of given names.
-
-    `Smith^John` is `SmithJohn`, `johnsmith`, `JSmith` and `smithj`.
-    """
-    found = set()
-    for group in re.split(r"[=\\]", unicodedata.normalize("NFC", name)):
-        if is_unspaced(group):
-            continue
-        parts = [part for part in words(group) if len(part) > 1][:_JOINED_WORDS]
-        found |= {"".join(pair) for pair in permutations(parts, 2) if len("".join(pair)) > 4}
-        family, caret, rest = group.partition("^")
-        families = [part for part in words(family) if len(part) >= _FAMILY_WITH_INITIAL]
-        given = words(" ".join(rest.split("^")[:2])) if caret else words(group)
-        initials = {part[0] for part in given} | {"".join(part[0] for part in given)}
-        for own, letters in product(families, initials - {""}):
-            found |= {own + letters, letters + own}
-    return found
 
 
 class _Birth(NamedTuple):
@@ -365,13 +318,16 @@ def _accepted(text: str, where: list[int], kind: _Kind) -> tuple[int, int] | Non
     if apart and one_word and len(where) < _SUBSTRING_LENGTH and apart < len(gaps):
         return None  # two words that happen to contain the letters
     joined = str.isalpha if of_names else is_of_word
-    if kind is _Kind.IDENTIFIER and len(where) >= _SUBSTRING_LENGTH:
-        if all(text[at].isdigit() for at in where):
-            joined = str.isdigit  # a letter ends a number
+    if kind is _Kind.IDENTIFIER and len(where) >= _SUBSTRING_LENGTH and _is_number(text, where):
+        joined = str.isdigit  # a letter ends a number
     before, after = text[start - 1 : start], text[end : end + 1]
     if (before and _continues(before, joined)) or (after and _continues(after, joined)):
         return None
     return start, end
+
+
+def _is_number(text: str, where: list[int]) -> bool:
+    return all(text[at].isdigit() for at in where)
 
 
 def _in_version(text: str, start: int, end: int) -> bool:

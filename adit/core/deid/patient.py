@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .charset import Charset, charset
-from .cleaning import Cleaner, name_words
+from .cleaning import Cleaner
 from .dates import (
     AGE_OF_THE_OLDEST,
     OLDEST_TOLD_AGE,
@@ -20,6 +20,7 @@ from .folding import words
 from .identifying import LEARNT, SPECIFIC_CHARACTER_SET, Identity, Learnt
 from .invented import InventedNames
 from .mapping import KeyedMapping
+from .name_parts import name_words
 from .ordinary_words import is_ordinary
 from .profile import Assignment, Option, Profile
 
