@@ -9,9 +9,11 @@ from random import Random
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from adit.core.deid import Assignment, Option, Pseudonymizer
+from adit.core.deid import Assignment, FindingKind, Option, Pseudonymizer
 from adit.core.deid.cleaning import Cleaner
+from adit.core.deid.codec import EXPLICIT_LITTLE, encode_element
 from adit.core.deid.errors import TooManyIdentifiers
+from adit.core.deid.leak_gate import LeakGate
 from adit.core.deid.leak_needles import has_any
 from adit.core.deid.tests.objects import ct_header, encode, process, profile
 
@@ -80,3 +82,31 @@ def test_an_object_with_thousands_of_names_is_refused_in_words():
 
     with pytest.raises(TooManyIdentifiers, match="6[0-9]{3} words of names, ids and addresses"):
         process(encode(dataset))
+
+
+@pytest.mark.parametrize(
+    ("vr", "value"),
+    [
+        (b"OB", b"%41" * 400_000),
+        (b"UT", b"=41" * 800_000),
+        (b"UT", "Ä".encode() * 1_100_000),
+        (b"OB", b"smith--\0\0" * 600_000),
+    ],
+    ids=["escaped bytes", "escaped text", "foreign text", "bytes full of hits"],
+)
+def test_what_is_too_long_to_be_read_in_all_ways_is_held(vr: bytes, value: bytes):
+    source = encode(ct_header(SpecificCharacterSet="ISO_IR 192", PatientName="Smith"))
+    left = encode_element(EXPLICIT_LITTLE, 0x00282000, vr, value)
+
+    begin = time.process_time()
+    found = LeakGate().check(source, left, EXPLICIT_LITTLE)
+
+    assert FindingKind.UNCHECKED in {finding.kind for finding in found}
+    assert time.process_time() - begin < 60
+
+
+def test_long_plain_text_is_searched_and_not_held():
+    source = encode(ct_header())
+    for vr in (b"OB", b"UT"):
+        left = encode_element(EXPLICIT_LITTLE, 0x00282000, vr, b"T1 weighted " * 300_000)
+        assert LeakGate().check(source, left, EXPLICIT_LITTLE) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydicom.dataset import Dataset
 
@@ -31,13 +33,13 @@ def _physician(name: str) -> list[Dataset]:
     return [item]
 
 
-def _described(description: str, *options: Option, **attributes: object) -> str:
+def _described(description: str, *options: Option, **attributes: Any) -> str:
     dataset = ct_header(SeriesDescription=description, **attributes)
     cleaned, _ = process_dataset(dataset, under=profile(*CLEANED, *options))
     return cleaned.SeriesDescription
 
 
-def _findings(description: str, undefined: bool = False, **attributes: object) -> set[FindingKind]:
+def _findings(description: str, undefined: bool = False, **attributes: Any) -> set[FindingKind]:
     """Of the gate alone, on an object that the engine did not clean."""
     source = ct_header(**attributes)
     for element in source.iterall():
@@ -57,7 +59,7 @@ SPECIMENS = [
 
 
 @pytest.mark.parametrize("attributes", SPECIMENS)
-def test_numbers_of_specimens_go_and_are_found(attributes: dict[str, object]):
+def test_numbers_of_specimens_go_and_are_found(attributes: dict[str, Any]):
     assert _described("HE S19-1234 liver", **attributes) == "HE liver"
     assert _findings("HE s19 1234 liver", **attributes) == {FindingKind.ACCESSION_NUMBER}
 
@@ -98,7 +100,7 @@ def test_short_names_of_institutions_go_unless_they_are_ordinary(
         {"DeviceSerialNumber": "HOPEVILLE"},
     ],
 )
-def test_other_values_that_tell_a_place_go(attributes: dict[str, object]):
+def test_other_values_that_tell_a_place_go(attributes: dict[str, Any]):
     assert _described("Hopeville knee", **attributes) == "knee"
 
 
@@ -119,7 +121,9 @@ def test_names_of_devices_stay_where_their_identity_is_retained():
 
 
 def test_names_of_persons_told_by_a_code_go_and_are_found():
-    physician = {"ReferringPhysicianIdentificationSequence": _physician("Kunigunde Rehbein")}
+    physician: dict[str, Any] = {
+        "ReferringPhysicianIdentificationSequence": _physician("Kunigunde Rehbein")
+    }
 
     assert _described("Rehbein knee", **physician) == "knee"
     assert _findings("Rehbein knee", **physician) == {FindingKind.PATIENT_NAME}
