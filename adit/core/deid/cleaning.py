@@ -18,40 +18,29 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from enum import Enum, auto
-from itertools import permutations, product
 from typing import NamedTuple
 
 from .addresses import AddressParts
 from .brief import tells_by_itself, year_pattern
 from .escapes import unescaped
-from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed, words
+from .folding import Folded, fold, is_of_word, is_unspaced, spellings, squeezed
+from .institutions import Institutions, may_tell_device
 from .lookalikes import unmixed
-from .ordinary_words import is_ordinary
+from .name_parts import joined_names, name_words, whole_names
+from .of_anybody import spans_of_anybody
 from .written_ages import old_ages_in
 from .written_dates import compact_forms, dates_in, reads_as, short_years
 
-_PATTERNS = re.compile(
-    r"""
-    (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+                     # e-mail address
-    | (?<![^\W_])(?<!\d\.)\d+(?:\.\d+){4,}(?![^\W_])           # UID
-    | \+?\d[\d\s/().|-]{6,}\d(?=\D|$)                             # phone or id in groups
-    | \d{5,}                                                      # long number
-    """,
-    re.VERBOSE,
-)
-_TITLES = re.compile(
-    r"(?<![^\W_])(?:(?:Dr|Prof|Mr|Mrs|Ms|Miss|Mme|Mlle|Herrn?|Frau|Hr|Fr|Dott|Sig|Dra|Sra)\b\.?\s*)+"
-    r"(?:med\.\s*)?(?:[^\W\d_]\.\s*)*(?:[^\W\d_][\w'’-]*)?"
-)  # capitals tell them from units and modalities
 _SPACES = re.compile(r"[ \t]{2,}")
-_DOUBLE_NAME = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)+")
 _SUBSTRING_LENGTH = 6  # from here on a name part is recognised inside a longer word
-_JOINED_WORDS, _JOINED_INSIDE_WORDS, _FAMILY_WITH_INITIAL = 4, 8, 4
+_JOINED_INSIDE_WORDS = 8
 _SHORTEST_NUMBER = 5  # of an order or a step; shorter ones count without meaning
 _LONGEST_GAP = 3
-_SHORTEST_TELLING = 4  # letters of a word that tells an institution
 _LENGTH_OF_A_YEAR = 4
+_YTTRIUM = re.compile(r"90[-_]?y")  # a nuclide, and an age
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _MEMO_LIMIT = 2000
+_MANY_NEEDLES, _BEGIN = 400, 12
 
 
 class _Kind(Enum):
@@ -61,52 +50,6 @@ class _Kind(Enum):
     ANYWHERE = auto()  # in scripts without spaces
     IDENTIFIER = auto()
     TOKEN = auto()  # of two characters, which must stand together and alone
-
-
-def name_words(name: str) -> set[str]:
-    """Words of a person name (PN) that identify: three letters, or two ideographs.
-
-    Double names come whole and in parts.
-    """
-    found = set()
-    name = unicodedata.normalize("NFC", name)
-    behind_apostrophes = (
-        part for word in words(name) for part in re.split("['’]", word) if len(part) > 3
-    )
-    for word in (*words(name), *_DOUBLE_NAME.findall(name), *behind_apostrophes):
-        if len(word) >= 3 or (len(word) == 2 and not word.isascii() and word[0].isalpha()):
-            found.add(word)
-    return found
-
-
-def whole_names(name: str) -> set[str]:
-    """Names of short words (`Li^Wu`), and those in scripts without spaces, in both orders."""
-    found = set()
-    for group in re.split(r"[=\\]", unicodedata.normalize("NFC", name)):
-        parts = words(group)
-        if len(parts) > 1 and (is_unspaced(group) or all(len(part) < 3 for part in parts)):
-            found |= {"".join(parts), "".join(reversed(parts))}
-    return found
-
-
-def joined_names(name: str) -> set[str]:
-    """Names written together: two words, and a family name with initials of given names.
-
-    `Smith^John` is `SmithJohn`, `johnsmith`, `JSmith` and `smithj`.
-    """
-    found = set()
-    for group in re.split(r"[=\\]", unicodedata.normalize("NFC", name)):
-        if is_unspaced(group):
-            continue
-        parts = [part for part in words(group) if len(part) > 1][:_JOINED_WORDS]
-        found |= {"".join(pair) for pair in permutations(parts, 2) if len("".join(pair)) > 4}
-        family, caret, rest = group.partition("^")
-        families = [part for part in words(family) if len(part) >= _FAMILY_WITH_INITIAL]
-        given = words(" ".join(rest.split("^")[:2])) if caret else words(group)
-        initials = {part[0] for part in given} | {"".join(part[0] for part in given)}
-        for own, letters in product(families, initials - {""}):
-            found |= {own + letters, letters + own}
-    return found
 
 
 class _Birth(NamedTuple):
@@ -148,6 +91,28 @@ class _Study(NamedTuple):
                 yield folded.span(*match.span())
 
 
+class _Needles(dict[str, _Kind]):
+    """What to look for, squeezed. Many are sought by how they begin."""
+
+    _by_begin: dict[int, dict[str, list[str]]] | None = None
+
+    def found_in(self, letters: str) -> list[str]:
+        """Those that stand in squeezed text."""
+        if len(self) <= _MANY_NEEDLES:
+            return [needle for needle in self if needle in letters]
+        if self._by_begin is None:
+            self._by_begin = {}
+            for needle in self:
+                begin = needle[:_BEGIN]
+                self._by_begin.setdefault(len(begin), {}).setdefault(begin, []).append(needle)
+        found = []
+        for length, begins in self._by_begin.items():
+            parts = {letters[at : at + length] for at in range(len(letters) - length + 1)}
+            for begin in parts & begins.keys():
+                found += [needle for needle in begins[begin] if needle in letters]
+        return found
+
+
 class Cleaner:
     """Cleans texts of one patient and study."""
 
@@ -160,9 +125,11 @@ class Cleaner:
         numbers: Iterable[str] = (),
         addresses: Iterable[str] = (),
         institutions: Collection[str] = (),
+        devices: Collection[str] = (),
         other_births: Collection[date] = (),
         days_of_study: Collection[date] = (),
         over_89: bool = False,
+        known_younger: bool = False,
     ) -> None:
         """What to look for.
 
@@ -174,14 +141,17 @@ class Cleaner:
             addresses: Of the patient and of persons.
             institutions: Names and addresses, taken out of descriptors only, with those of their
                 words that are not ordinary ones.
+            devices: Names and serial numbers of devices, taken out of descriptors only.
             other_births: Dates of birth that were told elsewhere.
             days_of_study: Dates of the study that no text may tell.
             over_89: The patient is, so that no text at all may tell it.
+            known_younger: An age or a date of birth tells that the patient is not.
         """
-        self._own: dict[str, _Kind] = {}
+        self._own = _Needles()
         self._memo: dict[tuple[str, bool], str] = {}
         self._days: list[_Birth | _Study] = []
         self._over_89 = over_89
+        self._known_younger = known_younger
         self._birth_years: list[re.Pattern[str]] = []
         for name in names:
             self._learn_name(name)
@@ -204,16 +174,17 @@ class Cleaner:
         for address in addresses:
             parts.learn(address)
         self._learn_address(parts, self._own)
-        parts = AddressParts()
-        for institution in institutions:
-            parts.learn(institution)
-        parts.places.clear()
-        self._of_descriptors: dict[str, _Kind] = {}
-        self._learn_address(parts, self._of_descriptors)
-        for word in {word for text in institutions for word in words(text)}:
-            if len(word) >= _SHORTEST_TELLING and word.isalpha() and not is_ordinary(word):
-                kind = _Kind.ANYWHERE if is_unspaced(word) else _Kind.WHOLE_WORD
-                self._of_descriptors.update(dict.fromkeys(spellings(word), kind))
+        self._institutions = Institutions(institutions)
+        self._of_descriptors = _Needles()
+        self._learn_address(self._institutions.parts, self._of_descriptors)
+        for spelling in self._institutions.words:
+            kind = _Kind.ANYWHERE if is_unspaced(spelling) else _Kind.WHOLE_WORD
+            self._of_descriptors[spelling] = kind
+        for device in devices:
+            for value in device.split("\\"):
+                if may_tell_device(value):
+                    core = squeezed(fold(value).text)
+                    self._of_descriptors.setdefault(core, _Kind.IDENTIFIER)
 
     def _learn_name(self, name: str) -> None:
         for word in name_words(name):
@@ -289,18 +260,14 @@ class Cleaner:
         yield from self._spans(folded, self._own)
         if descriptor:
             yield from self._spans(folded, self._of_descriptors)
-            for match in _PATTERNS.finditer(folded.text):
-                yield folded.span(*match.span())
-            for span in dates_in(folded.text):
-                yield folded.span(*span)
-            for match in _TITLES.finditer(text):
-                yield match.span()
-        else:
-            for day in self._days:
-                yield from day.spans(folded)
+            yield from self._institutions.spans(text)
+            yield from spans_of_anybody(text, folded, [known.day for known in self._days])
+        for day in self._days:
+            yield from day.spans(folded)
         if descriptor or self._over_89:
-            for span in old_ages_in(folded.text):
-                yield folded.span(*span)
+            for start, end in old_ages_in(folded.text):
+                if not (self._known_younger and _YTTRIUM.fullmatch(folded.text, start, end)):
+                    yield folded.span(start, end)
         alone = len(text.strip(" \0")) <= _LENGTH_OF_A_YEAR  # a number of something, or a code
         if descriptor or not alone:
             for year in self._birth_years:
@@ -308,9 +275,9 @@ class Cleaner:
                     yield folded.span(*match.span())
 
     @staticmethod
-    def _spans(folded: Folded, needles: dict[str, _Kind]) -> Iterator[tuple[int, int]]:
+    def _spans(folded: Folded, needles: _Needles) -> Iterator[tuple[int, int]]:
         letters = squeezed(folded.text)
-        found = [needle for needle in needles if needle in letters]
+        found = needles.found_in(letters)
         if not found:
             return
         places = [index for index, sign in enumerate(folded.text) if is_of_word(sign)]
@@ -336,6 +303,9 @@ def _accepted(text: str, where: list[int], kind: _Kind) -> tuple[int, int] | Non
     apart = sum(gap > 0 for gap in gaps)
     if kind is _Kind.TOKEN and apart:
         return None
+    year = kind is _Kind.IDENTIFIER and not apart and _YEAR.fullmatch(text, where[0], end)
+    if year and _in_version(text, start, end):
+        return None
     if kind is _Kind.ANYWHERE:
         return (start, end) if max(gaps, default=0) <= 1 else None
     if apart and max(gaps) > _LONGEST_GAP:
@@ -348,10 +318,24 @@ def _accepted(text: str, where: list[int], kind: _Kind) -> tuple[int, int] | Non
     if apart and one_word and len(where) < _SUBSTRING_LENGTH and apart < len(gaps):
         return None  # two words that happen to contain the letters
     joined = str.isalpha if of_names else is_of_word
+    if kind is _Kind.IDENTIFIER and len(where) >= _SUBSTRING_LENGTH and _is_number(text, where):
+        joined = str.isdigit  # a letter ends a number
     before, after = text[start - 1 : start], text[end : end + 1]
     if (before and _continues(before, joined)) or (after and _continues(after, joined)):
         return None
     return start, end
+
+
+def _is_number(text: str, where: list[int]) -> bool:
+    return all(text[at].isdigit() for at in where)
+
+
+def _in_version(text: str, start: int, end: int) -> bool:
+    """Whether a number is one of several with points between them, as `2019.12.04`."""
+    behind, before = text[end : end + 2], text[max(0, start - 2) : start]
+    return (behind[:1] == "." and behind[1:].isdigit()) or (
+        before[1:] == "." and before[:1].isdigit()
+    )
 
 
 def _continues(character: str, joined: Callable[[str], bool]) -> bool:

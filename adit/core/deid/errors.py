@@ -22,6 +22,16 @@ class InflatesTooFar(DeidentificationError):
     """A few deflated bytes become so many that memory and disk would not hold them."""
 
 
+class TooManyIdentifiers(DeidentificationError):
+    """An object tells so many names and ids that nobody can look for all of them."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(
+            f"The object tells {count} words of names, ids and addresses; no more than {limit} can "
+            "be looked for in it. Exclude objects of its kind in the profile, or split it."
+        )
+
+
 class ExcludedModality(DeidentificationError):
     """The profile does not let objects of this modality pass."""
 

@@ -7,6 +7,7 @@ characters, or in UTF-16.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 from .charset import Charset, charset
 from .codec import Element
 from .escapes import unescaped
+from .folding import words
 from .lookalikes import unmixed
 
 SPECIFIC_CHARACTER_SET = 0x00080005
@@ -55,9 +57,13 @@ NUMBERS = frozenset(
         0x00401001,  # RequestedProcedureID
         0x00401006,  # PlacerOrderNumberProcedure
         0x00401007,  # FillerOrderNumberProcedure
+        0x0040050A,  # SpecimenAccessionNumber
+        0x00400512,  # ContainerIdentifier
+        0x00400551,  # SpecimenIdentifier
+        0x004006FA,  # SlideIdentifier
     }
 )
-"""Ids of orders and steps, which are often counted from one: only long ones mean something."""
+"""Ids of orders, steps and specimens, often counted from one: only long ones mean something."""
 ADDRESSES = frozenset(
     {
         0x00080092,  # ReferringPhysicianAddress
@@ -74,7 +80,34 @@ INSTITUTIONS = frozenset(
         0x00081040,  # InstitutionalDepartmentName
     }
 )
-LEARNT = NAMES | IDENTIFIERS | NUMBERS | ADDRESSES | INSTITUTIONS
+PLACES = frozenset(
+    {
+        0x00100021,  # IssuerOfPatientID
+        0x00102299,  # ResponsibleOrganization
+        0x00120031,  # ClinicalTrialSiteName
+        0x00321033,  # RequestingService
+        0x00380300,  # CurrentPatientLocation
+    }
+)
+"""What tells an institution, although it is not what Retain Institution Identity retains."""
+DEVICES = frozenset(
+    {
+        0x00081010,  # StationName
+        0x00181000,  # DeviceSerialNumber
+        0x00181008,  # GantryID
+        0x00400010,  # ScheduledStationName
+        0x00400242,  # PerformedStationName
+    }
+)
+LEARNT = NAMES | IDENTIFIERS | NUMBERS | ADDRESSES | INSTITUTIONS | PLACES | DEVICES
+_CODE_MEANING = 0x00080104
+_MEANT_BY_CODES = {
+    0x00080082: 0x00080080,  # InstitutionCodeSequence: InstitutionName
+    0x00401101: 0x0040A123,  # PersonIdentificationCodeSequence: PersonName
+}
+"""Sequences whose code meanings count as another attribute does."""
+_PHONES = frozenset({0x00080094, 0x00102154, 0x00102155, 0x00401103, 0x00401104})
+_SHORTEST_LOCAL_NUMBER = 6
 _WITHOUT_PERSONS = frozenset(
     {
         0x30060039,  # ROIContourSequence
@@ -113,6 +146,8 @@ def learnt_inside(buffer: bytes, elements: Sequence[Element]) -> tuple[Learnt, .
                 elif tag in LEARNT or vr == b"PN":
                     if value < end:
                         found.append(Learnt(tag, buffer[value:end], declared))
+                elif tag == _CODE_MEANING and element.tag in _MEANT_BY_CODES and value < end:
+                    found.append(Learnt(_MEANT_BY_CODES[element.tag], buffer[value:end], declared))
                 elif tag == SPECIFIC_CHARACTER_SET:
                     declared = buffer[value:end].strip(b" \0")
     return tuple(found)
@@ -127,6 +162,15 @@ class Identity:
     numbers: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     institutions: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+
+    def count(self) -> int:
+        """How many different words the texts have."""
+        texts = {*self.names, *self.identifiers, *self.numbers, *self.addresses}
+        return len(
+            set().union(*map(words, texts | {*self.institutions, *self.places, *self.devices}))
+        )
 
     def learn_texts(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
         """Adds what is known as text."""
@@ -153,10 +197,29 @@ class Identity:
                 self.institutions.append(text)
             elif tag in IDENTIFIERS:
                 self.identifiers += _ids(text)
+                if tag in _PHONES:
+                    self.identifiers += _local_numbers(text)
             elif tag in NUMBERS:
-                self.numbers += text.split("\\")
+                self.numbers += [
+                    part for value in text.split("\\") for part in (value, *value.split())
+                ]
+            elif tag in PLACES:
+                self.places.append(text)
+            elif tag in DEVICES:
+                self.devices.append(text)
             else:
                 self.names.append(text)
+
+
+def _local_numbers(text: str) -> list[str]:
+    """Phone numbers without what stands before the last separator, or before the first one."""
+    found = []
+    for value in re.split(r"[\\\\;,]", text):
+        groups = re.findall(r"\d+", value)
+        for number in (groups[-1:], groups[1:], groups[2:] if "+" in value else []):
+            if len(groups) > 1 and len("".join(number)) >= _SHORTEST_LOCAL_NUMBER:
+                found.append("".join(number))
+    return found
 
 
 def _ids(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from dicognito.randomizer import Randomizer
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from .cleaning import name_words
+from .name_parts import name_words
 
 
 class InventedNames:

@@ -16,12 +16,19 @@ from hashlib import blake2b
 from pydicom.datadict import keyword_for_tag
 
 from .leak_ages import may_tell_old_age
-from .leak_escapes import has_escapes
+from .leak_escapes import has_escapes, written_part
 from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
 from .leak_numbers import UID_BY_FORM, Numbers
 from .leak_rules import OutgoingRules
-from .leak_sources import DATES_OF_STUDY, ORDERS, PERSONS, RawIdentifiers, raw_identifiers
+from .leak_sources import (
+    DATES_OF_STUDY,
+    ORDERS,
+    PERSONS,
+    PERSONS_BY_CODE,
+    RawIdentifiers,
+    raw_identifiers,
+)
 from .leak_uids import OldUids, is_uid_of_a_definition, may_hold_uid
 from .leak_verdict import BYTES, TEXT, is_binary, verdict
 from .leak_walk import LONG_ELEMENT, HeaderEncoding, Leaf, LeafWalk, Unreadable, vr_by_dictionary
@@ -36,6 +43,12 @@ _PLAIN = bytes((0, 9, 10, 12, 13, *range(32, 127)))
 
 _OF_UIDS = b"0123456789.\0 "
 _JOINT = b"\x01"
+_MOST_ESCAPED = 1 << 20
+"""Characters in one binary element that are read without their escapes; with more it is held."""
+
+_MOST_READ = 1 << 21
+"""Bytes of text in one object that are read in every encoding; what is beyond is held."""
+
 _FEW = 4
 _UID, _UID_OF_A_DEFINITION, _JUDGED = 1, 2, 4
 
@@ -189,6 +202,10 @@ class LeakGate:
                 (doubtful if hit else clean).append(item)
         else:
             clean += texts
+        for item in filter(_is_too_long, binaries):
+            self._remember(wanted, item, (FindingKind.UNCHECKED,))
+            _report(found, item[0][0], FindingKind.UNCHECKED)
+        binaries = [item for item in binaries if not _is_too_long(item)]
         if binaries:
             numbers = self._with_numbers(binaries, wanted.numbers, encoding.big_endian)
             readable = wanted.may_be_said_in(_joined(binaries))
@@ -198,9 +215,13 @@ class LeakGate:
                 (doubtful if hit else clean).append(item)
         for item in clean:
             self._remember(wanted, item, ())
+        read = 0
         for item in doubtful:
             tag, vr, *_ = item[0]
-            said = verdict(wanted, self._pseudonym, encoding.big_endian, tag, vr, item[2])
+            read += 0 if is_binary(vr) else len(item[2])
+            said = (FindingKind.UNCHECKED,)
+            if read <= _MOST_READ:
+                said = verdict(wanted, self._pseudonym, encoding.big_endian, tag, vr, item[2])
             self._remember(wanted, item, said)
             for identifier in said:
                 _report(found, tag, identifier)
@@ -280,12 +301,20 @@ class LeakGate:
         The new pseudonym may be an old one of the patient, and what the owner of the profile has
         ruled about names of other persons, orders and dates is not held against these rules.
         """
-        ruled = tag in ORDERS or tag in PERSONS or tag in DATES_OF_STUDY
+        ruled = tag in ORDERS or tag in PERSONS or tag in DATES_OF_STUDY or tag == PERSONS_BY_CODE
         if self._rules and ruled and tag in self._rules.own:
             return False
         if tag == _PATIENT_ID or not self._pseudonym or tag >> 16 != 0x0012:
             return True
         return value.strip(b" \0").lower() != self._pseudonym
+
+
+def _is_too_long(item: _New) -> bool:
+    """Whether bytes have more escaped text than can be read."""
+    if len(item[2]) <= _MOST_ESCAPED:
+        return False
+    written = written_part(item[2])
+    return len(written) > _MOST_ESCAPED and has_escapes(written)
 
 
 def _is_array(item: _New) -> bool:

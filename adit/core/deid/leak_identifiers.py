@@ -74,6 +74,7 @@ from .leak_sources import (
     ORDERS,
     PATIENT_AGE,
     PERSONS,
+    PERSONS_BY_CODE,
     SOURCES,
     RawIdentifiers,
 )
@@ -118,6 +119,7 @@ class Identifiers:
     literal_births: set[str]
     lines: set[str]
     phone_numbers: set[str]
+    local_numbers: set[str]
     days_of_study: list[date]
     may_be_old: bool
     numbers: Numbers
@@ -188,7 +190,10 @@ class Identifiers:
     @cached_property
     def phones(self) -> re.Pattern[str] | None:
         forms = [r"[\W_]{0,3}".join(map(re.escape, text)) for text in sorted(self.phone_numbers)]
-        return _any_of([rf"{form}(?!\d)" for form in forms])
+        local = [r"[\W_]{0,3}".join(text) for text in sorted(self.local_numbers)]
+        return _any_of(
+            [rf"{form}(?!\d)" for form in forms] + [rf"(?<![\d.]){form}(?!\.?\d)" for form in local]
+        )
 
 
 def _any_of(patterns: list[str]) -> re.Pattern[str] | None:
@@ -207,7 +212,7 @@ def identifiers(raw: RawIdentifiers, dates: bool = True) -> Identifiers:
             by_kind[SOURCES[tag]] |= meant_by(value, encodings)
         elif tag in ORDERS:
             orders |= meant_by(value, encodings)
-        elif tag in PERSONS:
+        elif tag in PERSONS or tag == PERSONS_BY_CODE:
             persons |= meant_by(value, encodings)
     persons -= by_kind[FindingKind.PATIENT_NAME]
     needles = Needles(encodings)
@@ -215,7 +220,8 @@ def identifiers(raw: RawIdentifiers, dates: bool = True) -> Identifiers:
     if persons:
         names.append(name_patterns(persons, needles, _SHORTEST_NAME_OF_OTHERS))
     ids = values_of(by_kind[FindingKind.PATIENT_ID])
-    numbers_of_orders = {text for text in values_of(orders) if not tells_little(text)}
+    told_of_orders = {part for text in values_of(orders) for part in (text, *text.split())}
+    numbers_of_orders = {text for text in told_of_orders if not tells_little(text)}
     accession_numbers = values_of(by_kind[FindingKind.ACCESSION_NUMBER]) | numbers_of_orders
     births = {text: date_of(text) for text in values_of(by_kind[FindingKind.BIRTH_DATE])}
     days = sorted({day for day in births.values() if day})
@@ -234,7 +240,9 @@ def identifiers(raw: RawIdentifiers, dates: bool = True) -> Identifiers:
     phones = {number for text in by_kind[FindingKind.PHONE] for number in _phones_of(text)}
     for text in (*ids, *accession_numbers, *literal_births):
         needles.add(core_of(text))
-    for text in phones:
+    local_numbers = {n for text in by_kind[FindingKind.PHONE] for n in _local_numbers_of(text)}
+    local_numbers -= phones
+    for text in (*phones, *local_numbers):
         needles.add(text)
     for day in days:
         for form in date_needles(day):
@@ -268,6 +276,7 @@ def identifiers(raw: RawIdentifiers, dates: bool = True) -> Identifiers:
         literal_births=literal_births,
         lines=lines,
         phone_numbers=phones,
+        local_numbers=local_numbers,
         days_of_study=days_that_count,
         may_be_old=may_be_old(
             days, [value for tag, value in raw if tag == PATIENT_AGE], days_of_study
@@ -307,6 +316,20 @@ def _line_pattern(line: str) -> str:
     forms = [re.sub(r"(?<=.)str(?:asse|eet)?$", "str(?:asse|eet)?", part) for part in parts]
     joined = r"[\W_]*".join(forms)
     return rf"(?<![^\W_]){joined}(?![^\W_])"
+
+
+def _local_numbers_of(text: str) -> set[str]:
+    """Phone numbers without the code of their area, as neighbours write them."""
+    found: set[str] = set()
+    for part in re.split(r"[\\;,^|]|(?<=\w)\s+(?=\+)", text):
+        if "@" in part:
+            continue
+        groups = re.findall(r"\d+", foldings(part)[0])
+        for first in range(1, len(groups)):
+            digits = "".join(groups[first:])
+            if len(digits) >= _SHORTEST_PHONE and (first == len(groups) - 1 or first < 3):
+                found.add(digits)
+    return found
 
 
 def _phones_of(text: str) -> set[str]:

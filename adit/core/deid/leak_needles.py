@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from .leak_encodings import likely_encodings, scrambled
 from .leak_readings import ESCAPE
 from .leak_spelling import foldings, kana_forms
 
 _NO_LETTER = bytes(n for n in range(128) if not chr(n).isalnum())
+_MANY, _BEGIN = 400, 10
 _OF_FOREIGN_SEPARATORS = bytes((0x80, *range(0x90, 0x96), 0xA0, 0xAD, 0xAF, 0xC2, 0xE2))
 """Bytes of no-break spaces, soft hyphens and dashes in Latin-1 and UTF-8."""
 
@@ -30,11 +32,28 @@ def squeezed_bytes(data: bytes) -> bytes:
 
 
 def has_any(squeezed: bytes, needles: tuple[bytes, ...]) -> bool:
-    """Whether one of the needles is in there."""
+    """Whether one of the needles is in there. Many are sought by how they begin."""
+    if len(needles) > _MANY:
+        return any(
+            needle in squeezed
+            for length, begins in _by_begin(needles).items()
+            for begin in begins.keys()
+            & {squeezed[at : at + length] for at in range(len(squeezed) - length + 1)}
+            for needle in begins[begin]
+        )
     for needle in needles:  # noqa: SIM110  a generator costs more than the search
         if needle in squeezed:
             return True
     return False
+
+
+@lru_cache(maxsize=8)
+def _by_begin(needles: tuple[bytes, ...]) -> dict[int, dict[bytes, list[bytes]]]:
+    found: dict[int, dict[bytes, list[bytes]]] = {}
+    for needle in needles:
+        begin = needle[:_BEGIN]
+        found.setdefault(len(begin), {}).setdefault(begin, []).append(needle)
+    return found
 
 
 class Needles:
@@ -77,8 +96,13 @@ class Needles:
 
 
 def _fewest(needles: set[bytes]) -> tuple[bytes, ...]:
-    kept: list[bytes] = []
+    kept: dict[bytes, None] = {}
+    lengths: set[int] = set()
     for needle in sorted(needles - {b""}, key=len):
-        if not any(shorter in needle for shorter in kept):  # the longer one says nothing more
-            kept.append(needle)
+        shorter = (
+            needle[at : at + length] for length in lengths for at in range(len(needle) - length + 1)
+        )
+        if kept.keys().isdisjoint(shorter):  # else the longer one says nothing more
+            kept[needle] = None
+            lengths.add(len(needle))
     return tuple(kept)

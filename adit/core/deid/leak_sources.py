@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from functools import cache
 
 from .leak_walk import LeafWalk, Unreadable
@@ -46,6 +47,9 @@ ORDERS = frozenset(
         0x00400009,  # ScheduledProcedureStepID
         0x00400253,  # PerformedProcedureStepID
         0x0040050A,  # SpecimenAccessionNumber
+        0x00400512,  # ContainerIdentifier
+        0x00400551,  # SpecimenIdentifier
+        0x004006FA,  # SlideIdentifier
         0x00401001,  # RequestedProcedureID
         0x00401006,  # PlacerOrderNumberProcedure
         0x00401007,  # FillerOrderNumberProcedure
@@ -55,7 +59,7 @@ ORDERS = frozenset(
         0x40080200,  # InterpretationID
     }
 )
-"""Numbers of orders and steps: many are small or words, so only telling ones count."""
+"""Numbers of orders, steps and specimens: many are small or words, so only telling ones count."""
 
 PERSONS = frozenset(
     {
@@ -85,6 +89,9 @@ PERSONS = frozenset(
     }
 )
 """Names of other persons (VR PN, actions X, Z and D of PS3.15 Table E.1-1)."""
+
+PERSONS_BY_CODE = 0x00401101
+"""PersonIdentificationCodeSequence: meanings of its codes are names of persons."""
 
 DATES_OF_STUDY = frozenset(
     {
@@ -155,7 +162,30 @@ def raw_identifiers(header: bytes, implicit: bool, big_endian: bool) -> RawIdent
     for tag, _, _, start, end in leaves:
         if value := _without_padding(header[start:end]):
             found[tag, value] = None
+    for value in _names_by_code(header, order, implicit):
+        found[PERSONS_BY_CODE, value] = None
     return tuple(found)
+
+
+def _names_by_code(header: bytes, order: str, implicit: bool) -> Iterator[bytes]:
+    """Meanings of the codes that say who somebody is."""
+    begin = struct.pack(order + "HH", PERSONS_BY_CODE >> 16, PERSONS_BY_CODE & 0xFFFF)
+    end_of_sequence = struct.pack(order + "HH", 0xFFFE, 0xE0DD)
+    meaning = struct.pack(order + "HH", 0x0008, 0x0104)
+    at = header.find(begin)
+    while at >= 0:
+        start = at + (8 if header[at + 4 : at + 6] != b"SQ" else 12)
+        length = int.from_bytes(header[start - 4 : start], "little" if order == "<" else "big")
+        end = start + length
+        if length == 0xFFFFFFFF:
+            end = header.find(end_of_sequence, start)
+        if start <= end <= len(header):
+            place = header.find(meaning, start, end)
+            while place >= 0:
+                if value := _value_at(header, place, order, implicit):
+                    yield value
+                place = header.find(meaning, place + 1, end)
+        at = header.find(begin, at + 1)
 
 
 def raw_of_patient(patient: SourcePatient) -> RawIdentifiers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 
 from pydicom.datadict import keyword_for_tag
 
@@ -32,6 +32,9 @@ _LETTERS, _RARE, _SURELY_NO_CHANCE = 128, 1e-6, 6
 four letters in a quarter of a KiB, five in 32 KiB, six in anything."""
 
 _PIECE, _OVERLAP = 4096, 512
+_MOST_PIECES = 1024
+"""Pieces of bytes that may say something and are read; with more the element is held."""
+
 _OF_INSTITUTIONS = frozenset({0x00080080, 0x00080081, 0x00081040, 0x00081041, 0x00400243})
 
 
@@ -64,7 +67,9 @@ def verdict(
         digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))
         if any(part.strip()[:8] in wanted.compact_birth_dates for part in digits.split("\\")):
             kinds.add(FindingKind.BIRTH_DATE)
-    pieces = _pieces(wanted, value) if of_bytes else [value]
+    pieces = list(islice(_pieces(wanted, value), _MOST_PIECES + 1)) if of_bytes else [value]
+    if len(pieces) > _MOST_PIECES:
+        kinds.add(FindingKind.UNCHECKED)
     for text in chain.from_iterable(readings(p, wanted.encodings, of_bytes) for p in pieces):
         said = _Said(text, of_bytes, len(value))
         if vr in COUNTED:

@@ -66,6 +66,28 @@ total tracking transfer tumor tumour ultrasound upper ultraschall verlauf view v
 water weight west whole with without xray zweit
 """
 
+_SHORT_ONES = """
+ct mr us nm pt cr dx dr mg rf xa io ot op sc sr pr ko gm sm es bi rt mrt mri cta mra ctp pet
+dti dwi adc swi asl bold mip mpr vrt svd tof tse fse gre epi ssfp fle fsl irm tdm scn eeg ecg
+ekg oct opt ivus ust sono dsa dsa cbct rx px iop kub cxr us3 tte tee ivp ercp
+ax sag cor tra ap pa lat ll rl lr is si hf ff obl sax lax rao lao cc mlo ml lm ld rd od os ou
+te tr ti fa fov nex avg snr fat wat in ip oop rec raw der sub std iso km iv po pi art ven del
+nat pre pos low high hd sd max min avg sum ref cal qa qc qs sec mm ms hu mu kv ma gy
+arm leg ear eye jaw hip rib toe bwk hwk lwk bws hws lws isg osg usg lwc isc cns zns gi ent hno
+icu its imc ops er ed opd amb int neu gyn uro kar car ped pad onk rad ray lab his ris pacs ehr
+ge
+usa ger deu aut sui fra ita esp uk eu rue via str
+am an at im in on of zu de la le el il und and the for der die das des dem den von bei zur zum
+les las los del san sao st dr med new old all big sea see bay inc ltd llc gbr ev mbh ag kg co
+"""
+_ABBREVIATIONS = frozenset(_SHORT_ONES.split())
+"""Of modalities, directions, sequences, parts of the body and departments; particles of names."""
+
+
+def is_abbreviation(word: str) -> bool:
+    """Whether two or three letters tell no institution, since they stand in many descriptions."""
+    return fold(word).text in _ABBREVIATIONS
+
 
 def _of_the_dictionary() -> frozenset[str]:
     """Words of the names of all attributes of PS3.6."""

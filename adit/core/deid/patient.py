@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .charset import Charset, charset
-from .cleaning import Cleaner, name_words
+from .cleaning import Cleaner
 from .dates import (
     AGE_OF_THE_OLDEST,
     OLDEST_TOLD_AGE,
@@ -15,14 +15,21 @@ from .dates import (
     parse_date,
     years_of,
 )
+from .errors import TooManyIdentifiers
+from .folding import words
 from .identifying import LEARNT, SPECIFIC_CHARACTER_SET, Identity, Learnt
 from .invented import InventedNames
 from .mapping import KeyedMapping
+from .name_parts import name_words
+from .ordinary_words import is_ordinary
 from .profile import Assignment, Option, Profile
 
 STUDY_DATE, STUDY_TIME = 0x00080020, 0x00080030
 PATIENT_NAME, PATIENT_ID, PATIENT_BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 PATIENT_AGE, STUDY_INSTANCE_UID = 0x00101010, 0x0020000D
+
+MOST_WORDS = 2000
+"""Of names, ids and addresses in one object; a report has some dozens."""
 
 _DATES_OF_THE_STUDY = (
     STUDY_DATE,
@@ -90,6 +97,9 @@ def patient_context(
     identity.learn_inside(inside, source_charset)
     source = assignment.patient
     identity.learn_texts([source.name], [*source.patient_ids, source.accession_number])
+    count = identity.count()
+    if count > MOST_WORDS:
+        raise TooManyIdentifiers(count, MOST_WORDS)
     if Option.RETAIN_INSTITUTION_IDENTITY in profile.options:
         identity.institutions.clear()
     birth = parse_date(text(PATIENT_BIRTH_DATE))
@@ -134,7 +144,9 @@ def patient_context(
             over_89=over_89,
             numbers=identity.numbers,
             addresses=identity.addresses,
-            institutions=identity.institutions,
+            institutions=[*identity.institutions, *filter(_is_telling, identity.places)],
+            devices=(() if Option.RETAIN_DEVICE_IDENTITY in profile.options else identity.devices),
+            known_younger=not over_89 and years >= 0,
         ),
         invented=InventedNames(
             mapping.digest("names", patient_key).hex(),
@@ -143,3 +155,8 @@ def patient_context(
         age=age,
         over_89=over_89,
     )
+
+
+def _is_telling(place: str) -> bool:
+    """Whether a ward or service is called by more than what it does (`Neurology`)."""
+    return not all(map(is_ordinary, words(place)))

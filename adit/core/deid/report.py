@@ -21,6 +21,7 @@ class FindingKind(StrEnum):
     ORIGINAL_UID = "original_uid"
     BURNED_IN = "burned_in"
     RULE_VIOLATION = "rule_violation"
+    UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True, slots=True)

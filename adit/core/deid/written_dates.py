@@ -86,7 +86,7 @@ _NUMBERS = re.compile(
     | (?<!\d)\d\d{_OTHER}{_MM}{_OTHER}{_DD}(?!\d)
     | (?<!\d)(?:19|20)\d\d[-./]{_MM}(?!\d)
     | (?<!\d){_MM}[-./](?:19|20)\d\d(?!\d)
-    | (?:{"|".join(_ERAS)})?\s*(?:\d{{1,4}}|元)\s*[年년]\s*
+    | (?:(?:{"|".join(_ERAS)})\s*)?(?:\d{{1,4}}|元)\s*[年년]\s*
       \d{{1,2}}\s*[月월](?:\s*\d{{1,2}}\s*[日일])?
     | \d{{1,2}}\s*[月월]\s*\d{{1,2}}\s*[日일]
     """,
@@ -135,6 +135,25 @@ def reads_as(written: str, day: date) -> bool:
         year in years and month == day.month and number == day.day
         for year, month, number in permutations(numbers)
     )
+
+
+def lacks_year(written: str) -> bool:
+    """Whether a month by name stands beside one plain number, neither a year nor an ordinal."""
+    parts = _PARTS.findall(written)
+    return (
+        len(parts) == 2
+        and any(part in _NUMBER_OF_MONTH for part in parts)
+        and any(part.isdigit() and len(part) <= 2 for part in parts)
+        and not re.search(r"\d\.", written)
+    )
+
+
+def month_and_day(written: str) -> tuple[int, int]:
+    """Of a date that `lacks_year`."""
+    parts = _PARTS.findall(written)
+    (month,) = (_NUMBER_OF_MONTH[part] for part in parts if part in _NUMBER_OF_MONTH)
+    (number,) = (int(part) for part in parts if part.isdigit())
+    return month, number
 
 
 def short_years(day: date) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ KINDS = {
     FindingKind.ORIGINAL_UID: "a UID of the source",
     FindingKind.BURNED_IN: "possibly text in the pixels, or a document nobody can check",
     FindingKind.RULE_VIOLATION: "something that the profile forbids",
+    FindingKind.UNCHECKED: "so much escaped or foreign text that not all of it was checked",
 }
 
 _FINDING = re.compile(r"(?P<kind>\w+) in \((?P<group>[0-9A-F]{4}),(?P<element>[0-9A-F]{4})\)")
