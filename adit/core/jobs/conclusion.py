@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import socket
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from adit.core.jobs import disk, leases
 from adit.core.jobs.child import Outcome
@@ -32,7 +30,7 @@ def conclude(lease: Lease, outcome: Outcome) -> None:
         leases.hand_back(
             lease,
             outcome.message,
-            not_before=timezone.now() + timedelta(seconds=_NO_PROCESS_SECONDS),
+            wait=_NO_PROCESS_SECONDS,
             waits_for=f"waits for a process on {socket.gethostname()}"[:128],
         )
     elif outcome.kind == "disk_full":
@@ -40,7 +38,7 @@ def conclude(lease: Lease, outcome: Outcome) -> None:
             lease,
             outcome.message,
             outcome.log,
-            not_before=timezone.now() + timedelta(seconds=disk.WAIT_SECONDS),
+            wait=disk.WAIT_SECONDS,
             waits_for=disk.reason(socket.gethostname()),
         )
     elif outcome.kind == "done":
@@ -52,7 +50,7 @@ def conclude(lease: Lease, outcome: Outcome) -> None:
     elif outcome.kind == "transient":
         decision = _decide_retry(lease)
         if isinstance(decision, Retry):
-            leases.wait_and_retry(lease, decision.not_before, outcome.message, outcome.log)
+            leases.wait_and_retry(lease, decision.seconds, outcome.message, outcome.log)
         elif decision is not None:
             message = f"{outcome.message} ({decision.reason})"
             leases.finish(lease, outcome.state, message, outcome.log)
@@ -70,9 +68,9 @@ def after_crash(lease: Lease, what: str) -> None:
         crashes = leases.count_crash(lease)
         if crashes is None:
             return
-        decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES, timezone.now())
+        decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES)
         if isinstance(decision, Retry):
-            leases.wait_and_retry(lease, decision.not_before, f"{what} It starts anew.")
+            leases.wait_and_retry(lease, decision.seconds, f"{what} It starts anew.")
         else:
             leases.finish(lease, State.FAILURE, f"{what} Given up: {decision.reason}.")
 
@@ -89,4 +87,4 @@ def _decide_retry(lease: Lease) -> Retry | GiveUp | None:
     if server and server.task_retry_waits:
         waits = [int(wait) for wait in server.task_retry_waits.split(",")]
     # A start after a crash is no attempt of its own: crashes have a limit of their own.
-    return decide_retry(max(1, lease.attempt - task.crashes), attempts, waits, timezone.now())
+    return decide_retry(max(1, lease.attempt - task.crashes), attempts, waits)

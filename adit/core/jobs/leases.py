@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 
 from django.conf import settings
@@ -199,10 +199,10 @@ def finish(lease: Lease, state: str, message: str, log: str = "") -> bool:
     return _release(lease, state, message or State(state).label, level, log)
 
 
-def wait_and_retry(lease: Lease, not_before: datetime, message: str, log: str = "") -> bool:
-    """Give the task back so that it runs again from `not_before` on."""
+def wait_and_retry(lease: Lease, seconds: float, message: str, log: str = "") -> bool:
+    """Give the task back so that it runs again after so many seconds."""
     level = TaskEvent.Level.WARNING
-    return _release(lease, State.PENDING, message, level, log, not_before=not_before)
+    return _release(lease, State.PENDING, message, level, log, wait=seconds)
 
 
 def hand_back(
@@ -210,12 +210,12 @@ def hand_back(
     why: str = "Handed back because the worker stopped.",
     log: str = "",
     *,
-    not_before: datetime | None = None,
+    wait: float | None = None,
     waits_for: str = "",
 ) -> bool:
     """Give the task back unchanged, through no fault of its own; the attempt does not count.
 
-    It waits until `not_before`, if that is given, for what `waits_for` says.
+    It waits so many seconds, if that is given, for what `waits_for` says.
     """
     return _release(
         lease,
@@ -224,7 +224,7 @@ def hand_back(
         TaskEvent.Level.INFO,
         log,
         back=1,
-        not_before=not_before,
+        wait=wait,
         waits_for=waits_for,
     )
 
@@ -244,7 +244,8 @@ _RELEASE = """
 WITH released AS (UPDATE core_dicomtask SET state = %(state)s, message = %(message)s,
     log = CASE WHEN %(log)s = '' THEN log ELSE %(log)s END,
     "end" = CASE WHEN %(ended)s THEN statement_timestamp() ELSE "end" END,
-    attempts = attempts - %(back)s, not_before = %(not_before)s, waits_for = %(waits_for)s,
+    attempts = attempts - %(back)s, waits_for = %(waits_for)s,
+    not_before = statement_timestamp() + %(wait)s::float * interval '1 second',
     lease = NULL, lease_until = NULL, queued = NULL, queue_job_id = NULL, worker = '', phase = ''
 WHERE id = %(task)s AND lease = %(token)s AND state = 'IN_PROGRESS'
 RETURNING id, job_id), told AS (
@@ -265,10 +266,11 @@ def _release(
     log: str = "",
     *,
     back: int = 0,
-    not_before: datetime | None = None,
+    wait: float | None = None,
     waits_for: str = "",
 ) -> bool:
-    """End the run, which leaves the task in `state`; `back` attempts do not count."""
+    """End the run, which leaves the task in `state`; `back` attempts do not count; it waits `wait`
+    seconds, by the clock of the database."""
     with transaction.atomic(), connection.cursor() as cursor:
         job = lock_job_state(lease.job_id)
         if job is None:
@@ -276,7 +278,7 @@ def _release(
         # A task that wants to run again does not do so once its job is being canceled.
         if job.state == DicomJob.State.CANCELING and state == State.PENDING:
             state, message, level = State.CANCELED, "Canceled.", TaskEvent.Level.INFO
-            not_before, waits_for = None, ""
+            wait, waits_for = None, ""
         values = {
             "task": lease.task_id,
             "token": lease.token,
@@ -286,7 +288,7 @@ def _release(
             "log": log,
             "ended": state in DicomTask.ENDED,
             "back": back,
-            "not_before": not_before,
+            "wait": wait,
             "waits_for": waits_for[:128],
             "channel": JOB_CHANNEL,
         }
