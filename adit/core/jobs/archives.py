@@ -146,7 +146,7 @@ def sweep_archives() -> None:
         if attempt >= settings.TASK_MAX_CRASHES:
             release(lease, State.FAILED, f"Given up: it was interrupted {attempt} times.")
         else:
-            release(lease, State.QUEUED, "Its worker is gone; it starts anew.")
+            release(lease, State.QUEUED, "Its worker broke off; it starts again.")
     old = Now() - timedelta(days=settings.ARCHIVE_KEEP_DAYS)
     JobArchive.objects.filter(ended__lt=old).exclude(state__in=JobArchive.OPEN).exclude(
         password=""

@@ -25,7 +25,7 @@ def conclude(lease: Lease, outcome: Outcome) -> Released | None:
     if outcome.kind == "crashed":
         return after_crash(lease, outcome.message)
     if outcome.kind == "interrupted":
-        return leases.hand_back(lease, f"{outcome.message} It starts anew.", outcome.log)
+        return leases.hand_back(lease, f"{outcome.message} It starts again.", outcome.log)
     if outcome.kind == "no_process":
         # Not at once: a host without memory would start it again and again.
         return leases.hand_back(
@@ -72,7 +72,7 @@ def after_crash(lease: Lease, what: str) -> Released | None:
             return None
         decision = decide_after_crash(crashes, settings.TASK_MAX_CRASHES)
         if isinstance(decision, Retry):
-            return leases.wait_and_retry(lease, decision.seconds, f"{what} It starts anew.")
+            return leases.wait_and_retry(lease, decision.seconds, f"{what} It starts again.")
         return leases.finish(lease, State.FAILURE, f"{what} Given up: {decision.reason}.")
 
 
