@@ -211,9 +211,7 @@ def finish(lease: Lease, state: str, message: str, log: str = "") -> Released | 
     return _release(lease, state, message or State(state).label, level, log)
 
 
-def wait_and_retry(
-    lease: Lease, seconds: float, message: str, log: str = ""
-) -> Released | None:
+def wait_and_retry(lease: Lease, seconds: float, message: str, log: str = "") -> Released | None:
     """Give the task back so that it runs again after so many seconds; None likewise."""
     level = TaskEvent.Level.WARNING
     return _release(lease, State.PENDING, message, level, log, wait=seconds)

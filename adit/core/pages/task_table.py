@@ -151,5 +151,7 @@ def add_notes(job: DicomJob, tasks: Iterable[Any], also: Iterable[Any] = ()) -> 
     for task in tasks:
         task.fitting = fitting[task.pk]
         reason = reasons.get(task.pk, "")
-        task.note = f"{reason}. {task.message}" if reason and task.message else reason or task.message
+        task.note = (
+            f"{reason}. {task.message}" if reason and task.message else reason or task.message
+        )
     return reasons

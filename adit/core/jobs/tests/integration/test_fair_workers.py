@@ -74,7 +74,7 @@ def test_where_servers_are_full_and_workers_scarce_urgent_tasks_come_one_after_t
     urgent = scripted(user, *["sleep 0.5"] * 4, urgent=True)
     told = {t.pk: text for t, text in waiting_of(urgent)}
     wait_for(lambda: ended(ordinary) and ended(urgent))
-    started = sorted([*tasks_of(ordinary), *tasks_of(urgent)], key=lambda task: task.start)
+    started = list(DicomTask.objects.filter(job__in=[ordinary, urgent]).order_by("start"))
     assert [task.job_id for task in started] == [urgent.pk] * 4 + [ordinary.pk] * 4
     for number, task in enumerate(started[:4], 1):
         assert f"position {number}" in told[task.pk] or number == 1

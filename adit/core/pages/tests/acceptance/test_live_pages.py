@@ -236,7 +236,7 @@ def test_a_search_in_a_state_takes_in_tasks_that_enter_the_state(owner, seed, da
     expect(page.locator("#task-search")).to_have_value("PAT0")
 
 
-END = "UPDATE core_dicomtask SET state = %s, lease = NULL, \"end\" = now() WHERE id = %s"
+END = 'UPDATE core_dicomtask SET state = %s, lease = NULL, "end" = now() WHERE id = %s'
 
 
 def test_a_ticked_task_that_has_left_the_table_is_judged_as_it_is_now(owner, seed, database):

@@ -140,7 +140,9 @@ def suspend_a_server(user):
 async def test_that_jobs_of_others_keep_all_workers_busy_shows_and_that_it_is_over_too(
     path, owner, stranger, make_job
 ):
-    job = await database_sync_to_async(make_job)(stranger, "IN_PROGRESS", ["IN_PROGRESS", "PENDING"])
+    job = await database_sync_to_async(make_job)(
+        stranger, "IN_PROGRESS", ["IN_PROGRESS", "PENDING"]
+    )
     await database_sync_to_async(sign_on)("host:1", 1)
     async with asyncio.timeout(40), socket(owner, path) as page:
         assert (await page.connect())[0]
