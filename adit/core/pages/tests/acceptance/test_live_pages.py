@@ -239,14 +239,23 @@ def test_a_search_in_a_state_takes_in_tasks_that_enter_the_state(owner, seed, da
 END = 'UPDATE core_dicomtask SET state = %s, lease = NULL, "end" = now() WHERE id = %s'
 
 
+BEGIN = (
+    "UPDATE core_dicomtask SET state = 'IN_PROGRESS', worker = 'worker-1',"
+    " lease = gen_random_uuid(), start = now(), lease_until = now() + interval '1 day' WHERE id = %s"
+)
+
+
 def test_a_ticked_task_that_has_left_the_table_is_judged_as_it_is_now(owner, seed, database):
-    made = seed(tasks=["IN_PROGRESS", "IN_PROGRESS"])
-    page = owner.watch(f"/jobs/{made['job']}/?state=IN_PROGRESS")
+    made = seed(tasks=["PENDING", "PENDING"])
+    page = owner.watch(f"/jobs/{made['job']}/?state=PENDING")
     task = made["tasks"][0]
     page.locator(f"#pick-{task}").check()
     expect(page.locator("#bulk-reset")).to_be_disabled()
-    database.change(made["job"], END, "FAILURE", task)
+    database.change(made["job"], BEGIN, task)
     expect(page.locator(f"#task-{task}")).to_have_count(0, timeout=15_000)
+    # What happens to it now is on no screen.
+    database.change(made["job"], END, "FAILURE", task)
+    expect(page.locator("#legend-FAILURE")).to_be_visible(timeout=15_000)
     expect(page.locator("#bulk-bar")).to_contain_text("1 task selected")
     page.locator("#bulk-reset").click(timeout=10_000)
     page.locator("dialog[open] [type=submit]").click()
