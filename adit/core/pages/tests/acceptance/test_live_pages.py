@@ -241,7 +241,8 @@ END = 'UPDATE core_dicomtask SET state = %s, lease = NULL, "end" = now() WHERE i
 
 BEGIN = (
     "UPDATE core_dicomtask SET state = 'IN_PROGRESS', worker = 'worker-1',"
-    " lease = gen_random_uuid(), start = now(), lease_until = now() + interval '1 day' WHERE id = %s"
+    " lease = gen_random_uuid(), start = now(), lease_until = now() + interval '1 day'"
+    " WHERE id = %s"
 )
 
 
