@@ -12,12 +12,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
-from django.utils import timezone
 
 from adit.core.dicom import Canceled, CancelToken, DicomError, PermanentDicomError
 from adit.core.jobs import archives
 from adit.core.jobs.archives import ArchiveLease, State
 from adit.core.jobs.database_threads import DatabaseThreads
+from adit.core.jobs.database_time import database_now
 from adit.core.jobs.leases import LeaseStatus
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.work_folder import work_folder
@@ -110,7 +110,7 @@ def _assemble(lease: ArchiveLease, cancel: CancelToken) -> None:
             tasks = get_kind(archive.job.kind).task_model.objects.filter(job_id=archive.job_id)  # type: ignore[attr-defined]
             number = assembly.write(
                 archive.job_id,
-                timezone.now(),
+                database_now(),
                 tasks.order_by("line", "id").iterator(chunk_size=100),
                 contents,
             )

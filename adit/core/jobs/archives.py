@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from adit.core.jobs import queue
 from adit.core.jobs.leases import LeaseStatus
@@ -109,7 +108,7 @@ def try_later(lease: ArchiveLease, message: str) -> bool:
         return release(lease, State.FAILED, f"{message} (failed {lease.attempt} times)")
     waits = settings.TASK_RETRY_WAITS or [0]
     wait = waits[min(lease.attempt, len(waits)) - 1]
-    due = timezone.now() + timedelta(seconds=wait)
+    due = Now() + timedelta(seconds=wait)
     return release(lease, State.QUEUED, message, not_before=due)
 
 
@@ -147,7 +146,7 @@ def sweep_archives() -> None:
         if attempt >= settings.TASK_MAX_CRASHES:
             release(lease, State.FAILED, f"Given up: it was interrupted {attempt} times.")
         else:
-            release(lease, State.QUEUED, "Its worker is gone; it starts anew.")
+            release(lease, State.QUEUED, "Its worker broke off; it starts again.")
     old = Now() - timedelta(days=settings.ARCHIVE_KEEP_DAYS)
     JobArchive.objects.filter(ended__lt=old).exclude(state__in=JobArchive.OPEN).exclude(
         password=""

@@ -31,9 +31,16 @@ def add_events(task_ids: Collection[int], text: str, level: str = TaskEvent.Leve
         cursor.execute(_ADD_TO_MANY, [str(level), text[:500], list(task_ids)])
 
 
+_ADD_TO_JOB = """
+INSERT INTO core_taskevent (task_id, job_id, time, level, text)
+VALUES (NULL, %s, statement_timestamp(), %s, %s)
+"""
+
+
 def add_job_event(job_id: int, text: str, level: str = TaskEvent.Level.INFO) -> None:
     """Add a line to the history of a job that is about no single task of it."""
-    TaskEvent.objects.create(job_id=job_id, level=level, text=text[:500])
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_TO_JOB, [job_id, str(level), text[:500]])
 
 
 # How the history of a task tells of each start (`leases.claim`). Unlike `DicomTask.start` it stays

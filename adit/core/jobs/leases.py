@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 
 from django.conf import settings
@@ -189,8 +189,20 @@ def renew(lease: Lease) -> LeaseStatus:
     return beat(lease).status
 
 
-def finish(lease: Lease, state: str, message: str, log: str = "") -> bool:
-    """End the task. Returns False, and changes nothing, where the lease was lost."""
+@dataclass(frozen=True)
+class Released:
+    """A run has ended.
+
+    Attributes:
+        was_full: whether nothing more of its source was in the queue: what the slot is for that
+            it leaves there is yet to be handed over.
+    """
+
+    was_full: bool
+
+
+def finish(lease: Lease, state: str, message: str, log: str = "") -> Released | None:
+    """End the task. Returns None, and changes nothing, where the lease was lost."""
     level = {
         State.SUCCESS: TaskEvent.Level.INFO,
         State.CANCELED: TaskEvent.Level.INFO,
@@ -199,10 +211,10 @@ def finish(lease: Lease, state: str, message: str, log: str = "") -> bool:
     return _release(lease, state, message or State(state).label, level, log)
 
 
-def wait_and_retry(lease: Lease, not_before: datetime, message: str, log: str = "") -> bool:
-    """Give the task back so that it runs again from `not_before` on."""
+def wait_and_retry(lease: Lease, seconds: float, message: str, log: str = "") -> Released | None:
+    """Give the task back so that it runs again after so many seconds; None likewise."""
     level = TaskEvent.Level.WARNING
-    return _release(lease, State.PENDING, message, level, log, not_before=not_before)
+    return _release(lease, State.PENDING, message, level, log, wait=seconds)
 
 
 def hand_back(
@@ -210,12 +222,12 @@ def hand_back(
     why: str = "Handed back because the worker stopped.",
     log: str = "",
     *,
-    not_before: datetime | None = None,
+    wait: float | None = None,
     waits_for: str = "",
-) -> bool:
+) -> Released | None:
     """Give the task back unchanged, through no fault of its own; the attempt does not count.
 
-    It waits until `not_before`, if that is given, for what `waits_for` says.
+    It waits so many seconds, if that is given, for what `waits_for` says. None likewise.
     """
     return _release(
         lease,
@@ -224,7 +236,7 @@ def hand_back(
         TaskEvent.Level.INFO,
         log,
         back=1,
-        not_before=not_before,
+        wait=wait,
         waits_for=waits_for,
     )
 
@@ -244,14 +256,17 @@ _RELEASE = """
 WITH released AS (UPDATE core_dicomtask SET state = %(state)s, message = %(message)s,
     log = CASE WHEN %(log)s = '' THEN log ELSE %(log)s END,
     "end" = CASE WHEN %(ended)s THEN statement_timestamp() ELSE "end" END,
-    attempts = attempts - %(back)s, not_before = %(not_before)s, waits_for = %(waits_for)s,
+    attempts = attempts - %(back)s, waits_for = %(waits_for)s,
+    not_before = statement_timestamp() + %(wait)s::float * interval '1 second',
     lease = NULL, lease_until = NULL, queued = NULL, queue_job_id = NULL, worker = '', phase = ''
 WHERE id = %(task)s AND lease = %(token)s AND state = 'IN_PROGRESS'
-RETURNING id, job_id), told AS (
+RETURNING id, job_id, source_id), told AS (
     INSERT INTO core_taskevent (task_id, job_id, time, level, text)
     SELECT id, job_id, statement_timestamp(), %(level)s, %(message)s FROM released)
 SELECT EXISTS (SELECT 1 FROM core_dicomtask AS other WHERE other.job_id = released.job_id
         AND other.state IN ('PENDING', 'IN_PROGRESS') AND other.id <> released.id),
+    NOT EXISTS (SELECT 1 FROM core_dicomtask AS other WHERE other.queued IS NOT NULL
+        AND other.state = 'PENDING' AND other.source_id = released.source_id),
     pg_notify(%(channel)s, job_id::text)
 FROM released
 """
@@ -265,18 +280,19 @@ def _release(
     log: str = "",
     *,
     back: int = 0,
-    not_before: datetime | None = None,
+    wait: float | None = None,
     waits_for: str = "",
-) -> bool:
-    """End the run, which leaves the task in `state`; `back` attempts do not count."""
+) -> Released | None:
+    """End the run, which leaves the task in `state`; `back` attempts do not count; it waits `wait`
+    seconds, by the clock of the database."""
     with transaction.atomic(), connection.cursor() as cursor:
         job = lock_job_state(lease.job_id)
         if job is None:
-            return False
+            return None
         # A task that wants to run again does not do so once its job is being canceled.
         if job.state == DicomJob.State.CANCELING and state == State.PENDING:
             state, message, level = State.CANCELED, "Canceled.", TaskEvent.Level.INFO
-            not_before, waits_for = None, ""
+            wait, waits_for = None, ""
         values = {
             "task": lease.task_id,
             "token": lease.token,
@@ -286,20 +302,20 @@ def _release(
             "log": log,
             "ended": state in DicomTask.ENDED,
             "back": back,
-            "not_before": not_before,
+            "wait": wait,
             "waits_for": waits_for[:128],
             "channel": JOB_CHANNEL,
         }
         cursor.execute(_RELEASE, values)
         row = cursor.fetchone()
         if row is None:
-            return False
+            return None
         if state == State.CANCELED:
             mark_canceled_series([lease.task_id])
         elif state in (State.WARNING, State.FAILURE):
             mark_unfinished_series([lease.task_id])
         derive_after_end(lease.job_id, job, state, row[0] or state == State.PENDING)
-    return True
+    return Released(row[1])
 
 
 def report_progress(lease: Lease, **columns: object) -> bool:

@@ -29,15 +29,21 @@ def notices_for(user: User) -> list[str]:
         f"{name} is suspended: running tasks finish, no new ones start."
         for name in [*names, *servers]
     ]
+    about_workers = notice_about_workers()
+    return [*notices, about_workers] if about_workers else notices
+
+
+def notice_about_workers() -> str:
+    """That none runs, or that all are busy and tasks wait for them; empty otherwise."""
     workers = worker_slots()
     if not workers.total:
-        notices.append("No worker is running: tasks wait until one does.")
-    elif workers.are_scarce and workers.busy >= workers.total:
-        notices.append(
+        return "No worker is running: tasks wait until one does."
+    if workers.are_scarce and workers.busy >= workers.total:
+        return (
             f"All workers are busy ({workers.total} of {workers.total}): "
             "further tasks wait for a free one."
         )
-    return notices
+    return ""
 
 
 def _suspended(user: User) -> tuple[set[str], list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from adit.core.jobs.turns import Line, Slots, Turns
 
@@ -53,9 +52,9 @@ def choose_tasks(candidates: Iterable[Candidate], slots: Mapping[int, Slots]) ->
 
 @dataclass(frozen=True)
 class Retry:
-    """The task waits and runs again."""
+    """The task waits so many seconds and runs again."""
 
-    not_before: datetime
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -65,22 +64,19 @@ class GiveUp:
     reason: str
 
 
-def decide_retry(
-    attempts: int, max_attempts: int, waits: Sequence[int], now: datetime
-) -> Retry | GiveUp:
+def decide_retry(attempts: int, max_attempts: int, waits: Sequence[int]) -> Retry | GiveUp:
     """After a transient failure in attempt number `attempts` (from 1): wait `waits[attempts-1]`
     seconds (the last wait counts on), or give up after `max_attempts`."""
     if attempts >= max_attempts:
         return GiveUp(f"failed {attempts} times")
-    wait = waits[min(attempts, len(waits)) - 1] if waits else 0
-    return Retry(now + timedelta(seconds=wait))
+    return Retry(waits[min(attempts, len(waits)) - 1] if waits else 0)
 
 
-def decide_after_crash(crashes: int, max_crashes: int, now: datetime) -> Retry | GiveUp:
+def decide_after_crash(crashes: int, max_crashes: int) -> Retry | GiveUp:
     """After a child or a worker died under a task for the `crashes`-th time."""
     if crashes >= max_crashes:
         return GiveUp(f"it was interrupted {crashes} times")
-    return Retry(now)
+    return Retry(0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.utils import timezone
 
 from adit.core.jobs.archives import give_up_parts
+from adit.core.jobs.database_time import database_now
 from adit.core.jobs.deletion import delete_with_tasks
 from adit.core.jobs.states import lock_job
 from adit.core.models import DicomJob, DicomTask
@@ -55,7 +55,7 @@ def clear_logs() -> int:
     """Empty the raw logs of tasks that ended long ago; returns of how many."""
     if not settings.TASK_LOG_DAYS:
         return 0
-    old = timezone.now() - timedelta(days=settings.TASK_LOG_DAYS)
+    old = database_now() - timedelta(days=settings.TASK_LOG_DAYS)
     return (
         DicomTask.objects.filter(job__end__lt=old, end__lt=old, state__in=DicomTask.ENDED)
         .exclude(log="")
@@ -67,7 +67,7 @@ def delete_old_jobs() -> int:
     """Delete jobs that ended long ago, with their tasks and receipts; returns how many."""
     if not settings.JOB_RETENTION_DAYS:
         return 0
-    old = timezone.now() - timedelta(days=settings.JOB_RETENTION_DAYS)
+    old = database_now() - timedelta(days=settings.JOB_RETENTION_DAYS)
     ended = DicomJob.objects.filter(state__in=DicomJob.ENDED, end__lt=old).order_by("pk")
     number = 0
     for job_id in ended.values_list("pk", flat=True)[:_AT_ONCE]:

@@ -19,7 +19,7 @@ from adit.core.jobs.conclusion import conclude
 from adit.core.jobs.database_threads import DatabaseThreads
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.heartbeats import Heart, Pulse
-from adit.core.jobs.leases import Beat, Lease, LeaseStatus
+from adit.core.jobs.leases import Beat, Lease, LeaseStatus, Released
 from adit.core.jobs.policy import TimeLimits, overdue
 from adit.core.jobs.states import any_stale, derive_stale
 
@@ -64,7 +64,8 @@ class TaskRunner:
             return
         # The lease is kept until the end is written down, be the database away meanwhile.
         with _heart.keeps(lease) as pulse:
-            await self._conclude(lease, pulse, await self._work(lease, pulse))
+            released = await self._conclude(lease, pulse, await self._work(lease, pulse))
+        await _dispatching.before_the_next(released is not None and released.was_full)
 
     async def _work(self, lease: Lease, pulse: Pulse) -> Outcome:
         """Have a child work on the task; returns how that ended."""
@@ -131,31 +132,53 @@ class TaskRunner:
         finally:
             loop.remove_reader(child.pipe.fileno())
 
-    async def _conclude(self, lease: Lease, pulse: Pulse, outcome: Outcome) -> None:
+    async def _conclude(self, lease: Lease, pulse: Pulse, outcome: Outcome) -> Released | None:
         for wait in itertools.chain((0.5, 1, 2), itertools.repeat(4)):
             pulse.look()
             try:
-                await _database.call(conclude, lease, outcome)
-                _dispatching.request()
+                released = await _database.call(conclude, lease, outcome)
                 _counting.request()
-                return
+                return released
             except DatabaseError:
                 logger.warning("End of task %s: the database is not reachable", lease.task_id)
                 await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
 
 
 class _Dispatching:
     """Dispatches after ends of runs, once for all that ended while it was under way.
 
-    Where ends follow each other fast, it lets some come together.
+    Where ends follow each other fast, it lets some come together. Otherwise a worker takes
+    nothing more before that: what the slot of a server is for that has become free may come before
+    all that is in the queue already.
     """
 
     PAUSE_SECONDS = 0.1
+    # A worker waits no longer for a dispatcher that is held up.
+    MOST_SECONDS = 5.0
 
     def __init__(self) -> None:
         self._requested = False
         self._last = 0.0
         self._running: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def before_the_next(self, was_full: bool) -> None:
+        """After the end of a run, before its worker takes what comes next.
+
+        Args:
+            was_full: whether the server of the run had no other slot that is given away.
+        """
+        loop = asyncio.get_running_loop()
+        if not was_full and loop.time() < self._last + self.PAUSE_SECONDS:
+            self.request()
+            return
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(done)
+        self._hurry.set()
+        self.request()
+        await asyncio.wait({done}, timeout=self.MOST_SECONDS)
 
     def request(self) -> None:
         self._requested = True
@@ -165,14 +188,24 @@ class _Dispatching:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self._requested:
-            await asyncio.sleep(self._last + self.PAUSE_SECONDS - loop.time())
+            pause = self._last + self.PAUSE_SECONDS - loop.time()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), max(0.0, pause))
+            self._hurry.clear()
             self._requested = False
+            waiting, self._waiting = self._waiting, []
             try:
                 await _database.call(dispatch)
             except DatabaseError:
                 # The next sweep does it.
                 logger.warning("Dispatch: the database is not reachable")
-            self._last = loop.time()
+            except Exception:
+                logger.exception("Dispatch")
+            finally:
+                self._last = loop.time()
+                for done in waiting:
+                    if not done.done():
+                        done.set_result(None)
 
     async def settle(self) -> None:
         """Wait for what is under way."""

@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from adit.core.jobs.hours import Hours, is_open, opens_at
 from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerTurn
@@ -24,6 +24,7 @@ class ServerRules:
         limit: tasks at once.
         is_open: whether the time lies in its hours.
         opens_at: when its next hours begin, in its time zone; None where it has no more.
+        at: that time, by the clock of the database; None for what is no server.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ServerRules:
     is_open: bool
     opens_at: datetime | None
     urgent_ignores_hours: bool
+    at: datetime | None = None
 
     def lets_start(self, urgent: bool) -> bool:
         """Whether a task may start, but for the number of tasks at once."""
@@ -48,18 +50,18 @@ def rules_of(server_ids: Collection[int] | None = None) -> dict[int, ServerRules
     found = {}
     # A server comes once for each of its hours, and once without where it has none.
     for pk, weekdays, since, until, *columns in servers.values_list(
-        "pk", "hours__weekdays", "hours__since", "hours__until", *own
+        "pk", "hours__weekdays", "hours__since", "hours__until", *own, Now()
     ):
         found[pk] = columns
         if weekdays is not None:
             hours.setdefault(pk, []).append(Hours(frozenset(weekdays), since, until))
-    now = timezone.now()
     rules = {}
-    for pk, (name, limit, suspended, zone_name, urgent_ignores_hours) in found.items():
+    for pk, (name, limit, suspended, zone_name, urgent_ignores_hours, now) in found.items():
         zone = _zone(zone_name)
         open_now = is_open(hours.get(pk, ()), now, zone)
         rules[pk] = ServerRules(
             name=name,
+            at=now,
             limit=limit,
             suspended=suspended,
             is_open=open_now,

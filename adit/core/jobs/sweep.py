@@ -87,7 +87,7 @@ def take_lapsed() -> None:
                 pk=lease.task_id, lease=lease.token, lease_until__lt=Now()
             )
             if lapsed.values_list("pk", flat=True).first():
-                after_crash(lease, "Its worker is gone.")
+                after_crash(lease, "Its worker broke off.")
 
 
 async def sweep_forever() -> None:

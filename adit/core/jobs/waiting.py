@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from adit.core.jobs.database_time import database_now
 from adit.core.jobs.places import Place, places_of
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.servers import ServerRules, rules_of, running_and_suspended
@@ -139,20 +140,22 @@ def reasons_for_tasks(tasks: Iterable[DicomTask]) -> dict[int, str]:
 
     The tasks carry their `job`; the number of statements does not depend on that of the tasks.
     """
-    now = timezone.now()
     waiting = [task for task in tasks if task.state == DicomTask.State.PENDING]
     reasons = {
         task.pk: _UNVERIFIED for task in waiting if task.job.state == DicomJob.State.UNVERIFIED
     }
-    facts = _facts([task for task in waiting if task.pk not in reasons])
-    return reasons | {pk: waiting_reason(fact, now) for pk, fact in facts.items()}
+    others = [task for task in waiting if task.pk not in reasons]
+    if others:
+        rules = rules_of()
+        now = next((rule.at for rule in rules.values()), None) or database_now()
+        facts = _facts(others, rules)
+        reasons |= {pk: waiting_reason(fact, now) for pk, fact in facts.items()}
+    return reasons
 
 
-def _facts(tasks: Iterable[DicomTask]) -> dict[int, WaitingFacts]:
-    tasks = list(tasks)
-    if not tasks:
-        return {}
-    rules = rules_of()
+def _facts(
+    tasks: Collection[DicomTask], rules: Mapping[int, ServerRules]
+) -> dict[int, WaitingFacts]:
     running, suspended = running_and_suspended()
     workers = worker_slots()
     places = places_of(tasks, rules, running, suspended, workers)

@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from psycopg import sql
 
+from adit.core.jobs.notices import notice_about_workers
 from adit.core.jobs.notify import ALL_JOBS, JOB_CHANNEL
 from adit.core.models import DicomJob
 from adit.core.pages.feeds import all_feeds
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # Notifications that come within this time are passed on together.
 GATHER_SECONDS = 0.1
+# So often it is looked whether workers are busy, which jobs of others change: one look for all.
+WORKERS_SECONDS = 5.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 # Of so many jobs the owners are remembered; they never change.
 OWNERS_KEPT = 100_000
@@ -37,19 +40,39 @@ class JobListener:
         self._changed: set[int] = set()
         self._owners: dict[int, int] = {}
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self.listening = asyncio.Event()
 
     def start(self) -> None:
         """Start to listen, unless that runs already."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run(), name="job-listener")
+        if self._looking is None or self._looking.done():
+            looking = self._look_at_workers()
+            self._looking = asyncio.get_running_loop().create_task(looking, name="workers")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        for task in (self._task, self._looking):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._task = self._looking = None
+
+    async def _look_at_workers(self) -> None:
+        """Have the pages read anew when what is told of the workers has changed."""
+        told: str | None = None
+        while True:
+            if len(all_feeds()):
+                try:
+                    now = await database_sync_to_async(notice_about_workers)()
+                except DatabaseError:
+                    logger.warning("The slots of workers cannot be read")
+                else:
+                    if now != told:
+                        all_feeds().all_changed()
+                    told = now
+            await asyncio.sleep(WORKERS_SECONDS)
 
     async def _run(self) -> None:
         wait = FIRST_WAIT

@@ -67,6 +67,11 @@ class JobProgress:
         return segments
 
     @property
+    def counted(self) -> str:
+        """The numbers of the segments, `SUCCESS:3 PENDING:4`, to be compared with later ones."""
+        return " ".join(f"{segment.state}:{segment.count}" for segment in self.segments)
+
+    @property
     def words(self) -> str:
         """The bar for those who do not see it."""
         parts = [f"{s.count} {State(s.state).label.lower()}" for s in self.segments]

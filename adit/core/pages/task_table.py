@@ -151,5 +151,7 @@ def add_notes(job: DicomJob, tasks: Iterable[Any], also: Iterable[Any] = ()) -> 
     for task in tasks:
         task.fitting = fitting[task.pk]
         reason = reasons.get(task.pk, "")
-        task.note = ": ".join(part for part in (reason, task.message) if part)
+        task.note = (
+            f"{reason}. {task.message}" if reason and task.message else reason or task.message
+        )
     return reasons

@@ -7,9 +7,6 @@
   let every = false;
   let refocus = false;
 
-  // Which actions could be done on a ticked task, also one on another page, by its id.
-  const fits = new Map();
-
   const page = () => document.getElementById("tasks-page");
   const boxes = () => [...document.querySelectorAll("[data-pick]")];
   const matches = () => Number(page()?.dataset.matches ?? 0);
@@ -37,10 +34,12 @@
     more.textContent = `Select all ${tasks(matches())} that fit`;
     const bar = document.getElementById("bulk-bar");
     bar.hidden = count() === 0;
-    for (const box of all) fits.set(box.dataset.pick, box.dataset.fits.split(" "));
+    // Of those on the screen it is known what could be done now; of others the server tells.
+    const fits = new Map(all.map((box) => [box.dataset.pick, box.dataset.fits.split(" ")]));
+    const mayFit = (pk, name) => !fits.has(pk) || fits.get(pk).includes(name);
     for (const button of bar.querySelectorAll("[data-bulk-action]")) {
       const name = button.dataset.bulkAction;
-      const possible = every || [...picked].some((pk) => fits.get(pk)?.includes(name));
+      const possible = every || [...picked].some((pk) => mayFit(pk, name));
       button.disabled = !possible;
       button.title = possible ? "" : "None of the selected tasks is in a state that allows it.";
     }

@@ -1,9 +1,11 @@
-// What is on the screen of a table of tasks stays where it is, however its rows change. One that shows
-// the tasks of one state is asked for anew when rows leave the state or others enter it; ticks and
-// focus stay, too.
+// What is on the screen of a table of tasks stays where it is, however its rows change. It is asked for
+// anew when other tasks belong into it: some were deleted, left the chosen state or entered it; ticks
+// and focus stay, too. What a search finds nobody counts, so it is asked again, at a calm pace, when
+// tasks of the job have changed their states.
 
 (() => {
   const PAUSE_SECONDS = 2;
+  const SEARCH_PAUSE_SECONDS = 5;
 
   let waiting = null;
   // Where the focus and the rows were when the table was asked for anew.
@@ -13,25 +15,34 @@
   const box = () => document.querySelector("#tasks [data-keep-scroll]");
   const rows = () => [...document.querySelectorAll("#tasks tbody tr")];
 
+  // How many tasks the job has in each state, as the live part says.
+  const counts = () => [...document.querySelectorAll("#job-live [data-count-of]")].map(
+    (count) => [count.dataset.countOf, Number.parseInt(count.textContent, 10)],
+  );
+
+  const isOther = (row, state) => row.querySelector("[data-state]").dataset.state !== state;
+
   function differs() {
     const shown = document.getElementById("tasks-page");
-    if (!shown?.dataset.state) return false;
-    const { state, matches } = shown.dataset;
-    if (rows().some((row) => row.querySelector("[data-state]").dataset.state !== state)) return true;
-    // How many a search finds, nobody counts meanwhile.
-    if ("searched" in shown.dataset) return false;
-    const count = document.querySelector(`#job-live [data-count-of="${state}"]`);
-    return Number.parseInt(count?.textContent ?? "0", 10) !== Number(matches);
+    if (!shown) return false;
+    const { state, matches, counted } = shown.dataset;
+    if (state && rows().some((row) => isOther(row, state))) return true;
+    if ("searched" in shown.dataset) {
+      return counts().map(([name, number]) => `${name}:${number}`).join(" ") !== counted;
+    }
+    const those = counts().filter(([name]) => !state || name === state);
+    return those.reduce((sum, [, number]) => sum + number, 0) !== Number(matches);
   }
 
   function look() {
     if (waiting || !differs()) return;
+    const searched = "searched" in document.getElementById("tasks-page").dataset;
     waiting = setTimeout(() => {
       waiting = null;
       // Who is about to decide about the rows keeps them.
       if (document.querySelector("dialog[open]")) look();
       else if (differs()) htmx.trigger(asker(), "adit:refilter");
-    }, PAUSE_SECONDS * 1000);
+    }, (searched ? SEARCH_PAUSE_SECONDS : PAUSE_SECONDS) * 1000);
   }
 
   // How far below the top of the table's box a row lies.

@@ -43,7 +43,7 @@ def _claim(task_id: int) -> Any:
 def _finish(lease: Any, state: str) -> bool:
     from adit.core.jobs import leases
 
-    return leases.finish(lease, state, "Done.")
+    return bool(leases.finish(lease, state, "Done."))
 
 
 def _conclude(lease: Any, outcome: Any) -> None:
@@ -55,7 +55,7 @@ def _conclude(lease: Any, outcome: Any) -> None:
 def _hand_back(lease: Any) -> bool:
     from adit.core.jobs import leases
 
-    return leases.hand_back(lease)
+    return bool(leases.hand_back(lease))
 
 
 def _renew(lease: Any) -> str:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from adit.core.factories import DicomServerFactory, grant_access
 from adit.core.jobs.tests.integration.scripted import job_state, scripted_job, tasks_of, wait_for
-from adit.core.jobs.waiting import reasons_for_waiting
+from adit.core.jobs.waiting import reasons_for_tasks, reasons_for_waiting
 from adit.core.jobs.worker_slots import worker_slots
 from adit.core.models import DicomServer, DicomTask, Worker
 
@@ -56,3 +56,32 @@ def test_workers_say_that_they_are_there_are_busy_and_stop(owner, scripted, work
     assert process.poll() is None
     assert reasons_for_waiting(job) == ["waits for a worker: none is running"]
     workers.stop()
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_where_servers_are_full_and_workers_scarce_urgent_tasks_come_one_after_the_other(
+    slots, make_user, scripted, workers
+):
+    other = DicomServerFactory(name="OTHER")
+    DicomServer.objects.update(max_tasks=slots)
+    for _ in range(slots):
+        workers.start(1)
+    busy = scripted(make_user(), *["sleep 2"] * slots)
+    wait_for(lambda: DicomTask.objects.filter(job=busy, state="IN_PROGRESS").count() == slots)
+    user = make_user(is_superuser=True)
+    grant_access(user.active_group, other, source=True)
+    ordinary = scripted_job(user, other, ["sleep 0.5"] * 4)
+    urgent = scripted(user, *["sleep 0.5"] * 4, urgent=True)
+    told = {t.pk: text for t, text in waiting_of(urgent)}
+    wait_for(lambda: ended(ordinary) and ended(urgent))
+    started = list(DicomTask.objects.filter(job__in=[ordinary, urgent]).order_by("start"))
+    assert [task.job_id for task in started] == [urgent.pk] * 4 + [ordinary.pk] * 4
+    for number, task in enumerate(started[:4], 1):
+        assert f"position {number}" in told[task.pk] or number == 1
+
+
+def waiting_of(job):
+    """The tasks of a job, and why each of them waits."""
+    tasks = list(DicomTask.objects.filter(job=job).select_related("job"))
+    reasons = reasons_for_tasks(tasks)
+    return [(task, reasons[task.pk]) for task in tasks]

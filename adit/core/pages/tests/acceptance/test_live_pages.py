@@ -207,6 +207,62 @@ def test_rows_that_leave_the_chosen_state_leave_the_table_and_all_else_stays(own
     expect(page.locator(f"#task-{tasks[2]}")).to_be_visible(timeout=15_000)
 
 
+DELETE = (
+    "WITH gone AS (DELETE FROM selective_transfer_selectivetransfertask"
+    " WHERE dicomtask_ptr_id = %s) DELETE FROM core_dicomtask WHERE id = %s"
+)
+
+
+def test_tasks_that_are_deleted_elsewhere_leave_the_table_of_all_tasks(owner, seed, database):
+    made = seed(state="PENDING", tasks=["PENDING"] * 4)
+    page = owner.watch(f"/jobs/{made['job']}/")
+    gone, stays = made["tasks"][0], made["tasks"][1]
+    page.locator(f"#pick-{stays}").check()
+    database.change(made["job"], DELETE, gone, gone)
+    expect(page.locator(f"#task-{gone}")).to_have_count(0, timeout=15_000)
+    expect(page.locator("#tasks tbody tr")).to_have_count(3)
+    expect(page.locator(f"#pick-{stays}")).to_be_checked()
+
+
+def test_a_search_in_a_state_takes_in_tasks_that_enter_the_state(owner, seed, database):
+    made = seed(tasks=["SUCCESS", "IN_PROGRESS", "PENDING"])
+    page = owner.watch(f"/jobs/{made['job']}/?state=SUCCESS")
+    page.locator("#task-search").fill("PAT0")
+    expect(page.locator("#tasks-page[data-searched]")).to_have_count(1)
+    expect(page.locator("#tasks tbody tr")).to_have_count(1)
+    database.change(made["job"], END, "SUCCESS", made["tasks"][1])
+    expect(page.locator(f"#task-{made['tasks'][1]}")).to_be_visible(timeout=20_000)
+    expect(page.locator("#task-search")).to_be_focused()
+    expect(page.locator("#task-search")).to_have_value("PAT0")
+
+
+END = 'UPDATE core_dicomtask SET state = %s, lease = NULL, "end" = now() WHERE id = %s'
+
+
+BEGIN = (
+    "UPDATE core_dicomtask SET state = 'IN_PROGRESS', worker = 'worker-1',"
+    " lease = gen_random_uuid(), start = now(), lease_until = now() + interval '1 day'"
+    " WHERE id = %s"
+)
+
+
+def test_a_ticked_task_that_has_left_the_table_is_judged_as_it_is_now(owner, seed, database):
+    made = seed(tasks=["PENDING", "PENDING"])
+    page = owner.watch(f"/jobs/{made['job']}/?state=PENDING")
+    task = made["tasks"][0]
+    page.locator(f"#pick-{task}").check()
+    expect(page.locator("#bulk-reset")).to_be_disabled()
+    database.change(made["job"], BEGIN, task)
+    expect(page.locator(f"#task-{task}")).to_have_count(0, timeout=15_000)
+    # What happens to it now is on no screen.
+    database.change(made["job"], END, "FAILURE", task)
+    expect(page.locator("#legend-FAILURE")).to_be_visible(timeout=15_000)
+    expect(page.locator("#bulk-bar")).to_contain_text("1 task selected")
+    page.locator("#bulk-reset").click(timeout=10_000)
+    page.locator("dialog[open] [type=submit]").click()
+    expect(page.get_by_text("1 task is")).to_be_visible(timeout=15_000)
+
+
 def test_a_stale_page_of_a_deleted_job_says_so_and_leads_on(owner, staff, seed):
     job_id = seed(state="PENDING", tasks=["PENDING"])["job"]
     owner.page.route_web_socket("**/ws/**", lambda socket: None)

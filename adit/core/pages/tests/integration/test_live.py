@@ -136,6 +136,31 @@ def suspend_a_server(user):
     server.save()
 
 
+@pytest.mark.parametrize("path", ["/ws/jobs/", "/ws/jobs/list/"])
+async def test_that_jobs_of_others_keep_all_workers_busy_shows_and_that_it_is_over_too(
+    path, owner, stranger, make_job
+):
+    job = await database_sync_to_async(make_job)(
+        stranger, "IN_PROGRESS", ["IN_PROGRESS", "PENDING"]
+    )
+    await database_sync_to_async(sign_on)("host:1", 1)
+    async with asyncio.timeout(40), socket(owner, path) as page:
+        assert (await page.connect())[0]
+        await receive_until(page, "id=")
+        await database_sync_to_async(keep_busy)(job, "host:1")
+        await receive_until(page, "All workers are busy (1 of 1)")
+        await database_sync_to_async(keep_busy)(job, "")
+        while "All workers are busy" in await receive_until(page, "id="):
+            pass
+
+
+def keep_busy(job, worker):
+    DicomTask.objects.filter(job=job, state="IN_PROGRESS").update(worker=worker)
+    waits = DicomTask.objects.filter(job=job, state="PENDING")
+    waits.update(queued=job.created if worker else None)
+    notify_job(job.pk)
+
+
 async def test_a_job_of_somebody_else_is_not_sent(owner, stranger, make_job):
     job = await database_sync_to_async(make_job)(owner)
     async with socket(stranger, f"/ws/jobs/{job.pk}/") as communicator:

@@ -10,6 +10,8 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from adit.audit.models import AuditEntry
+from adit.core.models import DicomJob, DicomTask
+from adit.core.pages.task_table import add_notes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -158,3 +160,13 @@ def test_a_job_of_which_nothing_is_planned_says_so(client, owner, make_job):
     text = client.get(job.get_absolute_url()).content.decode()
     assert "Not planned yet" in text
     assert 'data-testid="instances-expected"' not in text
+
+
+def test_why_a_task_waits_and_what_was_before_are_two_sentences(owner, make_job):
+    job = make_job(owner, "IN_PROGRESS", ["PENDING"])
+    DicomTask.objects.filter(job=job).update(message="Its worker broke off. It starts again.")
+    tasks = list(DicomTask.objects.filter(job=job))
+    add_notes(DicomJob.objects.get(pk=job.pk), tasks)
+    assert tasks[0].note == (
+        "waits for a worker: none is running. Its worker broke off. It starts again."
+    )
