@@ -36,7 +36,8 @@ from adit.core.jobs.tests.integration.scripted import delete_queue_rows, lapse, 
 from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomJob, DicomServer, DicomTask, JobKindSettings, TaskEvent
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db]
+# Minutes of computing, beside whatever else runs.
+pytestmark = [pytest.mark.integration, pytest.mark.django_db, pytest.mark.timeout(900)]
 
 ENDED = {"CANCELED", "SUCCESS", "WARNING", "FAILURE"}
 OUTCOMES = [
