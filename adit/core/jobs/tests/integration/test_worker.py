@@ -128,7 +128,7 @@ def test_a_job_outlives_the_death_of_its_worker(
         "40 of 40 instances confirmed at ORTHANC2.",
     )
     assert orthancs[1].count_instances() == 40
-    assert TaskEvent.objects.filter(task=task, text__contains="worker is gone").exists()
+    assert TaskEvent.objects.filter(task=task, text__contains="Its worker broke off").exists()
     assert not [child for child in children if child.is_running()]
     wait_for(lambda: not list(settings.WORK_DIR.iterdir()))
 
