@@ -1,8 +1,16 @@
 """What lies in a spool although nobody will take it any more."""
 
+from datetime import timedelta
+
 from django.conf import settings
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from adit.core.models import DicomTask, ReceivedInstance, SeriesTransfer
+
+_LATE = timedelta(seconds=5)
+# What comes later was sent by somebody for another reason.
+_RECENT = timedelta(minutes=10)
 
 
 def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
@@ -21,14 +29,41 @@ def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
     ).exclude(task_id=task_id)
     if others.exists():
         return 0
-    leftovers = ReceivedInstance.objects.filter(
-        study_instance_uid=study_instance_uid,
+    leftovers = _may_be_ours().filter(
+        study_instance_uid=study_instance_uid, series_instance_uid__in=own
+    )
+    return leftovers.update(discarded=True)
+
+
+def discard_late_copies(receiver: str) -> int:
+    """Give up what came for a task that was complete already.
+
+    A source goes on with the C-MOVE of a run that was killed, while the next run fetches what is
+    missing and ends.
+
+    Returns:
+        How many instances were given up.
+    """
+    now = Now()
+    late = _may_be_ours().filter(
+        receiver=receiver, claimed_by=None, quarantined_at=None, received_at__lt=now - _LATE
+    )
+    if not late.exists():
+        return 0
+    ended = SeriesTransfer.objects.filter(task__end__gt=now - _RECENT)
+    series = late.filter(series_instance_uid__in=ended.values("series_instance_uid"))
+    uids = series.values_list("series_instance_uid", flat=True).distinct()
+    delivered = [uid for uid in uids if is_delivered(uid)]
+    return late.filter(series_instance_uid__in=delivered).update(discarded=True)
+
+
+def _may_be_ours() -> QuerySet[ReceivedInstance]:
+    return ReceivedInstance.objects.filter(
         conflicting=False,
-        series_instance_uid__in=own,
+        discarded=False,
         # Some PACS do not tell who asked; what another system asked for is not ours.
         move_originator_ae_title__in=["", settings.CALLING_AE_TITLE],
     )
-    return leftovers.filter(discarded=False).update(discarded=True)
 
 
 def is_delivered(series_instance_uid: str) -> bool:

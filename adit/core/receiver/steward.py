@@ -17,6 +17,7 @@ from .addresses import TOKEN_FILE
 from .allowlist import AllowListFile, AllowListMaker
 from .child import Child
 from .configuration import ReceiverConfig
+from .leftovers import discard_late_copies
 from .server import FileTransmitServer
 
 HEARTBEAT_SECONDS = 5.0
@@ -149,6 +150,7 @@ class Steward:
 
     def _keep_house(self) -> None:
         config = self._config
+        discard_late_copies(config.name)
         housekeeping.delete_discarded(config.name, self._spool)
         housekeeping.release_lapsed_claims()
         housekeeping.quarantine(config.quarantine_after)

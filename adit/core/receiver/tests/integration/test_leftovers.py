@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.db.models.functions import Now
 
@@ -10,7 +12,7 @@ from adit.core.models import (
     SeriesTransfer,
 )
 from adit.core.receiver.housekeeping import delete_discarded
-from adit.core.receiver.leftovers import discard_leftovers
+from adit.core.receiver.leftovers import discard_late_copies, discard_leftovers
 from adit.core.receiver.spool import Spool
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
@@ -70,6 +72,33 @@ def test_nothing_is_given_up_while_another_task_fetches_the_series(make_task):
     make_task()
     spooled("a")
     assert discard_leftovers(task.pk, "1.2") == 0
+
+
+def test_copies_that_come_after_the_end_are_given_up(make_task):
+    task = make_task("SUCCESS")
+    SeriesTransfer.objects.filter(task=task).update(state="SUCCESS")
+    before = Now() - timedelta(seconds=20)
+    spooled("late")
+    spooled("of another system", move_originator_ae_title="VIEWER")
+    spooled("claimed", claimed_by="00000000-0000-0000-0000-000000000009")
+    spooled("of another series", series_instance_uid="1.2.2")
+    ReceivedInstance.objects.update(received_at=before)
+    spooled("just come")
+
+    def given_up():
+        count = discard_late_copies("leftovers")
+        rows = ReceivedInstance.objects.filter(discarded=True)
+        return count, list(rows.values_list("path", flat=True))
+
+    # Ended long ago: somebody sends it for another reason.
+    DicomTask.objects.update(end=Now() - timedelta(hours=1))
+    assert given_up() == (0, [])
+    DicomTask.objects.update(end=Now() - timedelta(minutes=1))
+    other = make_task()
+    assert given_up() == (0, [])
+    DicomTask.objects.filter(pk=other.pk).update(state="CANCELED", lease=None)
+    assert discard_late_copies("another receiver") == 0
+    assert given_up() == (1, ["late"])
 
 
 def test_an_ended_task_of_the_same_series_is_no_hindrance(make_task):
