@@ -207,7 +207,7 @@ def test_the_whole_test_has_an_end_and_says_so(monkeypatch):
     with scripted(answers_queries(lambda: (), pause=1)) as peer:
         started = time.monotonic()
         report = check_connection(peer.config(acse_timeout=1), LOCAL)
-        assert 3 <= time.monotonic() - started < 4.8
+        assert 3 <= time.monotonic() - started < 8
     assert not report.passed
     assert "The test was ended after 3 seconds" in text(report)
     assert report.capabilities == {}

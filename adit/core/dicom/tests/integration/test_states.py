@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -211,9 +212,9 @@ def test_a_pdu_larger_than_agreed_is_taken_and_one_without_measure_is_not():
         peer.writer.write(struct.pack(">BxL", pdus.P_DATA_TF, 0xFFFFFFF0))
         peer.serve_release()
 
-    error, seconds = echo_error(huge)
+    error, seconds = echo_error(huge, replace(LOCAL, network_timeout=60))
     assert error is not None and error.code == "protocol"
-    assert seconds < 2
+    assert seconds < 20
 
 
 def flood_of_empty_values(peer):
@@ -315,7 +316,7 @@ def test_canceling_ends_the_wait_for_a_connection():
         started = time.monotonic()
         with pytest.raises(Canceled):
             DicomOperator(config, LocalConfig(connect_timeout=60), cancel=cancel).echo()
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 20
     for sock in [*full, listener]:
         sock.close()
 
