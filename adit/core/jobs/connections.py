@@ -16,9 +16,9 @@ _QUIET_SECONDS = 5.0
 class QuietConnection(psycopg.AsyncConnection):
     """A connection that sleeps until something comes.
 
-    psycopg wakes ten times a second while it waits, to notice signals that interrupt a program. A
-    worker hears signals through its event loop; for two connections that listen all day these
-    wakes were most of what an idle worker cost.
+    psycopg wakes ten times a second while it waits, to notice signals that interrupt a program.
+    Workers and web servers hear signals through their event loop; for connections that listen all
+    day these wakes were most of what an idle worker cost.
     """
 
     async def wait(

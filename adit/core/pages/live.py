@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from psycopg import sql
 
+from adit.core.jobs.connections import QuietConnection
 from adit.core.jobs.notices import notice_about_workers
 from adit.core.jobs.notify import ALL_JOBS, JOB_CHANNEL
 from adit.core.models import DicomJob
@@ -133,7 +134,7 @@ def _channel() -> sql.Identifier:
 
 async def _connect() -> psycopg.AsyncConnection:
     database = connections["default"].settings_dict
-    return await psycopg.AsyncConnection.connect(
+    return await QuietConnection.connect(
         host=database["HOST"] or None,
         port=database["PORT"] or None,
         dbname=database["NAME"],

@@ -15,7 +15,6 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Avg, F, FloatField, Q
 from django.db.models.functions import Cast, Now
-from django.utils import timezone
 
 from adit.core.models import DicomFolder, SeriesTransfer
 from adit.core.transfer.folder_sink import FACTS
@@ -38,8 +37,12 @@ class FolderSpace:
         self._root = folder.root()
         self._quota = folder.quota
         self._limited = folder.quota is not None or folder.warn_size is not None
-        if self._limited and (folder.measured is None or folder.measured < timezone.now() - _STALE):
+        if self._limited and not self._measured_lately():
             self.measure()
+
+    def _measured_lately(self) -> bool:
+        """By the clock of the database, which wrote the time down."""
+        return DicomFolder.objects.filter(pk=self._pk, measured__gte=Now() - _STALE).exists()
 
     def measure(self) -> None:
         """Count what lies in the folder. What is charged meanwhile counts on top."""

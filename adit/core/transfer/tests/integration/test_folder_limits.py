@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import threading
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.db import connection
+from django.utils import timezone
 from pydicom import dcmread
 
 from adit.core.dicom import CancelToken
@@ -102,6 +104,18 @@ def test_sending_again_counts_once(source, folder, make_task, work, again):
     assert before == folder_size(folder.root())
     FolderSpace(DicomFolder.objects.get(pk=folder.pk)).measure()
     assert used(folder) == before
+
+
+@pytest.mark.parametrize(("minutes", "counted"), [(50, 1000), (70, 0)])
+def test_a_count_is_old_by_the_clock_of_the_database(folder, monkeypatch, minutes, counted):
+    """That of this host is wrong by hours, one way or the other."""
+    right = timezone.now
+    folder.root().mkdir(parents=True)
+    limit(folder, quota=1_000_000, used_bytes=1000, measured=right() - timedelta(minutes=minutes))
+    offset = timedelta(hours=3 if counted else -3)
+    monkeypatch.setattr(timezone, "now", lambda: right() + offset)
+    FolderSpace(DicomFolder.objects.get(pk=folder.pk))
+    assert used(folder) == counted
 
 
 def test_two_writers_never_pass_the_quota_together(source, folder):
