@@ -29,6 +29,13 @@ CHROMIUM_FLAGS = [
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    from adit.core.tests.emptying import use_quick_emptying  # needs the settings
+
+    use_quick_emptying()
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": CHROMIUM_FLAGS}
 
