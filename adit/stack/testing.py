@@ -17,10 +17,13 @@ from adit.stack.processes import bytecode_cache
 _QUICK = "not acceptance and not processes and not interop"
 # Thousands of tests, which compute all the time. They let those go first that wait for processes.
 _DEID = "adit/core/deid"
+# These wait for peers that are slow, silent or gone.
+_DICOM = "adit/core/dicom"
 _NICENESS = {_DEID: 5}
 
 LANES = (
-    ("-m", _QUICK, f"--ignore={_DEID}"),
+    ("-m", _QUICK, f"--ignore={_DEID}", f"--ignore={_DICOM}"),
+    ("-m", _QUICK, _DICOM),
     ("-m", _QUICK, _DEID),
     ("-m", "interop and not acceptance and not processes"),
     ("-m", "processes and not patience and not acceptance"),

@@ -321,7 +321,7 @@ def test_many_instances_are_named_over_several_requests(bench):
     wanted = {i.sop_instance_uid for i in [*bench.held, *more[:-10]]}
     query = Query(study_instance_uid="1.2.3.1", series_instance_uid="1.2.3.1.1")
     for protocol in (RetrieveProtocol.C_GET, RetrieveProtocol.C_MOVE):
-        with bench.operator(max_search_results=1000) as operator:
+        with bench.operator(max_search_results=1000, progress_timeout=60) as operator:
             assert len(list(operator.find_instances(query))) == 150
             got = operator.fetch(
                 patient_id="P1",
