@@ -16,7 +16,7 @@ from adit.core.jobs.actions import delete_job
 from adit.core.jobs.notify import notify_job
 from adit.core.jobs.worker_slots import sign_off, sign_on
 from adit.core.models import DicomTask
-from adit.core.pages import feeds
+from adit.core.pages import feeds, live
 from adit.core.pages.consumers import NOT_ALLOWED
 from adit.core.pages.feeds import HEARTBEAT, all_feeds
 from adit.core.pages.live import job_listener
@@ -51,7 +51,7 @@ async def socket(user, path):
 
 async def receive_until(communicator, part):
     while True:
-        text = await communicator.receive_from(timeout=15)
+        text = await communicator.receive_from(timeout=60)
         if part in text:
             return text
 
@@ -110,7 +110,7 @@ async def test_that_a_worker_comes_shows_at_once_and_that_it_stops_too(
     monkeypatch.setattr(feeds, "STALE_SECONDS", 3600)
     job = await database_sync_to_async(make_job)(owner)
     async with asyncio.timeout(30), socket(owner, path.format(job.pk)) as page:
-        assert (await page.connect())[0]
+        assert (await page.connect(timeout=15))[0]
         await receive_until(page, "one is running" if "{}" in path else "No worker is running")
         await database_sync_to_async(sign_on)("host:1", 1)
         await receive_until(page, "job-live" if "{}" in path else f"{job.pk}")
@@ -121,7 +121,7 @@ async def test_that_a_worker_comes_shows_at_once_and_that_it_stops_too(
 async def test_that_a_server_is_suspended_shows_at_home_at_once(owner, make_job):
     await database_sync_to_async(make_job)(owner)
     async with asyncio.timeout(30), socket(owner, "/ws/jobs/") as page:
-        assert (await page.connect())[0]
+        assert (await page.connect(timeout=15))[0]
         await receive_until(page, "home-jobs")
         # What is read because the listener has begun is read by then.
         await job_listener().listening.wait()
@@ -139,14 +139,15 @@ def suspend_a_server(user):
 
 @pytest.mark.parametrize("path", ["/ws/jobs/", "/ws/jobs/list/"])
 async def test_that_jobs_of_others_keep_all_workers_busy_shows_and_that_it_is_over_too(
-    path, owner, stranger, make_job
+    path, owner, stranger, make_job, monkeypatch
 ):
+    monkeypatch.setattr(live, "WORKERS_SECONDS", 0.2)
     job = await database_sync_to_async(make_job)(
         stranger, "IN_PROGRESS", ["IN_PROGRESS", "PENDING"]
     )
     await database_sync_to_async(sign_on)("host:1", 1)
-    async with asyncio.timeout(40), socket(owner, path) as page:
-        assert (await page.connect())[0]
+    async with asyncio.timeout(90), socket(owner, path) as page:
+        assert (await page.connect(timeout=15))[0]
         await receive_until(page, "id=")
         await database_sync_to_async(keep_busy)(job, "host:1")
         await receive_until(page, "All workers are busy (1 of 1)")
