@@ -116,8 +116,8 @@ def test_when_the_hours_end_running_tasks_finish_and_nothing_new_starts(
     assert not DicomTask.objects.filter(queued__isnull=False).exists()
     tasks = list(DicomTask.objects.filter(job=job))
     assert {task.state for task in tasks} == {"SUCCESS", "PENDING"}
-    # A claim that was under way this very moment may have come through.
-    assert all(t.start is None or t.start < closed + timedelta(seconds=1) for t in tasks)
+    # Of each worker a claim that was under way this very moment may have come through.
+    assert sum(t.start is not None and t.start > closed for t in tasks) <= 3
     finished = [task for task in tasks if task.state == "SUCCESS"]
     stores = Counter(store.sop_instance_uid for store in pacs[1].seen.stores)
     assert set(stores.values()) == {1}
