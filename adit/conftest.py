@@ -4,6 +4,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from playwright.sync_api import expect
 
 from adit.stack.running import RunningSystem
 
@@ -37,6 +38,8 @@ def django_db_setup(django_db_setup):
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args):
+    # What comes late on a loaded machine comes; what must be quick says so itself.
+    expect.set_options(timeout=20_000)
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": CHROMIUM_FLAGS}
 
 

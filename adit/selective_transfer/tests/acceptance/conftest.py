@@ -130,7 +130,7 @@ def log_in(page, system):
     return do
 
 
-def wait_for(condition: Callable, seconds: float = 60.0):
+def wait_for(condition: Callable, seconds: float = 120.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():

@@ -90,7 +90,7 @@ def patients_in(html: str) -> set[str]:
     return set(re.findall(r'<td class="mono">(\d+)</td>', html))
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=40):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)

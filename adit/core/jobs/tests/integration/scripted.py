@@ -82,7 +82,7 @@ class Workers:
                 process.wait()
 
 
-def wait_for(condition, seconds=90.0):
+def wait_for(condition, seconds=180.0):
     """Wait until something is true, and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

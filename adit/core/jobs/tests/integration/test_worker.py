@@ -73,7 +73,7 @@ def work_dir(settings, tmp_path):
     settings.WORK_DIR = tmp_path / "work"
 
 
-def wait_for(condition, seconds=60.0):
+def wait_for(condition, seconds=180.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():

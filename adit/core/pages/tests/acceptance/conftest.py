@@ -17,7 +17,7 @@ import pytest
 TASK_STATES = ("SUCCESS", "WARNING", "FAILURE", "CANCELED", "IN_PROGRESS", "PENDING")
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
