@@ -202,7 +202,12 @@ def _find(rules: tuple[Rule, ...], code: int) -> Rule | None:
 def from_dimse_status(server: str, service: str, status: int, comment: str = "") -> DicomError:
     """Sorts a DIMSE failure or warning status; `comment` is not shown: it may name a patient."""
     del comment
-    rule = _find(DIMSE_RULES.get(service, _GENERAL), status)
+    return from_rules(DIMSE_RULES.get(service, _GENERAL), server, service, status)
+
+
+def from_rules(rules: tuple[Rule, ...], server: str, service: str, status: int) -> DicomError:
+    """Sorts a status by the first of `rules` that holds for it."""
+    rule = _find(rules, status)
     code = f"{status:04X}"
     if rule is None:
         return TransientDicomError(

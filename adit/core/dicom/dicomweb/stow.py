@@ -16,13 +16,12 @@ from ..outcomes import StoreOutcome, failed, from_status, transcoded, unwritable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .bodies import read_whole
 from .client import DicomWebClient
+from .failure_reasons import PROCESSING_FAILURE, SYNTAX_NOT_SUPPORTED, from_failure_reason
 from .posting import Posting
 
 MAXIMUM_INSTANCES = 50
 MAXIMUM_BYTES = 16 * 1024 * 1024
 _STOW = StoreProtocol.STOW_RS
-# PS3.18 Table I.2-2: Referenced Transfer Syntax not supported.
-_SYNTAX_NOT_SUPPORTED = 0xC122
 _ACCEPT = "application/dicom+json"
 _ANSWERS = frozenset({200, 202, 409})
 # The request was refused for its content, which one of its instances may be the reason for.
@@ -102,7 +101,7 @@ def _send(
         return
     for instance in batch:
         outcome = _outcome(client.server.name, instance, answer)
-        if outcome.status == _SYNTAX_NOT_SUPPORTED:
+        if outcome.status == SYNTAX_NOT_SUPPORTED:
             outcome = _otherwise(client, instance) or outcome
         yield outcome
 
@@ -206,7 +205,8 @@ def _outcome(server: str, instance: DicomInstance, answer: _Answer) -> StoreOutc
     uid = instance.sop_instance_uid
     if uid in answer.failures:
         # A failure without a reason is a failure all the same.
-        return from_status(instance, _STOW, server, answer.failures[uid] or 0x0110)
+        reason = answer.failures[uid] or PROCESSING_FAILURE
+        return failed(instance, _STOW, from_failure_reason(server, reason), reason)
     if uid in answer.stored:
         return from_status(instance, _STOW, server, answer.stored[uid])
     if answer.http_status == 200 and answer.empty:
