@@ -12,7 +12,7 @@ from ..attributes import Attributes, from_json
 from ..config import StoreProtocol
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, failed, from_status, transcoded, unwritable
+from ..outcomes import StoreOutcome, failed, from_status, transcoded, unsendable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .bodies import read_whole
 from .client import DicomWebClient
@@ -57,10 +57,11 @@ def _batches(instances: Iterable[DicomInstance]) -> Iterator[list[DicomInstance]
     size = 0
     for instance in instances:
         full = len(batch) >= MAXIMUM_INSTANCES or size + instance.size > MAXIMUM_BYTES
-        if batch and (full or not instance.has_writable_uids):
+        unsendable = bool(instance.uid_fault)
+        if batch and (full or unsendable):
             yield batch
             batch, size = [], 0
-        if not instance.has_writable_uids:
+        if unsendable:
             yield [instance]
             continue
         batch.append(instance)
@@ -76,8 +77,8 @@ class _NoPlace(Exception):
 def _send(
     client: DicomWebClient, batch: list[DicomInstance], wait: bool = True
 ) -> Iterator[StoreOutcome]:
-    if not batch[0].has_writable_uids:
-        yield unwritable(batch[0], _STOW)
+    if fault := batch[0].uid_fault:
+        yield unsendable(batch[0], _STOW, client.server.name, fault)
         return
     try:
         answer = _post(client, batch, wait)

@@ -10,7 +10,7 @@ from ..config import StoreProtocol
 from ..contexts import MAXIMUM_CONTEXTS, storage_contexts
 from ..errors import DicomError, PermanentDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded, unwritable
+from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded, unsendable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .association import Association
 from .one_more import OneMore
@@ -118,8 +118,8 @@ class Sender:
     def _start(self, job: _Job) -> None:
         """Sends the instance, or gives it an outcome."""
         state = self._state
-        if not job.instance.has_writable_uids:
-            job.outcome = unwritable(job.instance, _C_STORE)
+        if fault := job.instance.uid_fault:
+            job.outcome = unsendable(job.instance, _C_STORE, self._server, fault)
         while job.outcome is None:
             pair = (job.sent.sop_class_uid, job.sent.transfer_syntax_uid)
             if pair in state.rejected:

@@ -21,6 +21,7 @@ from adit.core.dicom.tests.certificates import Authority
 from adit.core.dicom.tests.fetching import LOCAL
 from adit.core.dicom.tests.samples import EXPLICIT, IMPLICIT, MR, make_instance, make_series
 from adit.core.dicom.tests.scripted_peer import Conversation, scripted
+from adit.core.dicom.tests.web_server import respond, web_server
 
 pytestmark = pytest.mark.integration
 
@@ -180,15 +181,49 @@ def test_a_refusal_for_good_is_not_tried_again():
     assert "does not know our AE title" in str(outcomes[0].error)
 
 
-def test_an_instance_with_a_broken_uid_fails_alone():
-    """Its UID cannot be written into a command, and nobody could ask for it later."""
-    broken = make_instance()
-    broken.sop_instance_uid = "1.2.\ufffd.3"
-    with scripted(store_script([])) as peer:
-        outcomes = store(peer.config(), [*make_series(1), broken, *make_series(1)])
-    assert [o.accepted for o in outcomes] == [True, False, True]
-    assert outcomes[1].error is not None
-    assert outcomes[1].error.code == "UID"
+BROKEN_UIDS = {"": "is empty", "1." + "2" * 63: "is longer than 64 characters"} | dict.fromkeys(
+    ("1.2.\ufffd.3", "1.2.*", "1.2\\3", "1..2", "1.2 3"), "is no UID"
+)
+
+
+def test_an_instance_with_a_broken_uid_fails_alone_and_says_why(stored_by):
+    """Nobody could ask for it later; of some of them no peer can even be told (PS3.5 9.1)."""
+    instances, faults = make_series(1), [""]
+    for attribute, name in (
+        ("sop_class_uid", "SOP Class UID"),
+        ("sop_instance_uid", "SOP Instance UID"),
+        ("transfer_syntax_uid", "Transfer Syntax UID"),
+    ):
+        for uid, fault in BROKEN_UIDS.items():
+            broken = make_instance()
+            setattr(broken, attribute, uid)
+            good = make_instance()
+            good.sop_instance_uid = f"1.02.ab{len(instances)}"
+            instances += [broken, good]
+            faults += [f"its {name} {fault}", ""]
+    outcomes = stored_by(instances)
+    assert [o.instance for o in outcomes] == instances
+    assert [o.accepted for o in outcomes] == [not fault for fault in faults]
+    for outcome, fault in zip(outcomes, faults, strict=True):
+        if fault:
+            assert outcome.error is not None and outcome.error.code == "UID"
+            assert isinstance(outcome.error, PermanentDicomError)
+            assert fault in str(outcome.error)
+
+
+@pytest.fixture(params=["C-STORE", "STOW-RS"])
+def stored_by(request):
+    """Stores at a server that takes everything."""
+
+    def by_c_store(instances):
+        with scripted(store_script([])) as peer:
+            return store(peer.config(), instances)
+
+    def by_stow(instances):
+        with web_server(lambda s, h, b: respond(s, 200)) as config:
+            return store(config, instances)
+
+    return by_stow if request.param == "STOW-RS" else by_c_store
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
