@@ -19,12 +19,17 @@ _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
 
 
 class DicomWebClient:
-    """Sends requests below the server's DICOMweb root."""
+    """Sends requests below the server's DICOMweb root.
+
+    Attributes:
+        ignores_offset: Whether the server was seen to give its first page again for the second.
+    """
 
     def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
         self.server = server
         local = local.for_server(server)
         self.local = local
+        self.ignores_offset = False
         self._gate = local.association_gate
         self._cancel = cancel
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()

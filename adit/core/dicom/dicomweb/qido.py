@@ -15,8 +15,9 @@ from .bodies import read_whole
 from .client import DicomWebClient
 
 _PAGE = 500
-# A page of so many, or a multiple, may be all that the server gives at once: ask for the next.
-_ROUND = 50
+# Any page that is not tiny may be all that the server gives at once: then the next is asked for,
+# until one brings nothing new.
+_SURELY_ALL = 10
 # "Иванов*" leaves nothing to search for where only ASCII works: then so much is looked through.
 _PAGES_OF_A_WIDER_SEARCH = 10
 _ENCODED = re.compile(r"[^\x00-\x7f]+|\^")
@@ -84,6 +85,7 @@ class _Asked:
         offset = 0
         cut = False
         seen: set[tuple[str, str | None]] = set()
+        first: set[tuple[str, str | None]] = set()
         while True:
             paging = [("limit", str(_PAGE)), ("offset", str(offset))]
             try:
@@ -96,12 +98,15 @@ class _Asked:
                 return
             before = len(seen)
             unreadable = []
+            page = set()
             for answer in answers:
                 attributes = from_json(answer) if isinstance(answer, dict) else Attributes({})
                 key = (attributes.uid(self._identity), attributes.text("PatientID"))
                 if not key[0]:
                     unreadable.append(attributes)
-                elif key not in seen:
+                    continue
+                page.add(key)
+                if key not in seen:
                     seen.add(key)
                     self.count += 1
                     yield attributes
@@ -110,19 +115,26 @@ class _Asked:
                 self.count += len(unreadable)
                 yield from unreadable
             if len(seen) == before:
-                # The same again, in whatever order: the server does not know `offset`.
                 if cut:
                     self._on_warning()
+                # The same page again, in whatever order: the server does not know `offset`.
+                if offset and page == first:
+                    self._client.ignores_offset = True
                 return
             # As many as the server gives at most: it may have cut the page without a word.
             full = len(answers) in (_PAGE, self._client.server.max_search_results)
             cut = full or held_back
+            if not cut and not offset and len(answers) < _SURELY_ALL:
+                return
             offset += len(answers)
             if most is not None and offset >= most * _PAGE:
                 self._on_warning()
                 return
-            if not cut and len(answers) % _ROUND:
+            if self._client.ignores_offset:
+                if cut:
+                    self._on_warning()
                 return
+            first = first or page
 
 
 def _page(
@@ -133,8 +145,9 @@ def _page(
     query = urlencode(parameters, safe="*?,", quote_via=quote)
     with client.stream("GET", f"{url}?{query}", accept=_ACCEPT) as response:
         body = read_whole(response, client.local.network_timeout, client.server.name)
-        # PS3.18 10.6.3.1: 299 says that there are more results than were sent.
-        held_back = "299" in response.headers.get("Warning", "")
+        # PS3.18 10.6.3.1: 299 says that there are more results than were sent; older servers say it
+        # by their status.
+        held_back = "299" in response.headers.get("Warning", "") or response.status_code == 206
     if not body.strip():
         return [], False
     try:
