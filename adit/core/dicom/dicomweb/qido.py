@@ -20,7 +20,8 @@ _PAGE = 500
 _SURELY_ALL = 10
 # "Иванов*" leaves nothing to search for where only ASCII works: then so much is looked through.
 _PAGES_OF_A_WIDER_SEARCH = 10
-_ENCODED = re.compile(r"[^\x00-\x7f]+|\^")
+# All but the unreserved characters (RFC 3986 2.3) and the wildcards.
+_ENCODED = re.compile(r"[^A-Za-z0-9_.~*?-]+")
 _ACCEPT = "application/dicom+json"
 
 
@@ -60,10 +61,14 @@ def find_one(client: DicomWebClient, query: Query, level: Level) -> Attributes |
 def _wider(parameters: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     """The same search with wildcards for what must be encoded in a URL.
 
-    The DICOMweb plugin of Orthanc 1.10 does not find "Müller*^J*", written as it must be in a URL.
-    It does find "M*ller**J*"; what that finds too much is filtered later.
+    The DICOMweb plugin of Orthanc 1.10 does not decode what it looks for, and takes a comma for the
+    end of a value: it does not find "Müller*^J*", "O'Neil", "CT, Thorax" or "A/1" written as they
+    must be in a URL. It does find "M*ller**J*"; what that finds too much is filtered later.
     """
-    return [(keyword, _ENCODED.sub("*", value)) for keyword, value in parameters]
+    return [
+        (keyword, value if keyword.endswith("UID") else _ENCODED.sub("*", value))
+        for keyword, value in parameters
+    ]
 
 
 class _Asked:
