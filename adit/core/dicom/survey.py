@@ -15,11 +15,11 @@ from .header import (
     DEFLATED,
     EXPLICIT_BIG,
     IDENTIFYING_TAGS,
-    IMPLICIT_LITTLE,
     LONG_VRS,
     SHORT_VRS,
     Identifiers,
     MalformedDataSet,
+    has_implicit_vr,
     identifiers_from,
 )
 
@@ -57,7 +57,8 @@ def survey(data: bytes | memoryview, transfer_syntax_uid: str) -> Survey:
         view = memoryview(inflated)
     order = ">" if transfer_syntax_uid == EXPLICIT_BIG else "<"
     with view:
-        values, whole = _walk(view, order, explicit=transfer_syntax_uid != IMPLICIT_LITTLE)
+        implicit = has_implicit_vr(view, transfer_syntax_uid)
+        values, whole = _walk(view, order, explicit=not implicit)
         cut_by_us = transfer_syntax_uid in DEFLATED and len(view) >= _LARGEST_INFLATED
     return Survey(identifiers_from(values), ended and (whole or cut_by_us))
 

@@ -78,10 +78,28 @@ def test_a_deflated_data_set_is_cut_where_its_stream_or_its_inside_ends():
         compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         return compressor.compress(data) + compressor.flush()
 
-    assert survey(deflate(plain), DEFLATED).whole
+    for syntax in (DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"):
+        instance = DicomInstance("1", "2", syntax, deflate(plain))
+        assert instance.survey().whole
+        assert instance.identifiers().series_instance_uid == "1.2.3.1.1"
     assert survey(deflate(plain) + b"\0", DEFLATED).whole
     assert not survey(deflate(plain)[:-4], DEFLATED).whole
     assert not survey(deflate(plain[:-4]), DEFLATED).whole
+
+
+PAPYRUS, GE_PRIVATE, ANY_PRIVATE = "1.2.840.10008.1.20", "1.2.840.113619.5.2", "1.3.46.670589.33"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "as_in"),
+    [(PAPYRUS, IMPLICIT), (GE_PRIVATE, IMPLICIT), (ANY_PRIVATE, IMPLICIT), (ANY_PRIVATE, EXPLICIT)],
+)
+def test_a_data_set_in_a_retired_or_private_syntax_is_read(syntax, as_in):
+    data = make_instance(syntax=as_in, pixels=100).read()
+    whole, cut = (DicomInstance("1", "2", syntax, part) for part in (data, data[:-1]))
+    assert whole.survey().whole and not cut.survey().whole
+    assert whole.identifiers() == whole.survey().identifiers
+    assert whole.identifiers().series_instance_uid == "1.2.3.1.1"
 
 
 def test_padding_behind_the_last_element_is_no_element():
