@@ -16,7 +16,8 @@ from adit.core.dicom import (
     TlsConfig,
     TransientDicomError,
 )
-from adit.core.dicom.dimse import commands, pdus
+from adit.core.dicom.contexts import classes_by_frequency
+from adit.core.dicom.dimse import commands, pdus, pool
 from adit.core.dicom.tests.certificates import Authority
 from adit.core.dicom.tests.fetching import LOCAL
 from adit.core.dicom.tests.samples import EXPLICIT, IMPLICIT, MR, make_instance, make_series
@@ -143,15 +144,68 @@ def test_an_idle_association_that_the_peer_closed_is_replaced():
         assert peer.connections == 3
 
 
-def test_more_than_128_kinds_of_instances_take_several_associations():
-    instances = [
-        make_instance(SOPClassUID=f"1.2.840.10008.5.1.4.1.1.{number}", syntax=syntax)
-        for number in range(1, 71)
+def kinds(count):
+    """Instances of so many pairs of SOP class and transfer syntax."""
+    return [
+        make_instance(SOPClassUID=classes_by_frequency()[number // 2], syntax=syntax)
+        for number in range(0, count, 2)
         for syntax in (EXPLICIT, IMPLICIT)
     ]
+
+
+def test_a_list_of_many_kinds_in_turn_takes_as_few_associations_as_can_be():
+    """Never more than 128 contexts each; they do not push each other out."""
+    instances = kinds(130) + kinds(130)
     with scripted(store_script([])) as peer:
-        outcomes = store(peer.config(), instances)
+        outcomes = store(peer.config(max_associations=1), instances)
+        assert peer.connections == 4
+    assert [o.instance for o in outcomes] == instances
     assert all(o.accepted for o in outcomes)
+
+
+@pytest.mark.parametrize(("count", "connections"), [(1, 1), (2, 2), (4, 3), (100, 3)])
+def test_a_stream_of_many_kinds_does_not_open_an_association_for_each(count, connections):
+    instances = kinds(count)[:count] + kinds(count)[:count]
+    with scripted(store_script([])) as peer:
+        outcomes = store(peer.config(max_associations=1), iter(instances))
+        assert peer.connections == connections
+    assert [o.instance for o in outcomes] == instances
+    assert all(o.accepted for o in outcomes)
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_what_was_only_proposed_for_a_chance_is_not_taken_for_refused(most):
+    """This peer bears 20 contexts, and rejects all others."""
+    with scripted(store_script_of(20, lambda: True)) as peer:
+        outcomes = store(peer.config(max_associations=most), iter(kinds(60)[40:]))
+    assert all(o.accepted for o in outcomes)
+
+
+def test_a_peer_that_bears_no_long_request_gets_a_short_one(monkeypatch):
+    monkeypatch.setattr(pool, "_PAUSES", ())
+
+    def hang_up():
+        raise EOFError
+
+    with scripted(store_script_of(20, hang_up)) as peer:
+        outcomes = store(peer.config(max_associations=1), iter(kinds(8)))
+        assert peer.connections == 9
+    assert all(o.accepted for o in outcomes)
+
+
+def store_script_of(limit, beyond):
+    """Stores; `beyond` decides on each context that is proposed behind so many."""
+
+    def script(peer):
+        proposed = []
+
+        def reject(*pair):
+            proposed.append(pair)
+            return beyond() if len(proposed) > limit else False
+
+        store_script([], reject=reject)(peer)
+
+    return script
 
 
 def test_a_busy_peer_is_tried_again():
