@@ -170,6 +170,14 @@ def test_a_single_instance_without_a_multipart_frame_is_taken():
     assert error is None
 
 
+def test_two_files_in_one_are_not_taken_for_one_instance():
+    body = b"".join(i.file_meta() + i.read() for i in make_series(2))
+    with web_server(lambda s, h, b: respond(s, 200, body, "application/dicom")) as config:
+        got, error = fetch(config)
+    assert got == []
+    assert isinstance(error, TransientDicomError) and error.code == "incomplete"
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, PermanentDicomError), (404, PermanentDicomError),
                          (503, TransientDicomError)]

@@ -109,6 +109,20 @@ def test_padding_behind_the_last_element_is_no_element():
     assert survey(data + b"\xfc\xff\xfc\xffOB\0\0\x04\0\0\0\0\0\0\0", EXPLICIT).whole
 
 
+TIFF = b"II*\0" + bytes(124)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "preamble"),
+    [(EXPLICIT, bytes(128)), (EXPLICIT, TIFF), (BIG, bytes(128))],
+)
+def test_a_file_behind_the_data_set_is_no_part_of_it(syntax, preamble):
+    instance = make_instance(syntax=syntax, pixels=100)
+    behind = preamble + instance.file_meta()[128:] + instance.read()
+    assert not survey(instance.read() + behind, syntax).whole
+    assert survey(instance.read() + behind, syntax).identifiers == instance.identifiers()
+
+
 def test_it_agrees_with_the_short_walk_on_every_real_file():
     for instance in real_instances():
         assert instance.survey().identifiers == instance.identifiers()
