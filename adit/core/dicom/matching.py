@@ -168,7 +168,9 @@ def _name(pattern: str, value: str | None) -> bool:
     if value is None:
         return False
     pattern = pattern.rstrip("^")
-    return any(_fits(pattern, group.rstrip("^ ")) for group in (*value.split("="), value))
+    groups = [group.rstrip("^ ") for group in (*value.split("="), value)]
+    # Without its empty components (PS3.5 6.2.1.1) a name is the same: "Doe" is "Doe^".
+    return any(_fits(pattern, group) or _fits(pattern, f"{group}^") for group in groups)
 
 
 # Letters with a stroke are letters of their own, and yet one looks for Łukasz as Lukasz.

@@ -100,6 +100,8 @@ class _Asked:
                     return  # it only does not like to be asked for what comes behind the last one
                 raise
             if not answers:
+                if held_back:
+                    self._on_warning()
                 return
             before = len(seen)
             unreadable = []
@@ -154,7 +156,7 @@ def _page(
         # by their status.
         held_back = "299" in response.headers.get("Warning", "") or response.status_code == 206
     if not body.strip():
-        return [], False
+        return [], held_back
     try:
         answers = json.loads(body)
     except (ValueError, RecursionError) as error:

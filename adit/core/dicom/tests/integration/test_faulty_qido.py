@@ -114,14 +114,15 @@ def test_a_server_that_ignores_offset_is_not_asked_for_each_page_twice():
     assert len(pages) == 4
 
 
-def test_a_status_may_say_that_there_is_more():
-    page = json.dumps([study("1.1")]).encode()
+@pytest.mark.parametrize("answers", [[study("1.1")], []])
+def test_a_status_may_say_that_there_is_more(answers):
+    page = json.dumps(answers).encode()
     with (
         web_server(lambda s, h, b: respond(s, 206, page)) as config,
         DicomOperator(config) as operator,
     ):
         results = operator.find_studies(Query())
-        assert len(list(results)) == 1
+        assert len(list(results)) == len(answers)
         assert results.truncated_by == "server"
 
 

@@ -36,6 +36,8 @@ from adit.core.dicom.wildcards import wildcard_match
         ("山田*", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
         ("Иванов*", "Иванов^Иван"),
         ("D?e^*", "Doe^Jane"),
+        ("Doe^*", "Doe^"),
+        ("Doe^*", "Doe"),
         ("STRASSE*", "Straße^A"),
         ("Stra?e*", "STRAẞE^A"),
         ("Stra?e^A", "Straße^A"),
@@ -60,6 +62,7 @@ def test_a_name_matches_without_regard_to_case_accents_and_script(pattern, name)
     ("pattern", "name"),
     [
         ("Doe^Jane", "Doe^Janet"),
+        ("Doe^*", "Doering^A"),
         ("Stra?", "Straße"),
         ("김^?", "김^철수"),
         ("Doe, Jane", "Roe^Jane"),
