@@ -21,7 +21,15 @@ from .dicom_operator import DicomOperator
 from .dimse import RetrieveReport
 from .errors import DicomError, PermanentDicomError, TransientDicomError
 from .gate import Pace
-from .header import Identifiers, MalformedDataSet, read_identifiers, read_values, same_patient
+from .header import (
+    Identifiers,
+    MalformedDataSet,
+    has_implicit_vr,
+    is_deflated,
+    read_identifiers,
+    read_values,
+    same_patient,
+)
 from .incoming import IncomingInstances, IncomingStream
 from .instance import DicomInstance, FileSlice
 from .outcomes import StoreOutcome
@@ -71,6 +79,8 @@ __all__ = [
     "TlsConfig",
     "TransientDicomError",
     "buffered",
+    "has_implicit_vr",
+    "is_deflated",
     "read_identifiers",
     "read_part10",
     "read_report",

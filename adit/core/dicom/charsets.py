@@ -8,6 +8,19 @@ from pydicom.charset import convert_encodings, decode_bytes, encode_string, pyth
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 _UTF8 = "ISO_IR 192"
+_LATIN_9 = "ISO_IR 203"
+# PS3.3 Table C.12-2 and C.12-3 have it since 2022, pydicom does not.
+_CODECS = python_encoding | {_LATIN_9: "iso8859_15", "ISO 2022 IR 203": "iso8859_15"}
+# What is written in place of a defined term, without anything but letters and digits.
+_MISNOMERS = {
+    "UTF8": _UTF8,
+    "UNICODE": _UTF8,
+    "ISOIR192": _UTF8,
+    "ISO88591": "ISO_IR 100",
+    "LATIN1": "ISO_IR 100",
+    "ISO885915": _LATIN_9,
+    "LATIN9": _LATIN_9,
+}
 
 # Characters after which the first character set holds again (PS3.5 6.1.2.5.3). The whole value is
 # decoded before it is split, as bytes of a two-byte character may look like a delimiter.
@@ -20,22 +33,25 @@ def encodings_of(terms: Sequence[str], fallback: str) -> list[str]:
 
     An unknown or misspelled term is no reason to lose the data set: the known ones are used.
     """
-    known = [term for term in (_tidy(term) for term in terms) if term in python_encoding]
+    known = [term for term in (_tidy(term) for term in terms) if term in _CODECS]
     if not any(known):
-        known = [fallback] if fallback in python_encoding else ["ISO_IR 100"]
-    return convert_encodings(known)
+        known = [fallback] if fallback in _CODECS else ["ISO_IR 100"]
+    if known[0] in python_encoding:
+        return convert_encodings([term for term in known if term in python_encoding])
+    more = [term for term in known[1:] if term in python_encoding]
+    return [_CODECS[known[0]], *(convert_encodings(more) if more else [])]
 
 
 def _tidy(term: str) -> str:
-    """Repairs the usual misspellings: "ISO-IR 100", "iso_ir_192", "ISO IR 144"."""
+    """Repairs the usual misspellings: "ISO-IR 100", "iso_ir_192", "ISO IR 144", "UTF-8"."""
     term = term.strip(" \0").upper()
-    if term in python_encoding:
+    if term in _CODECS:
         return term
     spaced = term.replace("_", " ").replace("-", " ")
     for candidate in (spaced, spaced.replace("ISO IR", "ISO_IR"), spaced.replace(" ", "_")):
-        if candidate in python_encoding:
+        if candidate in _CODECS:
             return candidate
-    return term
+    return _MISNOMERS.get("".join(c for c in term if c.isalnum()), term)
 
 
 def decode_text(value: bytes, encodings: Sequence[str], *, person_name: bool = False) -> str:
@@ -55,10 +71,10 @@ def character_set_for(texts: Sequence[str], preferred: str) -> str:
     """The set for a request with `texts`: "" for ASCII, `preferred` if it can, or UTF-8."""
     if all(text.isascii() for text in texts):
         return ""
-    if preferred in python_encoding:
+    if preferred in _CODECS:
         try:
             for text in texts:
-                text.encode(python_encoding[preferred])
+                text.encode(_CODECS[preferred])
         except (UnicodeEncodeError, LookupError):
             return _UTF8
         return preferred
@@ -69,4 +85,4 @@ def encode_text(text: str, character_set: str) -> bytes:
     """Encodes a value of a request in the set that `character_set_for` chose."""
     if not character_set:
         return text.encode("ascii")
-    return encode_string(text, convert_encodings([character_set]))
+    return encode_string(text, encodings_of([character_set], character_set))

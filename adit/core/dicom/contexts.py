@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom.presentation import AllStoragePresentationContexts
@@ -82,6 +83,12 @@ def _storage_classes() -> frozenset[str]:
 
 
 STORAGE_CLASSES = _storage_classes()
+
+
+@cache
+def classes_by_frequency() -> tuple[str, ...]:
+    """All storage classes of the standard, those that fill archives first."""
+    return (*_RANKED_CLASSES, *sorted(STORAGE_CLASSES - set(_RANKED_CLASSES)))
 
 
 @dataclass(frozen=True, slots=True)

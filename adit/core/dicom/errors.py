@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import httpx
 
 from .advice import ASK_ADMIN, SEE_LOG, advice_for
+from .certificates import fault_of
 from .sockets import NoHandshake
 
 
@@ -202,7 +203,12 @@ def _find(rules: tuple[Rule, ...], code: int) -> Rule | None:
 def from_dimse_status(server: str, service: str, status: int, comment: str = "") -> DicomError:
     """Sorts a DIMSE failure or warning status; `comment` is not shown: it may name a patient."""
     del comment
-    rule = _find(DIMSE_RULES.get(service, _GENERAL), status)
+    return from_rules(DIMSE_RULES.get(service, _GENERAL), server, service, status)
+
+
+def from_rules(rules: tuple[Rule, ...], server: str, service: str, status: int) -> DicomError:
+    """Sorts a status by the first of `rules` that holds for it."""
+    rule = _find(rules, status)
     code = f"{status:04X}"
     if rule is None:
         return TransientDicomError(
@@ -245,7 +251,10 @@ def _from_exception(server: str, error: BaseException) -> DicomError:
         return no_handshake(server, timed_out=isinstance(error.__cause__, TimeoutError))
     root = _tls_cause(error)
     if isinstance(root, ssl.SSLCertVerificationError):
-        return _untrusted(server, root)
+        says, advice = fault_of(root)
+        return PermanentDicomError(
+            f"The certificate of {server} {says}.", code="TLS certificate", advice=advice
+        )
     if isinstance(root, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return broken(server)
     if isinstance(root, ssl.SSLError):
@@ -279,28 +288,6 @@ def _from_exception(server: str, error: BaseException) -> DicomError:
     if isinstance(error, (OSError, httpx.TransportError, EOFError)):
         return broken(server)
     return PermanentDicomError(f"{server} answered in a way that we cannot read.", code="protocol")
-
-
-# Verification errors of OpenSSL (X509_V_ERR_…).
-_EXPIRED, _NOT_YET_VALID, _OTHER_HOST, _OTHER_ADDRESS = 10, 9, 62, 64
-
-
-def _untrusted(server: str, error: ssl.SSLCertVerificationError) -> DicomError:
-    """What is wrong with the certificate of the peer."""
-    advice = "Check the certificate authority that is set for this server."
-    says = "is not signed by an authority that we trust"
-    verify_code = getattr(error, "verify_code", None)
-    if verify_code == _EXPIRED:
-        says, advice = "has expired", f"{ASK_ADMIN} to renew it."
-    elif verify_code == _NOT_YET_VALID:
-        says, advice = "is not valid yet", "Check the clocks on both sides."
-    elif verify_code in (_OTHER_HOST, _OTHER_ADDRESS):
-        host = error.verify_message.rpartition("'")[0].rpartition("'")[2]
-        says = f"is for another host than {host or 'the one that we call'}"
-        advice = "Check the host name, or switch the check of the host name off."
-    return PermanentDicomError(
-        f"The certificate of {server} {says}.", code="TLS certificate", advice=advice
-    )
 
 
 def own_certificate(server: str, error: BaseException) -> PermanentDicomError:

@@ -28,7 +28,15 @@ _STUDY_AND_SERIES = frozenset({STUDY_INSTANCE_UID, SERIES_INSTANCE_UID})
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-DEFLATED = frozenset({"1.2.840.10008.1.2.1.99"})
+DEFLATED = frozenset(
+    {
+        "1.2.840.10008.1.2.1.99",  # deflated explicit VR little endian
+        "1.2.840.10008.1.2.4.95",  # JPIP referenced deflate
+        "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K referenced deflate
+    }
+)
+_IMPLICIT = frozenset({IMPLICIT_LITTLE, "1.2.840.10008.1.20"})  # and Papyrus 3, which is retired
+_STANDARD = "1.2.840.10008."
 LONG_VRS = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
@@ -119,6 +127,25 @@ def decode_uid(value: bytes) -> str:
     return value.decode("ascii", "replace").strip(" \0")
 
 
+def is_deflated(transfer_syntax_uid: str) -> bool:
+    """Whether the whole data set is compressed (PS3.5 A.5)."""
+    return transfer_syntax_uid in DEFLATED
+
+
+def has_implicit_vr(data: bytes | memoryview, transfer_syntax_uid: str) -> bool:
+    """Whether the elements of a data set have no VR (PS3.5 7.1).
+
+    All transfer syntaxes of the standard but a few have them. What a private one does is seen at
+    the first element of `data`.
+    """
+    if transfer_syntax_uid in _IMPLICIT:
+        return True
+    if transfer_syntax_uid.startswith(_STANDARD):
+        return False
+    vr = bytes(data[4:6])
+    return len(vr) == 2 and vr not in SHORT_VRS and vr not in LONG_VRS
+
+
 def read_values(
     data: bytes | bytearray | memoryview, transfer_syntax_uid: str, tags: Collection[int]
 ) -> dict[int, bytes]:
@@ -131,7 +158,7 @@ def read_values(
     if transfer_syntax_uid in DEFLATED:
         view = memoryview(_inflate(view))
     big = transfer_syntax_uid == EXPLICIT_BIG
-    walker = _Walker(view, explicit=transfer_syntax_uid != IMPLICIT_LITTLE, big=big)
+    walker = _Walker(view, explicit=not has_implicit_vr(view, transfer_syntax_uid), big=big)
     values: dict[int, bytes] = {}
     try:
         walker.collect(values, frozenset(tags), max(tags))
@@ -157,7 +184,7 @@ def read_elements(
     """
     elements: dict[int, tuple[str, bytes]] = {}
     big = transfer_syntax_uid == EXPLICIT_BIG
-    explicit = transfer_syntax_uid != IMPLICIT_LITTLE
+    explicit = not has_implicit_vr(data, transfer_syntax_uid)
     walker = _Walker(memoryview(data), explicit=explicit, big=big)
     try:
         for tag, vr, value in walker.values():

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from .file_meta import encode_head
 from .header import Identifiers, read_identifiers
 from .survey import Survey, survey
+from .uids import what_is_wrong
 
 _CHUNK = 1 << 20
 
@@ -82,6 +83,18 @@ class DicomInstance:
         """Whether its UIDs can be written at all: broken ones hold other characters than ASCII."""
         uids = (self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax_uid)
         return all(uid.isascii() for uid in uids)
+
+    @property
+    def uid_fault(self) -> str:
+        """Why no peer can be told of the instance, in words (PS3.5 9.1); "" where one can."""
+        for name, wrong in (
+            ("SOP Class", what_is_wrong(self.sop_class_uid)),
+            ("SOP Instance", what_is_wrong(self.sop_instance_uid, of_instance=True)),
+            ("Transfer Syntax", what_is_wrong(self.transfer_syntax_uid)),
+        ):
+            if wrong:
+                return f"its {name} UID {wrong}"
+        return ""
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
+from typing import Literal
 
 from .header import same_patient
 from .query import DateRange, Query, name_pattern, time_key, uid_list
@@ -122,7 +123,14 @@ def _number(wanted: int | None, value: int | None) -> bool:
 
 
 def _any_of(wanted: Sequence[str], values: Collection[str]) -> bool:
-    return not wanted or not values or not set(wanted).isdisjoint(values)
+    """Code strings are in capitals (PS3.5 6.2), but not every device knows."""
+    if not wanted or not values:
+        return True
+    return not {_code(one) for one in wanted}.isdisjoint(_code(one) for one in values)
+
+
+def _code(text: str) -> str:
+    return text.strip().upper()
 
 
 def _date(wanted: DateRange | date | None, value: date | None, *, required: bool) -> bool:
@@ -149,7 +157,7 @@ def _text(pattern: str, value: str | None, *, required: bool) -> bool:
         return True
     if value is None:
         return not required
-    return wildcard_match(_fold(pattern), _fold(value))
+    return _fits(pattern, value)
 
 
 def _name(pattern: str, value: str | None) -> bool:
@@ -159,17 +167,42 @@ def _name(pattern: str, value: str | None) -> bool:
         return True
     if value is None:
         return False
-    pattern = _fold(pattern.rstrip("^"))
-    return any(
-        wildcard_match(pattern, _fold(group).rstrip("^ ")) for group in (*value.split("="), value)
-    )
+    pattern = pattern.rstrip("^")
+    groups = [group.rstrip("^ ") for group in (*value.split("="), value)]
+    # Without its empty components (PS3.5 6.2.1.1) a name is the same: "Doe" is "Doe^".
+    return any(_fits(pattern, group) or _fits(pattern, f"{group}^") for group in groups)
+
+
+# Letters with a stroke are letters of their own, and yet one looks for Łukasz as Lukasz.
+_STROKES = str.maketrans("đðħıłøŧ", "ddhilot")
+_LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "þ": "th"})
+
+
+def _fits(pattern: str, value: str) -> bool:
+    """Whether a text fits, in any of the ways in which a PACS may have compared it."""
+    if wildcard_match(_fold(pattern), _fold(value)):
+        return True
+    if pattern.isascii() and value.isascii():
+        return False
+    return wildcard_match(_fold_each(pattern), _fold_each(value))
 
 
 def _fold(text: str) -> str:
-    """Lower case, without accents: what a PACS may consider to be the same."""
+    """Without case and accents, and `ß` as `ss`: what a PACS may consider to be the same."""
     text = text.strip().casefold()
     if text.isascii():
         return text
+    return _without_accents(text.translate(_LIGATURES), "NFKD")
+
+
+def _fold_each(text: str) -> str:
+    """Likewise, but a character stays one: `ß` is what a `?` stands for."""
+    return _without_accents(text.strip().lower(), "NFD")
+
+
+def _without_accents(text: str, form: Literal["NFD", "NFKD"]) -> str:
     # Character by character: a long run of accents in a whole text takes quadratic time to sort.
-    decomposed = "".join(unicodedata.normalize("NFKD", character) for character in text)
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    decomposed = "".join(unicodedata.normalize(form, character) for character in text)
+    letters = "".join(c for c in decomposed if not unicodedata.combining(c))
+    # A syllable of Hangul is one character again.
+    return unicodedata.normalize("NFC", letters).translate(_STROKES)

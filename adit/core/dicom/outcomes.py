@@ -84,9 +84,15 @@ def context_rejected(instance: DicomInstance, server: str, reason: int) -> Store
     return failed(instance, StoreProtocol.C_STORE, error)
 
 
-def unwritable(instance: DicomInstance, protocol: StoreProtocol) -> StoreOutcome:
-    """The outcome of an instance whose UIDs hold characters that no UID has (PS3.5 9.1)."""
-    error = PermanentDicomError("An instance has a broken UID and cannot be sent.", code="UID")
+def unsendable(
+    instance: DicomInstance, protocol: StoreProtocol, server: str, uid_fault: str
+) -> StoreOutcome:
+    """The outcome of an instance of which no peer can be told, because a UID is none."""
+    error = PermanentDicomError(
+        f"An instance cannot be sent to {server}: {uid_fault}.",
+        code="UID",
+        advice="It has to be repaired where it comes from.",
+    )
     return failed(instance, protocol, error)
 
 

@@ -15,11 +15,11 @@ from .header import (
     DEFLATED,
     EXPLICIT_BIG,
     IDENTIFYING_TAGS,
-    IMPLICIT_LITTLE,
     LONG_VRS,
     SHORT_VRS,
     Identifiers,
     MalformedDataSet,
+    has_implicit_vr,
     identifiers_from,
 )
 
@@ -27,6 +27,8 @@ _LAST_WANTED = max(IDENTIFYING_TAGS)
 _DELIMITERS = frozenset({0xE00D, 0xE0DD})
 _UNDEFINED = 0xFFFFFFFF
 _SHORTEST_ELEMENT = 8
+_PREAMBLE = 128
+_PREFIX = b"DICM"
 # A deflated data set is walked up to this size, and followed to its end up to the next.
 _LARGEST_INFLATED = 16 * 1024 * 1024
 _LONGEST_INFLATION = 4 * 1024 * 1024 * 1024
@@ -35,7 +37,7 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the walk found; `whole` is False where the data set ends too early."""
+    """What the walk found; `whole`: the data set does not end too early, and no file follows."""
 
     identifiers: Identifiers
     whole: bool
@@ -57,7 +59,8 @@ def survey(data: bytes | memoryview, transfer_syntax_uid: str) -> Survey:
         view = memoryview(inflated)
     order = ">" if transfer_syntax_uid == EXPLICIT_BIG else "<"
     with view:
-        values, whole = _walk(view, order, explicit=transfer_syntax_uid != IMPLICIT_LITTLE)
+        implicit = has_implicit_vr(view, transfer_syntax_uid)
+        values, whole = _walk(view, order, explicit=not implicit)
         cut_by_us = transfer_syntax_uid in DEFLATED and len(view) >= _LARGEST_INFLATED
     return Survey(identifiers_from(values), ended and (whole or cut_by_us))
 
@@ -88,6 +91,8 @@ def _walk(view: memoryview, order: str, *, explicit: bool) -> tuple[dict[int, by
                 (length,) = long_length(view, position + 8)
                 start = position + 12
             elif vr not in SHORT_VRS and not (vr.isalpha() and vr.isupper()):
+                if not outer and _is_file(view, position):
+                    return values, False
                 if tag > _LAST_WANTED or _LAST_WANTED in values:
                     return values, True
                 raise MalformedDataSet("An element has no value representation.")
@@ -112,6 +117,12 @@ def _walk(view: memoryview, order: str, *, explicit: bool) -> tuple[dict[int, by
     if whole or tag > _LAST_WANTED or _LAST_WANTED in values:
         return values, whole
     raise MalformedDataSet("The data set ends within an element.")
+
+
+def _is_file(view: memoryview, position: int) -> bool:
+    """Whether another DICOM file (PS3.10 7.1) stands there, behind the data set."""
+    prefix = position + _PREAMBLE
+    return view[prefix : prefix + len(_PREFIX)] == _PREFIX
 
 
 def _inflate(view: memoryview) -> tuple[bytes, bool]:

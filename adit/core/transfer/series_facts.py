@@ -9,8 +9,9 @@ from typing import BinaryIO
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import UID
+from pydicom.uid import ExplicitVRBigEndian
 
+from adit.core.dicom import has_implicit_vr, is_deflated
 from adit.core.transfer.items import Outgoing
 from adit.core.transfer.layout import SeriesFacts
 
@@ -23,6 +24,7 @@ _KEYWORDS = (
 )
 # All that is read stands in the first part of a header, whatever a deflated one may become.
 _LONGEST_START = 16 * 1024 * 1024
+_SHORTEST_ELEMENT = 8
 _TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
 
 
@@ -49,13 +51,15 @@ def _inflated_start(file: BinaryIO) -> bytes:
 
 
 def _header(item: Outgoing) -> Dataset:
-    uid = UID(item.instance.transfer_syntax_uid)
+    syntax = item.instance.transfer_syntax_uid
     with item.instance.open() as file:
-        data = io.BytesIO(_inflated_start(file)) if uid.is_deflated else file
+        data = io.BytesIO(_inflated_start(file)) if is_deflated(syntax) else file
+        implicit = has_implicit_vr(data.read(_SHORTEST_ELEMENT), syntax)
+        data.seek(0)
         return read_dataset(
             data,
-            uid.is_implicit_VR,
-            uid.is_little_endian,
+            implicit,
+            syntax != ExplicitVRBigEndian,
             stop_when=lambda tag, vr, length: tag > _TAGS[-1],
             specific_tags=_TAGS,
         )

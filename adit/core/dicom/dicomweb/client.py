@@ -13,17 +13,23 @@ import httpx
 from ..cancel import CancelToken
 from ..config import LocalConfig, ServerConfig
 from ..errors import DicomError, from_exception, from_http_status, own_certificate
+from . import redirects
 
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
 
 
 class DicomWebClient:
-    """Sends requests below the server's DICOMweb root."""
+    """Sends requests below the server's DICOMweb root.
+
+    Attributes:
+        ignores_offset: Whether the server was seen to give its first page again for the second.
+    """
 
     def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
         self.server = server
         local = local.for_server(server)
         self.local = local
+        self.ignores_offset = False
         self._gate = local.association_gate
         self._cancel = cancel
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -38,7 +44,6 @@ class DicomWebClient:
             headers=headers,
             timeout=httpx.Timeout(local.network_timeout, connect=local.connect_timeout),
             verify=verify,
-            follow_redirects=True,
             # Transfers go straight to the PACS, whatever the environment says.
             trust_env=False,
         )
@@ -80,15 +85,17 @@ class DicomWebClient:
             with (
                 place or contextlib.nullcontext(),
                 self._cancel.on_cancel(self._shut_down),
-                self._client.stream(
-                    method,
-                    url,
-                    params=params,
-                    headers={"Accept": accept, **(headers or {})},
-                    content=content,
+                self._answer(
+                    self._client.build_request(
+                        method,
+                        url,
+                        params=params,
+                        headers={"Accept": accept, **(headers or {})},
+                        content=content,
+                        extensions={"trace": self._note_socket},
+                    ),
                     # A redirected POST loses its body, or its body is spent already.
-                    follow_redirects=content is None,
-                    extensions={"trace": self._note_socket},
+                    follow=content is None,
                 ) as response,
             ):
                 if response.status_code not in good:
@@ -100,6 +107,23 @@ class DicomWebClient:
         except DicomError:
             self._cancel.check()
             raise
+
+    @contextlib.contextmanager
+    def _answer(self, request: httpx.Request, *, follow: bool) -> Iterator[httpx.Response]:
+        """Sends a request, and again where the server redirects it within itself."""
+        name, root = self.server.name, self.server.dicomweb_root_url
+        for _ in range(1 + redirects.MOST_REDIRECTIONS):
+            response = self._client.send(request, stream=True)
+            try:
+                if response.next_request is None:
+                    yield response
+                    return
+                if not follow:
+                    raise redirects.not_followed(name, root, response)
+                request = redirects.follow(name, root, response)
+            finally:
+                response.close()
+        raise redirects.in_a_circle(name)
 
     def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
         """Remembers each socket that httpcore opens (its trace extension calls this)."""

@@ -15,11 +15,13 @@ from .bodies import read_whole
 from .client import DicomWebClient
 
 _PAGE = 500
-# A page of so many, or a multiple, may be all that the server gives at once: ask for the next.
-_ROUND = 50
+# Any page that is not tiny may be all that the server gives at once: then the next is asked for,
+# until one brings nothing new.
+_SURELY_ALL = 10
 # "Иванов*" leaves nothing to search for where only ASCII works: then so much is looked through.
 _PAGES_OF_A_WIDER_SEARCH = 10
-_ENCODED = re.compile(r"[^\x00-\x7f]+|\^")
+# All but the unreserved characters (RFC 3986 2.3) and the wildcards.
+_ENCODED = re.compile(r"[^A-Za-z0-9_.~*?-]+")
 _ACCEPT = "application/dicom+json"
 
 
@@ -59,10 +61,14 @@ def find_one(client: DicomWebClient, query: Query, level: Level) -> Attributes |
 def _wider(parameters: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     """The same search with wildcards for what must be encoded in a URL.
 
-    The DICOMweb plugin of Orthanc 1.10 does not find "Müller*^J*", written as it must be in a URL.
-    It does find "M*ller**J*"; what that finds too much is filtered later.
+    The DICOMweb plugin of Orthanc 1.10 does not decode what it looks for, and takes a comma for the
+    end of a value: it does not find "Müller*^J*", "O'Neil", "CT, Thorax" or "A/1" written as they
+    must be in a URL. It does find "M*ller**J*"; what that finds too much is filtered later.
     """
-    return [(keyword, _ENCODED.sub("*", value)) for keyword, value in parameters]
+    return [
+        (keyword, value if keyword.endswith("UID") else _ENCODED.sub("*", value))
+        for keyword, value in parameters
+    ]
 
 
 class _Asked:
@@ -84,6 +90,7 @@ class _Asked:
         offset = 0
         cut = False
         seen: set[tuple[str, str | None]] = set()
+        first: set[tuple[str, str | None]] = set()
         while True:
             paging = [("limit", str(_PAGE)), ("offset", str(offset))]
             try:
@@ -93,15 +100,20 @@ class _Asked:
                     return  # it only does not like to be asked for what comes behind the last one
                 raise
             if not answers:
+                if held_back:
+                    self._on_warning()
                 return
             before = len(seen)
             unreadable = []
+            page = set()
             for answer in answers:
                 attributes = from_json(answer) if isinstance(answer, dict) else Attributes({})
                 key = (attributes.uid(self._identity), attributes.text("PatientID"))
                 if not key[0]:
                     unreadable.append(attributes)
-                elif key not in seen:
+                    continue
+                page.add(key)
+                if key not in seen:
                     seen.add(key)
                     self.count += 1
                     yield attributes
@@ -110,19 +122,26 @@ class _Asked:
                 self.count += len(unreadable)
                 yield from unreadable
             if len(seen) == before:
-                # The same again, in whatever order: the server does not know `offset`.
                 if cut:
                     self._on_warning()
+                # The same page again, in whatever order: the server does not know `offset`.
+                if offset and page == first:
+                    self._client.ignores_offset = True
                 return
             # As many as the server gives at most: it may have cut the page without a word.
             full = len(answers) in (_PAGE, self._client.server.max_search_results)
             cut = full or held_back
+            if not cut and not offset and len(answers) < _SURELY_ALL:
+                return
             offset += len(answers)
             if most is not None and offset >= most * _PAGE:
                 self._on_warning()
                 return
-            if not cut and len(answers) % _ROUND:
+            if self._client.ignores_offset:
+                if cut:
+                    self._on_warning()
                 return
+            first = first or page
 
 
 def _page(
@@ -133,10 +152,11 @@ def _page(
     query = urlencode(parameters, safe="*?,", quote_via=quote)
     with client.stream("GET", f"{url}?{query}", accept=_ACCEPT) as response:
         body = read_whole(response, client.local.network_timeout, client.server.name)
-        # PS3.18 10.6.3.1: 299 says that there are more results than were sent.
-        held_back = "299" in response.headers.get("Warning", "")
+        # PS3.18 10.6.3.1: 299 says that there are more results than were sent; older servers say it
+        # by their status.
+        held_back = "299" in response.headers.get("Warning", "") or response.status_code == 206
     if not body.strip():
-        return [], False
+        return [], held_back
     try:
         answers = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -12,17 +12,16 @@ from ..attributes import Attributes, from_json
 from ..config import StoreProtocol
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, failed, from_status, transcoded, unwritable
+from ..outcomes import StoreOutcome, failed, from_status, transcoded, unsendable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .bodies import read_whole
 from .client import DicomWebClient
+from .failure_reasons import PROCESSING_FAILURE, SYNTAX_NOT_SUPPORTED, from_failure_reason
 from .posting import Posting
 
 MAXIMUM_INSTANCES = 50
 MAXIMUM_BYTES = 16 * 1024 * 1024
 _STOW = StoreProtocol.STOW_RS
-# PS3.18 Table I.2-2: Referenced Transfer Syntax not supported.
-_SYNTAX_NOT_SUPPORTED = 0xC122
 _ACCEPT = "application/dicom+json"
 _ANSWERS = frozenset({200, 202, 409})
 # The request was refused for its content, which one of its instances may be the reason for.
@@ -58,10 +57,11 @@ def _batches(instances: Iterable[DicomInstance]) -> Iterator[list[DicomInstance]
     size = 0
     for instance in instances:
         full = len(batch) >= MAXIMUM_INSTANCES or size + instance.size > MAXIMUM_BYTES
-        if batch and (full or not instance.has_writable_uids):
+        unsendable = bool(instance.uid_fault)
+        if batch and (full or unsendable):
             yield batch
             batch, size = [], 0
-        if not instance.has_writable_uids:
+        if unsendable:
             yield [instance]
             continue
         batch.append(instance)
@@ -77,8 +77,8 @@ class _NoPlace(Exception):
 def _send(
     client: DicomWebClient, batch: list[DicomInstance], wait: bool = True
 ) -> Iterator[StoreOutcome]:
-    if not batch[0].has_writable_uids:
-        yield unwritable(batch[0], _STOW)
+    if fault := batch[0].uid_fault:
+        yield unsendable(batch[0], _STOW, client.server.name, fault)
         return
     try:
         answer = _post(client, batch, wait)
@@ -102,7 +102,7 @@ def _send(
         return
     for instance in batch:
         outcome = _outcome(client.server.name, instance, answer)
-        if outcome.status == _SYNTAX_NOT_SUPPORTED:
+        if outcome.status == SYNTAX_NOT_SUPPORTED:
             outcome = _otherwise(client, instance) or outcome
         yield outcome
 
@@ -206,7 +206,8 @@ def _outcome(server: str, instance: DicomInstance, answer: _Answer) -> StoreOutc
     uid = instance.sop_instance_uid
     if uid in answer.failures:
         # A failure without a reason is a failure all the same.
-        return from_status(instance, _STOW, server, answer.failures[uid] or 0x0110)
+        reason = answer.failures[uid] or PROCESSING_FAILURE
+        return failed(instance, _STOW, from_failure_reason(server, reason), reason)
     if uid in answer.stored:
         return from_status(instance, _STOW, server, answer.stored[uid])
     if answer.http_status == 200 and answer.empty:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from ..advice import ASK_ADMIN
+from ..advice import ASK_ADMIN, SEE_LOG
 from ..errors import PermanentDicomError, TransientDicomError
 from ..instance import DicomInstance
 from ..part10 import NotPart10, Part10Head, head_size, parse_head
@@ -39,12 +39,23 @@ def retrieve(
         try:
             chunks = steady(_body(response, name), client.local.progress_timeout, name)
             yield from _instances(response, chunks, spill_folder, spill_threshold, name)
+            if response.status_code == 206:
+                raise _partial(name)
         except MultipartError as error:
             raise TransientDicomError(f"{name} broke its answer off.", code="incomplete") from error
         except NotPart10 as error:
             raise PermanentDicomError(
                 f"{name} sent something that is no DICOM file.", code="protocol"
             ) from error
+
+
+def _partial(server: str) -> TransientDicomError:
+    """PS3.18 Table 10.4.3-1: the answer holds some of what was asked for, and not all of it."""
+    return TransientDicomError(
+        f"{server} says that it sent a part of what was asked for.",
+        code="HTTP 206",
+        advice=f"Try again. If that goes on: {SEE_LOG}",
+    )
 
 
 def _body(response: httpx.Response, server: str) -> Iterator[bytes]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..config import StoreProtocol
-from ..contexts import MAXIMUM_CONTEXTS, storage_contexts
+from ..contexts import Context, storage_contexts
 from ..errors import DicomError, PermanentDicomError
 from ..instance import DicomInstance
-from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded, unwritable
+from ..outcomes import StoreOutcome, context_rejected, failed, from_status, transcoded, unsendable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
 from .association import Association
 from .one_more import OneMore
 from .pool import AssociationPool
+from .proposals import Pair, Proposals
 from .store import receive_status, send_store
 
 _C_STORE = StoreProtocol.C_STORE
@@ -24,15 +25,29 @@ _REFUSALS_BEFORE_GIVING_UP = 2
 # Another association is opened only after so many instances more: a small study needs none.
 _INSTANCES_PER_ASSOCIATION = 16
 
-_Pair = tuple[str, str]
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What an association is opened for: pairs that are needed, and others that may be."""
+
+    group: int
+    needed: tuple[Pair, ...]
+    likely: tuple[Pair, ...]
+
+    def contexts(self) -> tuple[Context, ...]:
+        return storage_contexts((*self.needed, *self.likely))
 
 
 @dataclass(eq=False, slots=True)
 class _Lane:
-    """One association, with the pairs that it was opened for."""
+    """One association, with what it was opened for."""
 
     association: Association
-    pairs: tuple[_Pair, ...]
+    offer: _Offer
+
+    def serves(self, pair: Pair) -> bool:
+        """Whether it need not be asked for again: a likely one may be rejected for its number."""
+        return pair in self.offer.needed or pair in self.association.agreement.by_pair
 
 
 @dataclass(eq=False, slots=True)
@@ -52,8 +67,7 @@ class _Job:
 class _State:
     """What is known of the peer."""
 
-    pairs: dict[_Pair, None] = field(default_factory=dict)
-    rejected: dict[_Pair, int] = field(default_factory=dict)
+    rejected: dict[Pair, int] = field(default_factory=dict)
     breaks: int = 0
     refusals: int = 0
     gave_up: DicomError | None = None
@@ -67,10 +81,11 @@ class Sender:
     as the server permits, while those at hand go on; one thread serves all: it sends on one while
     the others are answered.
 
-    An association has a context for each pair of SOP class and transfer syntax seen so far; a new
-    pair opens a new one. Where it breaks, the instance on its way is sent again once over a fresh
-    one (the same UID, so nothing is stored twice). What the peer refuses in its own syntax is sent
-    in a plain one where that loses nothing, and its outcome says so.
+    An association has a context for each pair of SOP class and transfer syntax that is known to be
+    needed: of a list for all, of a stream for those that came. A new pair opens a new one; when
+    there are several, it has the likely ones, too. Where it breaks, the instance on its way is sent
+    again once over a fresh one (the same UID, so nothing is stored twice). What the peer refuses in
+    its own syntax is sent in a plain one where that loses nothing, and its outcome says so.
     """
 
     def __init__(self, pool: AssociationPool, server: str, most: int) -> None:
@@ -78,13 +93,16 @@ class Sender:
         self._server = server
         self._most = max(1, most)
         self._lanes: list[_Lane] = []
-        self._one_more: tuple[OneMore, tuple[_Pair, ...]] | None = None
+        self._one_more: tuple[OneMore, _Offer] | None = None
+        self._proposals = Proposals()
         self._jobs: deque[_Job] = deque()
         self._count = 0
         self._state = _State()
 
     def send_all(self, instances: Iterable[DicomInstance]) -> Generator[StoreOutcome, None, None]:
         """Yields the outcomes; a few instances may be on their way before the first is answered."""
+        if isinstance(instances, Sequence):
+            self._proposals = Proposals(_pairs_of(instances), complete=True)
         try:
             for instance in instances:
                 self._count += 1
@@ -118,8 +136,8 @@ class Sender:
     def _start(self, job: _Job) -> None:
         """Sends the instance, or gives it an outcome."""
         state = self._state
-        if not job.instance.has_writable_uids:
-            job.outcome = unwritable(job.instance, _C_STORE)
+        if fault := job.instance.uid_fault:
+            job.outcome = unsendable(job.instance, _C_STORE, self._server, fault)
         while job.outcome is None:
             pair = (job.sent.sop_class_uid, job.sent.transfer_syntax_uid)
             if pair in state.rejected:
@@ -207,31 +225,45 @@ class Sender:
         own = (sop_class, job.instance.transfer_syntax_uid)
         job.outcome = context_rejected(job.instance, self._server, refused.get(own, reason))
 
-    def _lane_for(self, pair: _Pair, *, fresh: bool) -> _Lane:
-        """A lane that is free and was opened with `pair`."""
+    def _lane_for(self, pair: Pair, *, fresh: bool) -> _Lane:
+        """A lane that is free and was opened with `pair`.
+
+        One that was opened before the pair was known is replaced by one that has it besides. One
+        for other pairs, as many as an association holds, stays while another lane has the pair.
+        """
         while True:
             self._take_one_more()
             busy = {job.lane for job in self._jobs if job.lane is not None}
             free = [lane for lane in self._lanes if lane not in busy]
             for lane in free:
-                if pair in lane.pairs and not fresh:
+                if lane.serves(pair) and not fresh:
                     return lane
-            if free or not self._lanes:
+            group = self._proposals.group_of(pair)
+            outdated = [lane for lane in free if lane.offer.group == group or fresh]
+            serving = [lane for lane in busy if lane.serves(pair)]
+            if outdated or not self._lanes or (free and not serving):
                 if free:
-                    self._give_back(free[0])
+                    self._give_back((outdated or free)[0])
                 return self._open(pair, wait=not busy)
-            pairs = tuple(self._state.pairs)
-            if self._one_more is None and len(self._lanes) < self._allowed() and pair in pairs:
-                self._one_more = OneMore(self._pool, storage_contexts(pairs)), pairs
-            self._finish(next(job for job in self._jobs if job.lane is not None))
+            more = len(self._lanes) < self._allowed() and self._one_more is None
+            if serving and not free and more:
+                offer = self._offer(pair)
+                self._one_more = OneMore(self._pool, offer.contexts()), offer
+            waited_for = serving if free else busy
+            self._finish(next(job for job in self._jobs if job.lane in waited_for))
+
+    def _offer(self, pair: Pair) -> _Offer:
+        proposals = self._proposals
+        group = proposals.group_of(pair)
+        return _Offer(group, proposals.needed(pair), proposals.likely(pair))
 
     def _take_one_more(self) -> None:
         """Uses the association that was opened meanwhile, if there is one."""
         if self._one_more is None or not self._one_more[0].decided:
             return
-        (one_more, pairs), self._one_more = self._one_more, None
+        (one_more, offer), self._one_more = self._one_more, None
         try:
-            self._add(one_more.take(), pairs)
+            self._add(one_more.take(), offer)
         except DicomError:
             # The server (or the gate) has no room for more: those at hand must do.
             self._most = max(1, len(self._lanes))
@@ -241,23 +273,31 @@ class Sender:
             self._one_more[0].abandon()
             self._one_more = None
 
-    def _add(self, association: Association, pairs: tuple[_Pair, ...]) -> _Lane:
-        lane = _Lane(association, pairs)
+    def _add(self, association: Association, offer: _Offer) -> _Lane:
+        lane = _Lane(association, offer)
         self._lanes.append(lane)
+        needed = set(offer.needed)
         for context, reason in association.agreement.rejected.items():
-            self._state.rejected[context.abstract_syntax, context.transfer_syntaxes[0]] = reason
+            pair = (context.abstract_syntax, context.transfer_syntaxes[0])
+            if pair in needed:
+                self._state.rejected[pair] = reason
         return lane
 
-    def _open(self, pair: _Pair, *, wait: bool) -> _Lane:
+    def _open(self, pair: Pair, *, wait: bool) -> _Lane:
         state = self._state
         # A server that serves one at a time would serve this one first.
         self._abandon_one_more()
-        state.pairs[pair] = None
-        while len(state.pairs) > MAXIMUM_CONTEXTS:
-            del state.pairs[next(iter(state.pairs))]
-        pairs = tuple(state.pairs)
-        association = self._pool.take(storage_contexts(pairs), wait=wait)
-        lane = self._add(association, pairs)
+        offer = self._offer(pair)
+        try:
+            association = self._pool.take(offer.contexts(), wait=wait)
+        except DicomError:
+            if not offer.likely:
+                raise
+            # It may not bear so many contexts.
+            self._proposals.stop_guessing()
+            offer = self._offer(pair)
+            association = self._pool.take(offer.contexts(), wait=wait)
+        lane = self._add(association, offer)
         if pair not in association.agreement.by_pair and pair not in state.rejected:
             # Accepted with a syntax that was not proposed: not to be trusted.
             state.rejected[pair] = 4
@@ -265,7 +305,7 @@ class Sender:
 
     def _give_back(self, lane: _Lane) -> None:
         self._lanes.remove(lane)
-        self._pool.give_back(storage_contexts(lane.pairs), lane.association)
+        self._pool.give_back(lane.offer.contexts(), lane.association)
 
     def _drop(self, lane: _Lane) -> None:
         self._lanes.remove(lane)
@@ -283,6 +323,12 @@ class Sender:
                 self._pool.release(lane.association)
             else:
                 self._give_back(lane)
+
+
+def _pairs_of(instances: Sequence[DicomInstance]) -> Iterator[Pair]:
+    for instance in instances:
+        if not instance.uid_fault:
+            yield instance.sop_class_uid, instance.transfer_syntax_uid
 
 
 def _unreadable(error: OSError) -> DicomError:

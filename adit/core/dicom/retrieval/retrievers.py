@@ -9,12 +9,15 @@ from typing import Protocol
 from ..contexts import Context
 from ..dicomweb import DicomWebConnector
 from ..dimse import DimseConnector, RetrieveReport
-from ..errors import DicomError, PermanentDicomError, TransientDicomError
+from ..errors import DicomError, TransientDicomError
 from ..instance import DicomInstance
 from .moving import MoveRetriever
 from .want import FEW_AT_ONCE, FEW_ONE_BY_ONE, Want
 
 logger = logging.getLogger(__name__)
+
+# It is not there, or not as a DICOM file, or not all of it came; the others may be.
+_OF_ONE_INSTANCE = frozenset({"HTTP 404", "protocol", "HTTP 206"})
 
 __all__ = ["GetRetriever", "MoveRetriever", "Retriever", "WadoRetriever"]
 
@@ -43,10 +46,9 @@ class WadoRetriever:
         for uid in sorted(wanted):
             try:
                 yield from self._connector.retrieve(study, series, uid)
-            except PermanentDicomError as error:
-                if error.code not in ("HTTP 404", "protocol"):
+            except DicomError as error:
+                if error.code not in _OF_ONE_INSTANCE:
                     raise
-                # It is not there, or not as a DICOM file; the others may be.
                 problem = problem or error
         if problem is not None:
             raise problem

@@ -50,19 +50,26 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(days=days))
         )
 
-    def sign(self, name: str, host: str = "127.0.0.1", days: int = 2) -> Certificate:
-        """A certificate for `host`; expired where `days` is negative."""
+    def sign(
+        self,
+        name: str,
+        host: str = "127.0.0.1",
+        days: int = 2,
+        purpose: x509.ObjectIdentifier | None = None,
+    ) -> Certificate:
+        """A certificate for `host`, for `purpose` only; expired where `days` is negative."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         try:
             alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
             alternative = x509.DNSName(host)
-        signed = (
-            self._builder(subject, key, days)
-            .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-            .sign(self._key, hashes.SHA256())
+        builder = self._builder(subject, key, days).add_extension(
+            x509.SubjectAlternativeName([alternative]), critical=False
         )
+        if purpose is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        signed = builder.sign(self._key, hashes.SHA256())
         result = Certificate(
             self._folder / f"{self._prefix}-{name}.key",
             self._folder / f"{self._prefix}-{name}.pem",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydicom.uid import UID
-
-from adit.core.dicom import DicomInstance
+from adit.core.dicom import DicomInstance, is_deflated
 
 # (7FE0,0010) Pixel Data, (7FE0,0008) Float Pixel Data, (7FE0,0009) Double Float Pixel Data.
 _TAGS = tuple(
@@ -20,7 +18,7 @@ def has_pixels(instance: DicomInstance) -> bool:
     """Whether the data set holds an element with pixels; of a deflated one it is assumed."""
     if instance.sop_class_uid.startswith(_WITHOUT):
         return False
-    if UID(instance.transfer_syntax_uid).is_deflated:
+    if is_deflated(instance.transfer_syntax_uid):
         return True
     before = b""
     with instance.open() as file:

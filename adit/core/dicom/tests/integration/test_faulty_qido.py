@@ -71,15 +71,59 @@ def paged(total, cap, beyond=200):
     return answer
 
 
-@pytest.mark.parametrize("cap", [50, 100, 200])
-@pytest.mark.parametrize("beyond", [200, 204, 400, 404])
-def test_a_page_of_a_round_number_may_not_be_the_last(cap, beyond):
+@pytest.mark.parametrize(
+    ("cap", "beyond"),
+    [(10, 200), (30, 204), (50, 200), (100, 400), (128, 204), (128, 404), (200, 404), (256, 400)],
+)
+def test_a_page_of_any_number_may_not_be_the_last(cap, beyond):
     with web_server(paged(2 * cap, cap, beyond)) as config:
         config = dataclasses.replace(config, max_search_results=10_000)
         with DicomOperator(config) as operator:
             results = operator.find_studies(Query())
             assert len(list(results)) == 2 * cap
             assert not results.truncated
+
+
+@pytest.mark.parametrize(("total", "requests"), [(0, 1), (9, 1), (129, 3), (300, 4)])
+def test_the_next_page_is_asked_for_while_the_last_one_brings_more(total, requests):
+    heads = []
+
+    def answer(sock, head, body):
+        heads.append(head)
+        paged(total, 128)(sock, head, body)
+
+    with web_server(answer) as config:
+        config = dataclasses.replace(config, max_search_results=10_000)
+        with DicomOperator(config) as operator:
+            assert len(list(operator.find_studies(Query()))) == total
+    assert len(heads) == requests
+
+
+def test_a_server_that_ignores_offset_is_not_asked_for_each_page_twice():
+    pages = []
+
+    def answer(sock, head, _body):
+        pages.append(head)
+        page = [study(f"1.{number}") for number in range(40)]
+        respond(sock, 200, json.dumps(page).encode())
+
+    with web_server(answer) as config, DicomOperator(config) as operator:
+        for _ in range(3):
+            results = operator.find_studies(Query())
+            assert (len(list(results)), results.truncated) == (40, False)
+    assert len(pages) == 4
+
+
+@pytest.mark.parametrize("answers", [[study("1.1")], []])
+def test_a_status_may_say_that_there_is_more(answers):
+    page = json.dumps(answers).encode()
+    with (
+        web_server(lambda s, h, b: respond(s, 206, page)) as config,
+        DicomOperator(config) as operator,
+    ):
+        results = operator.find_studies(Query())
+        assert len(list(results)) == len(answers)
+        assert results.truncated_by == "server"
 
 
 def test_a_server_that_ignores_offset_and_has_no_order_doubles_nothing():

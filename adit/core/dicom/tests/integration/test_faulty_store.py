@@ -16,11 +16,13 @@ from adit.core.dicom import (
     TlsConfig,
     TransientDicomError,
 )
-from adit.core.dicom.dimse import commands, pdus
+from adit.core.dicom.contexts import classes_by_frequency
+from adit.core.dicom.dimse import commands, pdus, pool
 from adit.core.dicom.tests.certificates import Authority
 from adit.core.dicom.tests.fetching import LOCAL
 from adit.core.dicom.tests.samples import EXPLICIT, IMPLICIT, MR, make_instance, make_series
 from adit.core.dicom.tests.scripted_peer import Conversation, scripted
+from adit.core.dicom.tests.web_server import respond, web_server
 
 pytestmark = pytest.mark.integration
 
@@ -142,15 +144,68 @@ def test_an_idle_association_that_the_peer_closed_is_replaced():
         assert peer.connections == 3
 
 
-def test_more_than_128_kinds_of_instances_take_several_associations():
-    instances = [
-        make_instance(SOPClassUID=f"1.2.840.10008.5.1.4.1.1.{number}", syntax=syntax)
-        for number in range(1, 71)
+def kinds(count):
+    """Instances of so many pairs of SOP class and transfer syntax."""
+    return [
+        make_instance(SOPClassUID=classes_by_frequency()[number // 2], syntax=syntax)
+        for number in range(0, count, 2)
         for syntax in (EXPLICIT, IMPLICIT)
     ]
+
+
+def test_a_list_of_many_kinds_in_turn_takes_as_few_associations_as_can_be():
+    """Never more than 128 contexts each; they do not push each other out."""
+    instances = kinds(130) + kinds(130)
     with scripted(store_script([])) as peer:
-        outcomes = store(peer.config(), instances)
+        outcomes = store(peer.config(max_associations=1), instances)
+        assert peer.connections == 4
+    assert [o.instance for o in outcomes] == instances
     assert all(o.accepted for o in outcomes)
+
+
+@pytest.mark.parametrize(("count", "connections"), [(1, 1), (2, 2), (4, 3), (100, 3)])
+def test_a_stream_of_many_kinds_does_not_open_an_association_for_each(count, connections):
+    instances = kinds(count)[:count] + kinds(count)[:count]
+    with scripted(store_script([])) as peer:
+        outcomes = store(peer.config(max_associations=1), iter(instances))
+        assert peer.connections == connections
+    assert [o.instance for o in outcomes] == instances
+    assert all(o.accepted for o in outcomes)
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_what_was_only_proposed_for_a_chance_is_not_taken_for_refused(most):
+    """This peer bears 20 contexts, and rejects all others."""
+    with scripted(store_script_of(20, lambda: True)) as peer:
+        outcomes = store(peer.config(max_associations=most), iter(kinds(60)[40:]))
+    assert all(o.accepted for o in outcomes)
+
+
+def test_a_peer_that_bears_no_long_request_gets_a_short_one(monkeypatch):
+    monkeypatch.setattr(pool, "_PAUSES", ())
+
+    def hang_up():
+        raise EOFError
+
+    with scripted(store_script_of(20, hang_up)) as peer:
+        outcomes = store(peer.config(max_associations=1), iter(kinds(8)))
+        assert peer.connections == 9
+    assert all(o.accepted for o in outcomes)
+
+
+def store_script_of(limit, beyond):
+    """Stores; `beyond` decides on each context that is proposed behind so many."""
+
+    def script(peer):
+        proposed = []
+
+        def reject(*pair):
+            proposed.append(pair)
+            return beyond() if len(proposed) > limit else False
+
+        store_script([], reject=reject)(peer)
+
+    return script
 
 
 def test_a_busy_peer_is_tried_again():
@@ -180,15 +235,49 @@ def test_a_refusal_for_good_is_not_tried_again():
     assert "does not know our AE title" in str(outcomes[0].error)
 
 
-def test_an_instance_with_a_broken_uid_fails_alone():
-    """Its UID cannot be written into a command, and nobody could ask for it later."""
-    broken = make_instance()
-    broken.sop_instance_uid = "1.2.\ufffd.3"
-    with scripted(store_script([])) as peer:
-        outcomes = store(peer.config(), [*make_series(1), broken, *make_series(1)])
-    assert [o.accepted for o in outcomes] == [True, False, True]
-    assert outcomes[1].error is not None
-    assert outcomes[1].error.code == "UID"
+BROKEN_UIDS = {"": "is empty", "1." + "2" * 63: "is longer than 64 characters"} | dict.fromkeys(
+    ("1.2.\ufffd.3", "1.2.*", "1.2\\3", "1..2", "1.2 3"), "is no UID"
+)
+
+
+def test_an_instance_with_a_broken_uid_fails_alone_and_says_why(stored_by):
+    """Nobody could ask for it later; of some of them no peer can even be told (PS3.5 9.1)."""
+    instances, faults = make_series(1), [""]
+    for attribute, name in (
+        ("sop_class_uid", "SOP Class UID"),
+        ("sop_instance_uid", "SOP Instance UID"),
+        ("transfer_syntax_uid", "Transfer Syntax UID"),
+    ):
+        for uid, fault in BROKEN_UIDS.items():
+            broken = make_instance()
+            setattr(broken, attribute, uid)
+            good = make_instance()
+            good.sop_instance_uid = f"1.02.ab{len(instances)}"
+            instances += [broken, good]
+            faults += [f"its {name} {fault}", ""]
+    outcomes = stored_by(instances)
+    assert [o.instance for o in outcomes] == instances
+    assert [o.accepted for o in outcomes] == [not fault for fault in faults]
+    for outcome, fault in zip(outcomes, faults, strict=True):
+        if fault:
+            assert outcome.error is not None and outcome.error.code == "UID"
+            assert isinstance(outcome.error, PermanentDicomError)
+            assert fault in str(outcome.error)
+
+
+@pytest.fixture(params=["C-STORE", "STOW-RS"])
+def stored_by(request):
+    """Stores at a server that takes everything."""
+
+    def by_c_store(instances):
+        with scripted(store_script([])) as peer:
+            return store(peer.config(), instances)
+
+    def by_stow(instances):
+        with web_server(lambda s, h, b: respond(s, 200)) as config:
+            return store(config, instances)
+
+    return by_stow if request.param == "STOW-RS" else by_c_store
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])

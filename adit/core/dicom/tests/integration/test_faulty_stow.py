@@ -120,6 +120,43 @@ def test_an_instance_that_is_named_as_stored_and_as_failed_is_not_stored():
     assert not outcome.accepted
 
 
+FAILURE_REASONS = [
+    (None, TransientDicomError, "failed while it processed"),
+    (0, TransientDicomError, "failed while it processed"),
+    (0x0107, TransientDicomError, "did not store an instance"),
+    (0x0110, TransientDicomError, "failed while it processed"),
+    (0x0111, PermanentDicomError, "holds one with the same UID"),
+    (0x0116, TransientDicomError, "did not store an instance"),
+    (0x0122, PermanentDicomError, "kind of object"),
+    (0x0124, PermanentDicomError, "does not permit"),
+    (0x1234, TransientDicomError, "unknown status"),
+    (0xA7FF, TransientDicomError, "no space left"),
+    (0xA900, PermanentDicomError, "does not fit its SOP class"),
+    (0xB000, TransientDicomError, "did not store an instance"),
+    (0xB006, TransientDicomError, "did not store an instance"),
+    (0xB007, TransientDicomError, "did not store an instance"),
+    (0xBFFF, TransientDicomError, "did not store an instance"),
+    (0xC000, PermanentDicomError, "could not understand"),
+    (0xC122, PermanentDicomError, "does not accept the transfer syntax"),
+]
+
+
+@pytest.mark.parametrize("status", [200, 202, 409])
+def test_what_is_named_as_failed_is_not_stored_whatever_the_reason(status):
+    instances = make_series(len(FAILURE_REASONS))
+    items = [
+        item(instance.sop_instance_uid, **({} if reason is None else {"failure": reason}))
+        for instance, (reason, *_) in zip(instances, FAILURE_REASONS, strict=True)
+    ]
+    body = json.dumps({"00081198": {"vr": "SQ", "Value": items}}).encode()
+    with web_server(lambda s, h, b: respond(s, status, body)) as config:
+        outcomes = store(config, instances)
+    for outcome, (reason, kind, says) in zip(outcomes, FAILURE_REASONS, strict=True):
+        assert (outcome.accepted, outcome.warning, type(outcome.error)) == (False, "", kind)
+        assert outcome.status == (reason or 0x0110)
+        assert says in str(outcome.error)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"{}", b"[{}]", b'{"00081198": {"vr"', b"[" * 100_000, b"<html>log in</html>",

@@ -84,6 +84,16 @@ def test_an_answer_without_its_closing_boundary_is_not_complete():
     assert error.code == "incomplete"
 
 
+def test_a_partial_answer_is_no_whole_series():
+    instances = make_series(2)
+    with web_server(lambda s, h, b: respond(s, 206, multipart(*instances), RELATED)) as config:
+        got, error = fetch(config)
+        listed = {i.sop_instance_uid for i in instances}
+        assert fetch(config, listed)[1] is None  # all that were asked for by name are there
+    assert [i.data for i in got] == [i.data for i in instances]
+    assert isinstance(error, TransientDicomError) and error.code == "HTTP 206"
+
+
 def test_a_part_whose_data_set_lacks_its_end_is_no_instance():
     instances = make_series(2)
     short = dataclasses.replace(instances[1], data=instances[1].read()[:-4])
@@ -158,6 +168,14 @@ def test_a_single_instance_without_a_multipart_frame_is_taken():
         got, error = fetch(config)
     assert [i.data for i in got] == [instance.data]
     assert error is None
+
+
+def test_two_files_in_one_are_not_taken_for_one_instance():
+    body = b"".join(i.file_meta() + i.read() for i in make_series(2))
+    with web_server(lambda s, h, b: respond(s, 200, body, "application/dicom")) as config:
+        got, error = fetch(config)
+    assert got == []
+    assert isinstance(error, TransientDicomError) and error.code == "incomplete"
 
 
 @pytest.mark.parametrize(

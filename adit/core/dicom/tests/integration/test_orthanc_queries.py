@@ -200,6 +200,45 @@ def test_many_results_come_page_by_page(operator):
     assert len(list(operator.find_instances(query))) == 1100
 
 
+RESERVED = [
+    # Name, description and accession number of a study each.
+    ("Van Gogh^Vincent", "CT Thorax & Abdomen", "A/1+2"),
+    ("O'Neil^Ann", "CT Thorax", "ACC 7"),
+    ("Smith-Jones^A", "MR (Head), left", "#5"),
+    ("Doe^A%B", "x=y;z", "100%"),
+]
+
+
+def test_values_with_reserved_characters_are_found(operator):
+    """They must be encoded in a URL, and not each server decodes them again."""
+    instances = [
+        make_instance(
+            PatientID=f"N{number}",
+            PatientName=name,
+            StudyDescription=description,
+            AccessionNumber=accession_number,
+            StudyInstanceUID=f"3.4.{number}",
+            SeriesInstanceUID=f"3.4.{number}.1",
+        )
+        for number, (name, description, accession_number) in enumerate(RESERVED)
+    ]
+    assert all(outcome.accepted for outcome in operator.store(instances))
+
+    def found(**keys):
+        return sorted(study.patient_id for study in operator.find_studies(Query(**keys)))
+
+    for number, (name, description, accession_number) in enumerate(RESERVED):
+        only = [f"N{number}"]
+        assert found(patient_name=name) == only, name
+        assert found(patient_name=name[:-1] + "*") == only, name
+        assert found(patient_name=name.replace("^", ", ")) == only, name
+        assert found(study_description=description) == only, description
+        assert found(study_description="*" + description[1:]) == only, description
+        assert found(accession_number=accession_number) == only, accession_number
+    assert found(study_description="CT Thorax*") == ["N0", "N1"]
+    assert found(patient_name="O'Neil^Bob") == []
+
+
 @pytest.mark.parametrize("name", ["Müller^Jürgen", "Иванов^Иван", "Yamada^Tarou=山田^太郎"])
 def test_names_of_every_script_come_back(operator, name):
     operator_outcomes = operator.store([make_instance(PatientName=name)])

@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adit.core.dicom import (
     DicomError,
@@ -222,6 +223,15 @@ def test_a_certificate_that_has_expired(storescp, authority):
     error = failure(config, TlsConfig(ca_file=authority.certificate))
     assert isinstance(error, PermanentDicomError)
     assert "The certificate of STORE has expired" in str(error)
+
+
+def test_a_certificate_for_clients_only(storescp, authority):
+    purpose = ExtendedKeyUsageOID.CLIENT_AUTH
+    config, _ = storescp(authority.sign("client-only", purpose=purpose), "-ic")
+    error = failure(config, TlsConfig(ca_file=authority.certificate))
+    assert isinstance(error, PermanentDicomError)
+    assert "The certificate of STORE is not for servers, by its purpose" in str(error)
+    assert "serverAuth" in error.advice
 
 
 def test_a_server_that_wants_a_certificate_of_ours(storescp, authority, folder):

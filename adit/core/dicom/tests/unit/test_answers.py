@@ -54,6 +54,28 @@ def test_misspelled_unknown_and_missing_sets_fall_back(term):
     assert answer.text("PatientName") == "Müller^J"
 
 
+@pytest.mark.parametrize(
+    ("term", "codec", "name"),
+    [
+        ("ISO_IR 203", "iso8859_15", "Šœ€^Žoë"),
+        ("ISO 2022 IR 203", "iso8859_15", "Šœ€^Žoë"),
+        ("ISO8859-15", "iso8859_15", "Šœ€^Žoë"),
+        ("UTF-8", "utf-8", "Müller^김"),
+        ("utf8", "utf-8", "Müller^김"),
+        ("ISO_IR_192", "utf-8", "Müller^김"),
+        ("ISO_8859-1", "latin-1", "Müller^J"),
+    ],
+)
+def test_a_set_that_pydicom_does_not_know_is_read(term, codec, name):
+    answer = read(with_raw_character_set(term.encode(), name.encode(codec)), "ISO_IR 144")
+    assert answer.text("PatientName") == name
+
+
+def test_a_request_is_written_in_latin_9_where_the_peer_wants_that():
+    assert character_set_for(["Šœ€*"], "ISO_IR 203") == "ISO_IR 203"
+    assert encode_text("Šœ€*", "ISO_IR 203") == b"\xa6\xbd\xa4*"
+
+
 def test_bytes_that_do_not_fit_their_set_do_not_fail():
     answer = read(with_raw_character_set(b"ISO_IR 192", b"M\xfcller"))
     assert answer.text("PatientName") == "M\N{REPLACEMENT CHARACTER}ller"

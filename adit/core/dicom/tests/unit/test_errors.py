@@ -1,11 +1,12 @@
 """What users are told: each failure in words, and what helps."""
 
 import pickle
+import ssl
 
 import pytest
 
-from adit.core.dicom import TransientDicomError
-from adit.core.dicom.errors import from_dimse_status
+from adit.core.dicom import PermanentDicomError, TransientDicomError
+from adit.core.dicom.errors import from_dimse_status, from_exception
 
 SERVICES = ["C-ECHO", "C-FIND", "C-GET", "C-MOVE", "C-STORE", "N-ACTION"]
 
@@ -31,6 +32,20 @@ def test_a_code_that_says_little_has_an_advice(code):
 def test_an_advice_of_its_own_is_kept():
     assert TransientDicomError("It broke.", code="broken", advice="Do that.").advice == "Do that."
     assert TransientDicomError("It broke.", code="something new").advice == ""
+
+
+@pytest.mark.parametrize(
+    ("verify_code", "says"),
+    [(20, "not signed by an authority that we trust"), (18, "not signed by an authority"),
+     (23, "is revoked"), (24, "signed with a certificate that is no authority's"),
+     (67, "too weak"), (99, "is not accepted (error 99 of OpenSSL)")],
+)  # fmt: skip
+def test_a_certificate_that_is_not_accepted_is_told_with_the_reason(verify_code, says):
+    cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    cause.verify_code = verify_code
+    error = from_exception("PACS", cause)
+    assert isinstance(error, PermanentDicomError)
+    assert says in error.message and error.advice
 
 
 def test_a_move_whose_destination_lets_nobody_in_is_no_lack_of_resources():

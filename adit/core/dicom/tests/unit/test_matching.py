@@ -1,6 +1,7 @@
 import itertools
 import re
 import time as clock
+import unicodedata
 from datetime import date, time
 
 import pytest
@@ -35,7 +36,22 @@ from adit.core.dicom.wildcards import wildcard_match
         ("山田*", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
         ("Иванов*", "Иванов^Иван"),
         ("D?e^*", "Doe^Jane"),
+        ("Doe^*", "Doe^"),
+        ("Doe^*", "Doe"),
         ("STRASSE*", "Straße^A"),
+        ("Stra?e*", "STRAẞE^A"),
+        ("Stra?e^A", "Straße^A"),
+        ("김^철?", "Kim^Cheolsu=金^哲洙=김^철수"),
+        ("?^철수", "김^철수"),
+        ("김^철?", unicodedata.normalize("NFD", "김^철수")),
+        ("ガ?", "ｶﾞﾝ"),
+        ("Lukasz*", "Łukasz^A"),
+        ("ŁUKASZ*", "Lukasz^A"),
+        ("Soren*", "Søren^B"),
+        ("S?ren*", "Søren^B"),
+        ("Aeroe*", "Ærøe^B"),
+        ("?røe*", "Ærøe^B"),
+        ("inci*", "İnci^A"),
     ],
 )
 def test_a_name_matches_without_regard_to_case_accents_and_script(pattern, name):
@@ -44,7 +60,15 @@ def test_a_name_matches_without_regard_to_case_accents_and_script(pattern, name)
 
 @pytest.mark.parametrize(
     ("pattern", "name"),
-    [("Doe^Jane", "Doe^Janet"), ("Doe, Jane", "Roe^Jane"), ("D.e*", "Doe^Jane"), ("Doe*", None)],
+    [
+        ("Doe^Jane", "Doe^Janet"),
+        ("Doe^*", "Doering^A"),
+        ("Stra?", "Straße"),
+        ("김^?", "김^철수"),
+        ("Doe, Jane", "Roe^Jane"),
+        ("D.e*", "Doe^Jane"),
+        ("Doe*", None),
+    ],
 )
 def test_another_name_does_not_match(pattern, name):
     assert not patient_matches(Query(patient_name=pattern), PatientResult(patient_name=name))
@@ -77,6 +101,15 @@ def test_any_of_several_modalities_is_enough():
     study = StudyResult(study_instance_uid="1", modalities_in_study=("PT", "SR"))
     assert study_matches(query, study)
     assert not study_matches(Query(modalities=("MR",)), study)
+
+
+@pytest.mark.parametrize(("wanted", "there"), [("CT", "ct"), ("ct", "CT"), ("CT", "CT ")])
+def test_a_modality_is_a_code_whatever_its_case(wanted, there):
+    study = StudyResult(study_instance_uid="1", modalities_in_study=("SR", there))
+    series = SeriesResult(series_instance_uid="1", modality=there)
+    assert study_matches(Query(modalities=(wanted,)), study)
+    assert series_matches(Query(modalities=(wanted,)), series)
+    assert series_matches(Query(modality=wanted), series)
 
 
 def test_a_description_that_the_peer_left_out_is_not_held_against_the_study():

@@ -78,10 +78,28 @@ def test_a_deflated_data_set_is_cut_where_its_stream_or_its_inside_ends():
         compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         return compressor.compress(data) + compressor.flush()
 
-    assert survey(deflate(plain), DEFLATED).whole
+    for syntax in (DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"):
+        instance = DicomInstance("1", "2", syntax, deflate(plain))
+        assert instance.survey().whole
+        assert instance.identifiers().series_instance_uid == "1.2.3.1.1"
     assert survey(deflate(plain) + b"\0", DEFLATED).whole
     assert not survey(deflate(plain)[:-4], DEFLATED).whole
     assert not survey(deflate(plain[:-4]), DEFLATED).whole
+
+
+PAPYRUS, GE_PRIVATE, ANY_PRIVATE = "1.2.840.10008.1.20", "1.2.840.113619.5.2", "1.3.46.670589.33"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "as_in"),
+    [(PAPYRUS, IMPLICIT), (GE_PRIVATE, IMPLICIT), (ANY_PRIVATE, IMPLICIT), (ANY_PRIVATE, EXPLICIT)],
+)
+def test_a_data_set_in_a_retired_or_private_syntax_is_read(syntax, as_in):
+    data = make_instance(syntax=as_in, pixels=100).read()
+    whole, cut = (DicomInstance("1", "2", syntax, part) for part in (data, data[:-1]))
+    assert whole.survey().whole and not cut.survey().whole
+    assert whole.identifiers() == whole.survey().identifiers
+    assert whole.identifiers().series_instance_uid == "1.2.3.1.1"
 
 
 def test_padding_behind_the_last_element_is_no_element():
@@ -89,6 +107,20 @@ def test_padding_behind_the_last_element_is_no_element():
     assert survey(data + b"\0\0", EXPLICIT).whole
     assert survey(data + bytes(100), EXPLICIT).whole
     assert survey(data + b"\xfc\xff\xfc\xffOB\0\0\x04\0\0\0\0\0\0\0", EXPLICIT).whole
+
+
+TIFF = b"II*\0" + bytes(124)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "preamble"),
+    [(EXPLICIT, bytes(128)), (EXPLICIT, TIFF), (BIG, bytes(128))],
+)
+def test_a_file_behind_the_data_set_is_no_part_of_it(syntax, preamble):
+    instance = make_instance(syntax=syntax, pixels=100)
+    behind = preamble + instance.file_meta()[128:] + instance.read()
+    assert not survey(instance.read() + behind, syntax).whole
+    assert survey(instance.read() + behind, syntax).identifiers == instance.identifiers()
 
 
 def test_it_agrees_with_the_short_walk_on_every_real_file():
