@@ -53,14 +53,14 @@ def held_groups(row: SeriesTransfer) -> list[HeldGroup]:
         if record.state is not InstanceState.HELD:
             continue
         group = groups.setdefault(record.findings, HeldGroup(record.findings, record.reason, []))
-        group.instances.append(HeldInstance(held_key(row.pk, record.source_uid), number))
+        group.instances.append(HeldInstance(held_key(row.pk, record), number))
     return sorted(groups.values(), key=lambda group: -len(group.instances))
 
 
 def held_record(row: SeriesTransfer, key: str) -> InstanceRecord | None:
     """The record of a held instance, if it is still held."""
     for record in decode_records(row.instances):
-        if record.state is InstanceState.HELD and held_key(row.pk, record.source_uid) == key:
+        if record.state is InstanceState.HELD and held_key(row.pk, record) == key:
             return record
     return None
 

@@ -66,7 +66,7 @@ def staff(transactional_db):
 def held_of(task):
     row = SeriesTransfer.objects.get(task=task)
     records = [r for r in decode_records(row.instances) if r.state is InstanceState.HELD]
-    return row, [held_key(row.pk, r.source_uid) for r in records], records
+    return row, [held_key(row.pk, r) for r in records], records
 
 
 def let_run(task):

@@ -1,0 +1,39 @@
+import io
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+from adit.core.dicom import DicomInstance
+from adit.core.transfer.items import Outgoing
+from adit.core.transfer.layout import series_names
+from adit.core.transfer.series_facts import facts_of
+
+
+def facts(**attributes):
+    ds = Dataset()
+    ds.update(attributes)
+    buffer = io.BytesIO()
+    ds.save_as(buffer, implicit_vr=False, little_endian=True)
+    data = buffer.getvalue()
+    instance = DicomInstance(CTImageStorage, "1.2.3", ExplicitVRLittleEndian, data)
+    return facts_of(Outgoing("1.2.3", "1.2", "1", "1.2", instance, ""))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"SeriesNumber": "2", "SeriesDescription": "T1 axial"}, "2-T1 axial"),
+        ({"SeriesNumber": "2", "SeriesDescription": "Thorax /..\\O"}, "2-Thorax _.._O"),
+        ({"SeriesNumber": "2\\3", "SeriesDescription": "\\O"}, "2-O"),
+        ({"SeriesNumber": "", "SeriesDescription": ""}, "none"),
+        ({}, "none"),
+    ],
+)
+def test_a_series_is_named_by_its_values_and_not_by_how_python_lists_them(attributes, name):
+    assert series_names([facts(**attributes)]) == {"1.2": name}
+
+
+def test_of_several_dates_the_first_counts():
+    found = facts(StudyDate="20200101\\20200102", StudyTime="0930\\10")
+    assert (found.study_date, found.study_time) == ("20200101", "0930")
