@@ -144,9 +144,9 @@ def _why_profile_is_closed(job: DicomJob) -> str:
 def _why_not_offered(profile: DeidProfile, group_id: int | None) -> str:
     if not profile.is_active:
         return f"the profile {profile} is retired; create the job anew with another one"
-    newest = DeidProfile.objects.newest().filter(name=profile.name).values_list("pk", flat=True)
-    needed = {profile.pk, *newest}
-    if DeidProfile.objects.filter(pk__in=needed).open_to(group_id).count() < len(needed):
+    offered = DeidProfile.objects.usable_in(group_id).filter(name=profile.name)
+    itself = DeidProfile.objects.filter(pk=profile.pk).open_to(group_id)
+    if not (offered.exists() and itself.exists()):
         return (
             f"the profile {profile} is not open to its group any more; create the job anew with "
             "another one"
