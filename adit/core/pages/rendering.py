@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.multival import MultiValue
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, pixel_array
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from adit.core.deid.codestream_size import sizes_in
@@ -112,9 +113,7 @@ def _render(dataset: Dataset, syntax: UID, frame: int, window: Window) -> Render
     return Rendered(buffer.getvalue(), frame, frames, rows, columns, scaled)
 
 
-def _check_codestream(
-    dataset: Dataset, frame: int, frames: int, rows: int, columns: int
-) -> None:
+def _check_codestream(dataset: Dataset, frame: int, frames: int, rows: int, columns: int) -> None:
     """Decoders obey the codestream, which may ask for any amount of memory."""
     data = get_frame(dataset.PixelData, frame - 1, number_of_frames=frames)
     item = _ITEM + len(data).to_bytes(4, "little") + data
@@ -144,7 +143,8 @@ def _grey(array: np.ndarray, dataset: Dataset, frame: int, window: Window) -> np
         return _equalised(array)
     if window is Window.FULL:
         return _stretched(array, *_bounds(array))
-    values = apply_modality_lut(array, _of_frame(dataset, frame, "PixelValueTransformationSequence"))
+    rescale = _of_frame(dataset, frame, "PixelValueTransformationSequence")
+    values = apply_modality_lut(array, rescale)
     voi = _of_frame(dataset, frame, "FrameVOILUTSequence")
     if voi.get("VOILUTSequence"):
         shown = apply_voi(values, voi)

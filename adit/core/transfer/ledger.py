@@ -184,21 +184,14 @@ class Ledger:
             self._deid_counts[source_uid] = counts
 
     def released(self, source_uid: str) -> tuple[frozenset[str], str]:
-        """The findings with which staff released the instance, and the digest of what it released
-        (as `held`); nothing where it did not."""
+        """The findings and the digest (as `held`) with which staff released the instance, if so."""
         with self._lock:
             record = self._find(source_uid)[1]
             return frozenset(record.accepted), record.sha256_held if record.accepted else ""
 
-    def held(
-        self, source_uid: str, reason: str, findings: Iterable[str] = (), sha256: str = ""
-    ) -> None:
-        """Hold an instance back. What staff decided about other content of it counts no more.
-
-        Args:
-            findings: kinds and tags, never values.
-            sha256: of the data set that would have been sent, hexadecimal.
-        """
+    def held(self, source_uid: str, reason: str, findings: Iterable[str], sha256: str = "") -> None:
+        """Hold an instance back, with kinds and tags found, never values, and the digest of what
+        would have been sent. What staff decided about other content of it counts no more."""
         with self._lock:
             self._settle(source_uid, S.HELD, reason, retry=False)
             record = self._find(source_uid)[1]

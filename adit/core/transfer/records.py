@@ -210,7 +210,11 @@ def _decode_block(data: bytes, begin: int) -> tuple[list[InstanceRecord], int]:
     after = start + _UUID * columns["new"].count("#")
     uids = (int.from_bytes(data[i : i + _UUID], "big") for i in range(start, after, _UUID))
     held = {int(i): code for i, code in columns.get("held", {}).items()}
-    own = columns["received"].count("1") + columns["sent"].count("1") + list(held.values()).count(_OWN)
+    own = (
+        columns["received"].count("1")
+        + columns["sent"].count("1")
+        + list(held.values()).count(_OWN)
+    )
     end = after + _DIGEST * own
     digests = (data[i : i + _DIGEST].hex() for i in range(after, end, _DIGEST))
     received = [next(digests) if flag == "1" else "" for flag in columns["received"]]

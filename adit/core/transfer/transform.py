@@ -94,7 +94,7 @@ def pseudonymize(
             if not findings <= accepted or outgoing.sha256 != sha256:
                 reason = reason_for_holding(result.findings)
                 if accepted:
-                    reason = HELD_AGAIN.format(reason)
+                    reason = f"{HELD_AGAIN} {reason}"
                 ledger.held(arrival.source_uid, reason, findings, outgoing.sha256)
                 outgoing.discard()
                 continue
@@ -104,7 +104,7 @@ def pseudonymize(
         yield outgoing
 
 
-HELD_AGAIN = "Not what staff released, so it waits again. {}"
+HELD_AGAIN = "Not what staff released, so it waits again."
 
 
 def reason_for_holding(findings: Iterable[Finding]) -> str:

@@ -269,9 +269,7 @@ def close(profile, how, owner):
         profile.groups.set([Group.objects.create(name="Others")])
     else:
         active = how == "closed by a newer version"
-        newer = DeidProfileFactory(
-            name=profile.name, version=profile.version + 1, is_active=active
-        )
+        newer = DeidProfileFactory(name=profile.name, version=profile.version + 1, is_active=active)
         newer.groups.set([Group.objects.create(name="Others")])
 
 

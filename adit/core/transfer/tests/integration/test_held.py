@@ -6,8 +6,8 @@ import pytest
 from django.db.models.functions import Now
 
 from adit.core.factories import UserFactory
-from adit.core.jobs.actions.base import Conflict
 from adit.core.jobs.actions import reset_task, restart_job
+from adit.core.jobs.actions.base import Conflict
 from adit.core.jobs.actions.held import discard_held, held_key, release_held
 from adit.core.models import DicomTask, SeriesTransfer
 from adit.core.transfer.deid_counts import DeidCounts

@@ -12,7 +12,8 @@ from adit.core.transfer.series_facts import facts_of
 
 def facts(**attributes):
     ds = Dataset()
-    ds.update(attributes)
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
     buffer = io.BytesIO()
     ds.save_as(buffer, implicit_vr=False, little_endian=True)
     data = buffer.getvalue()
