@@ -174,7 +174,8 @@ def _window(text: str) -> Window:
 
 
 def _name(row: SeriesTransfer, number: int) -> str:
-    return f"instance {number} of series {row.series_number or '–'}"
+    series = "–" if row.series_number is None else row.series_number
+    return f"instance {number} of series {series}"
 
 
 def _audit(request: HttpRequest, row: SeriesTransfer, name: str, outcome: str) -> None:
