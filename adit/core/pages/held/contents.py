@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,7 +12,7 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
-from adit.core.deid import SourcePatient
+from adit.core.deid import PreviewRow, SourcePatient
 from adit.core.deid.preview import SHOWN_LENGTH
 
 _PIXEL_GROUP, _DOCUMENT = 0x7FE0, 0x00420011
@@ -28,6 +28,11 @@ _READABLE = (
     re.compile(rb"(?:\0[\x20-\x7e\xa0-\xff]){4,}"),
 )
 _CODECS = ("utf-8", "utf-16-le", "utf-16-be")
+_NAMES_AND_IDS = """
+PatientName PatientID PatientBirthDate PatientBirthName PatientMotherBirthName OtherPatientIDs
+OtherPatientNames AccessionNumber
+"""
+_OF_THE_PATIENT = frozenset(_NAMES_AND_IDS.split())
 _MOST_VALUES, _MOST_RUNS, _LONGEST_RUN = 20, 40, 400
 _DUMPED, _ROW, _AHEAD = 256, 16, 64
 _SHORTEST_WORD = 3
@@ -39,7 +44,7 @@ class Run:
 
     Attributes:
         offset: Of its first byte.
-        is_patients: It holds a word of the patient, as the header of the source has it.
+        is_patients: It holds a word of the patient (`words_of`).
     """
 
     offset: int
@@ -67,11 +72,11 @@ class Content:
     dumped_from: int
 
 
-def words_of(source: Dataset, patient: SourcePatient) -> tuple[str, ...]:
-    """Names, ids and dates of the patient in small letters, to mark them where they stand."""
+def words_of(rows: Iterable[PreviewRow], patient: SourcePatient) -> tuple[str, ...]:
+    """Names, ids and dates of the patient in small letters, to mark them where they stand: of the
+    header before de-identification and of what the source tells."""
     texts = [patient.name, patient.birth_date, patient.accession_number, *patient.patient_ids]
-    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber"):
-        texts.append(str(source.get(keyword) or ""))
+    texts += [row.before for row in rows if row.keyword in _OF_THE_PATIENT]
     words = {word for text in texts for word in re.split(r"[\s^=\\]+", text.casefold())}
     return tuple(sorted(word for word in words if len(word) >= _SHORTEST_WORD))
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_dataset
+from pydicom.uid import UID
 
 from adit.core.deid import (
     Assignment,
     DeidentificationError,
     Profile,
     Pseudonymizer,
-    SourcePatient,
     preview,
 )
 from adit.core.dicom import DicomError, DicomInstance
@@ -45,7 +47,6 @@ class Seen:
     is_as_held: bool
     profile: Profile
     assignment: Assignment
-    patient: SourcePatient
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def see(row: SeriesTransfer, record: InstanceRecord) -> Seen:
     except (DicomError, DeidentificationError) as err:
         raise CannotLook(str(err)) from err
     is_as_held = leaving.sha256() == record.sha256_held
-    return Seen(instance, leaving, is_as_held, profile, assignment, filed.patient)
+    return Seen(instance, leaving, is_as_held, profile, assignment)
 
 
 def _deidentified(
@@ -148,7 +149,7 @@ def look_at(
         except DeidentificationError as err:
             raise CannotLook(str(err)) from err
     dataset = read(seen.leaving)
-    words = words_of(_header(seen.source), seen.patient)
+    words = words_of(found.rows, seen.assignment.patient)
     tags = {one.tag for one in found.findings} | set(filter(None, map(tag_of, record.findings)))
     document = document_of(dataset)
     return Look(
@@ -163,23 +164,22 @@ def look_at(
 
 
 def read(instance: DicomInstance) -> Dataset:
-    """The instance as a data set.
+    """The instance as a data set with file meta information.
 
     Raises:
         CannotLook: it cannot be read.
     """
-    return _read(io.BytesIO(part10(instance)))
-
-
-def _header(instance: DicomInstance) -> Dataset:
-    return _read(io.BytesIO(part10(instance)), stop_before_pixels=True)
-
-
-def _read(file: io.BytesIO, stop_before_pixels: bool = False) -> Dataset:
+    syntax = UID(instance.transfer_syntax_uid)
     try:
-        return dcmread(file, stop_before_pixels=stop_before_pixels)
+        if syntax.is_deflated:
+            return dcmread(io.BytesIO(part10(instance)))
+        with instance.open() as file:  # without a copy: there may be hundreds of megabytes
+            dataset = read_dataset(file, syntax.is_implicit_VR, syntax.is_little_endian)
     except Exception as error:  # pydicom raises many kinds; texts may quote values
         raise CannotLook(f"The object cannot be read ({type(error).__name__}).") from None
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
 
 
 def _picture(dataset: Dataset, frame: int, window: Window) -> Picture:

@@ -6,7 +6,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from adit.core.deid import SourcePatient
+from adit.core.deid import PreviewRow, SourcePatient
 from adit.core.pages.held.contents import content_of, contents, words_of
 from adit.core.pages.held.documents import as_download, document_of
 
@@ -68,8 +68,11 @@ def test_private_bytes_and_long_text_are_found_at_all_levels(syntax):
 
 
 def test_the_words_are_those_of_the_header_and_of_the_source():
-    source = Dataset()
-    source.PatientName, source.PatientID = "Zabolotny^Cornelius^^Dr", "HX447 1910"
+    before = {"PatientName": "Zabolotny^Cornelius^^Dr", "PatientID": "HX447 1910", "Rows": "512"}
+    source = [
+        PreviewRow("", 0, "", keyword, "", "", value, "", "", "")
+        for keyword, value in before.items()
+    ]
     patient = SourcePatient(name="Müller=X", patient_ids=("OLD-1",), birth_date="19610723")
     assert words_of(source, patient) == (
         "1910", "19610723", "cornelius", "hx447", "müller", "old-1", "zabolotny",

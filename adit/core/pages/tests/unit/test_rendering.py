@@ -20,6 +20,13 @@ from pydicom.uid import (
 from adit.core.pages.rendering import CannotRender, Window, render_frame
 
 
+def path_of(name: str) -> str:
+    """Of a file that comes with pydicom."""
+    path = get_testdata_file(name)
+    assert isinstance(path, str)
+    return path
+
+
 def image(pixels: np.ndarray, **attributes) -> Dataset:
     """Pixels of 16 bits: rows and columns, with frames before them where there are several."""
     ds = Dataset()
@@ -103,7 +110,7 @@ def test_a_frame_that_is_not_there_is_said_so(frame):
     ],
 )
 def test_colours_and_compressed_frames_are_shown(name, mode):
-    ds = dcmread(get_testdata_file(name))
+    ds = dcmread(path_of(name))
     for window in Window:
         found = render_frame(ds, 1, window)
         picture = Image.open(io.BytesIO(found.png))
@@ -121,7 +128,7 @@ def test_large_frames_are_scaled_down_and_larger_ones_not_decoded():
 
 
 def test_a_codestream_of_another_size_is_not_decoded():
-    ds = dcmread(get_testdata_file("JPEG2000.dcm"))
+    ds = dcmread(path_of("JPEG2000.dcm"))
     ds.Rows = 16
     with pytest.raises(CannotRender, match="another size than the header says"):
         render_frame(ds)

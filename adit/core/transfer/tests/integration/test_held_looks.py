@@ -12,7 +12,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import MPEG4HP41, ExplicitVRLittleEndian
+from pydicom.uid import MPEG4HP41, UID, ExplicitVRLittleEndian
 
 from adit.audit.models import AuditEntry
 from adit.core.factories import DeidProfileFactory, DicomServerFactory, UserFactory
@@ -44,8 +44,8 @@ def instance(number: int, sop_class: str, modality: str, **attributes) -> Datase
     ds.SeriesNumber, ds.InstanceNumber = number, 1
     for keyword, value in attributes.items():
         setattr(ds, keyword, value)
-    ds.file_meta.MediaStorageSOPClassUID = sop_class
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    ds.file_meta.MediaStorageSOPClassUID = UID(sop_class)
+    ds.file_meta.MediaStorageSOPInstanceUID = UID(ds.SOPInstanceUID)
     return ds
 
 
