@@ -138,7 +138,8 @@ def held_download(request: HttpRequest, series_id: int, what: str) -> HttpRespon
     if what == "document" and document is None:
         return conflict(request, "The instance holds no document.", back)
     _audit(request, row, "download", f"downloaded the {what} of held {_name(row, number)}")
-    name = f"held-job{row.task.job_id}-task{row.task.line}-series{row.pk}-{number}"
+    name = f"held-job{row.task.job_id}-task{row.task.line}-{_name(row, number)}"
+    name = name.replace(" of ", "-").replace(" ", "").replace("–", "")
     if document is not None:
         return as_download(document.data, document.media_type, f"{name}.{document.suffix}")
     return as_download(part10(leaving), "application/dicom", f"{name}.dcm")
