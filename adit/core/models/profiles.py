@@ -85,12 +85,19 @@ class DeidProfileQuerySet(models.QuerySet["DeidProfile"]):
         return self.filter(~Exists(newer), is_active=True)
 
     def usable_by(self, user: User) -> DeidProfileQuerySet:
-        """The newest active versions that are open to all groups or to the user's active group.
+        """The newest active versions that are open to all groups or to the user's active group."""
+        return self.usable_in(user.active_group_id)
 
-        An older version that was open to the group does not come back by the newest being closed
-        to it: who narrows a profile narrows it for new transfers.
+    def usable_in(self, group_id: int | None) -> DeidProfileQuerySet:
+        """The newest active versions that a group may use.
+
+        An older version that was open to the group comes back neither by the newest being closed
+        to it nor by that one being retired afterwards: who narrows a profile narrows it for new
+        transfers.
         """
-        return self.newest().open_to(user.active_group_id)
+        closed = DeidProfile.objects.exclude(pk__in=DeidProfile.objects.open_to(group_id))
+        newer = closed.filter(name=OuterRef("name"), version__gt=OuterRef("version"))
+        return self.newest().open_to(group_id).filter(~Exists(newer))
 
     def open_to(self, group_id: int | None) -> DeidProfileQuerySet:
         """Those open to all groups or to this one."""
@@ -154,6 +161,20 @@ class DeidProfile(models.Model):
         columns = [f.attname for f in self._meta.concrete_fields if f.attname != "is_active"]
         stored = DeidProfile.objects.filter(pk=self.pk).values_list(*columns).first()
         return stored is not None and stored != tuple(getattr(self, name) for name in columns)
+
+    def narrowed_by(self) -> list[DeidProfile]:
+        """The newer, retired versions that are for some groups only, as this one is therefore."""
+        newer = DeidProfile.objects.filter(name=self.name, version__gt=self.version)
+        return list(newer.filter(is_active=False, groups__isnull=False).distinct())
+
+    def offered_to(self) -> list[str] | None:
+        """The names of the groups that may use it where it is the newest active version.
+
+        None stands for all groups; the list may be empty.
+        """
+        narrow = [one for one in (self, *self.narrowed_by()) if one.groups.exists()]
+        sets = [set(one.groups.values_list("name", flat=True)) for one in narrow]
+        return sorted(set.intersection(*sets)) if sets else None
 
     def to_profile(self) -> Profile:
         """What the de-identification engine needs to know."""

@@ -183,16 +183,20 @@ class Ledger:
         with self._lock:
             self._deid_counts[source_uid] = counts
 
-    def accepted(self, source_uid: str) -> frozenset[str]:
-        """The findings with which staff released the instance."""
+    def released(self, source_uid: str) -> tuple[frozenset[str], str]:
+        """The findings and the digest (as `held`) with which staff released the instance, if so."""
         with self._lock:
-            return frozenset(self._find(source_uid)[1].accepted)
+            record = self._find(source_uid)[1]
+            return frozenset(record.accepted), record.sha256_held if record.accepted else ""
 
-    def held(self, source_uid: str, reason: str, findings: Iterable[str] = ()) -> None:
-        """Hold an instance back. `findings` are kinds and tags, never values."""
+    def held(self, source_uid: str, reason: str, findings: Iterable[str], sha256: str = "") -> None:
+        """Hold an instance back, with kinds and tags found, never values, and the digest of what
+        would have been sent. What staff decided about other content of it counts no more."""
         with self._lock:
             self._settle(source_uid, S.HELD, reason, retry=False)
-            self._find(source_uid)[1].findings = tuple(sorted(set(findings)))
+            record = self._find(source_uid)[1]
+            record.findings, record.accepted = tuple(sorted(set(findings))), ()
+            record.sha256_held = sha256
 
     def converted(self, source_series_uid: str, files: list[dict[str, Any]]) -> None:
         """Enter the files (`name`, `size`, `sha256`) that were made of a series."""

@@ -212,6 +212,25 @@ class LedgerWriter:
         return round(self._rate, 2)
 
 
+def forget_series(tasks: QuerySet[DicomTask]) -> None:
+    """When tasks start from the beginning: what they did is forgotten, but not which instances
+    staff discarded: these stay behind for good."""
+    rows = SeriesTransfer.objects.filter(task__in=tasks.values("pk"))
+    rows.filter(discarded=0).delete()
+    for row in rows.select_for_update().iterator(chunk_size=20):
+        known = load_series(row)
+        series = SeriesLedger(
+            series_instance_uid=known.series_instance_uid,
+            series_number=known.series_number,
+            modality=known.modality,
+            description=known.description,
+            named=known.named,
+            records={uid: r.left_behind() for uid, r in known.records.items() if r.discarded},
+        )
+        fill_row(row, series)
+        row.save()
+
+
 _OPEN = (SeriesTransfer.State.PENDING, SeriesTransfer.State.IN_PROGRESS)
 
 

@@ -44,6 +44,8 @@ class InstanceRecord:
         reason: why it was excluded, held or failed, or what the destination remarked.
         retry: whether a failure may pass.
         findings: what the de-identification held it for: kinds and tags, never values.
+        sha256_held: SHA-256 of the data set as it would have been sent when it was held,
+            hexadecimal, or "". A release is for this content and no other.
         accepted: the findings that staff released it with.
         discarded: whether staff decided that it stays behind.
         counted: whether it is in the counts of the report already.
@@ -61,6 +63,18 @@ class InstanceRecord:
     accepted: tuple[str, ...] = ()
     discarded: bool = False
     counted: bool = False
+    sha256_held: str = ""
+
+    def left_behind(self) -> InstanceRecord:
+        """What of a discarded one counts for ever: that staff discarded it, and what it held."""
+        return InstanceRecord(
+            self.source_uid,
+            InstanceState.EXCLUDED,
+            reason=self.reason,
+            retry=False,
+            findings=self.findings,
+            discarded=True,
+        )
 
 
 def encode_records(records: Iterable[InstanceRecord]) -> bytes:
@@ -100,6 +114,7 @@ def encode_records(records: Iterable[InstanceRecord]) -> bytes:
         uids
         + b"".join(bytes.fromhex(row.sha256_received) for row in rows)
         + b"".join(bytes.fromhex(row.sha256_sent) for row in rows if _sent_code(row) == "1")
+        + b"".join(bytes.fromhex(row.sha256_held) for row in rows if _held_code(row) == _OWN)
     )
     return _HEADER.pack(_VERSION, len(rows), len(text)) + text + digests
 
@@ -123,6 +138,7 @@ def _marks(rows: list[InstanceRecord]) -> dict[str, Any]:
         "findings": {i: lists.index(row.findings) for i, row in enumerate(rows) if row.findings},
         "accepted": {i: lists.index(row.accepted) for i, row in enumerate(rows) if row.accepted},
         "discarded": [i for i, row in enumerate(rows) if row.discarded],
+        "held": {i: code for i, row in enumerate(rows) if (code := _held_code(row))},
         "counted": "".join("1" if row.counted else "0" for row in rows),
     }
     if "1" not in marks["counted"]:
@@ -147,6 +163,16 @@ def _sent_code(row: InstanceRecord) -> str:
     if not row.sha256_sent:
         return "0"
     return "2" if row.sha256_sent == row.sha256_received else "1"
+
+
+_OWN, _AS_SENT = 1, 2
+
+
+def _held_code(row: InstanceRecord) -> int:
+    """0: never held, `_OWN`: a digest of its own, `_AS_SENT`: what was held was sent."""
+    if not row.sha256_held:
+        return 0
+    return _AS_SENT if row.sha256_held == row.sha256_sent else _OWN
 
 
 def decode_records(data: bytes | memoryview) -> list[InstanceRecord]:
@@ -183,7 +209,13 @@ def _decode_block(data: bytes, begin: int) -> tuple[list[InstanceRecord], int]:
     sources = columns["source"].split("\\")
     after = start + _UUID * columns["new"].count("#")
     uids = (int.from_bytes(data[i : i + _UUID], "big") for i in range(start, after, _UUID))
-    end = after + _DIGEST * (columns["received"].count("1") + columns["sent"].count("1"))
+    held = {int(i): code for i, code in columns.get("held", {}).items()}
+    own = (
+        columns["received"].count("1")
+        + columns["sent"].count("1")
+        + list(held.values()).count(_OWN)
+    )
+    end = after + _DIGEST * own
     digests = (data[i : i + _DIGEST].hex() for i in range(after, end, _DIGEST))
     received = [next(digests) if flag == "1" else "" for flag in columns["received"]]
     final = set(columns["final"])
@@ -214,4 +246,6 @@ def _decode_block(data: bytes, begin: int) -> tuple[list[InstanceRecord], int]:
                 counted=counted[i] == "1",
             )
         )
+    for i, code in held.items():
+        records[i].sha256_held = next(digests) if code == _OWN else records[i].sha256_sent
     return records, end

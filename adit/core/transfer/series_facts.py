@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ExplicitVRBigEndian
 
@@ -32,17 +33,22 @@ def facts_of(item: Outgoing) -> SeriesFacts:
     """The facts of the series of an instance, after de-identification."""
     header = _header(item)
 
-    def text(keyword: str) -> str:
+    def texts(keyword: str) -> list[str]:
         value = header.get(keyword)
-        return "" if value is None else str(value).strip()
+        values = value if isinstance(value, MultiValue) else [value]
+        return [text for one in values if one is not None and (text := str(one).strip())]
+
+    def first(keyword: str) -> str:
+        return next(iter(texts(keyword)), "")
 
     return SeriesFacts(
         series_uid=item.series_uid,
         study_uid=item.study_uid,
-        number=text("SeriesNumber"),
-        description=text("SeriesDescription"),
-        study_date=text("StudyDate"),
-        study_time=text("StudyTime"),
+        number=first("SeriesNumber"),
+        # A backslash parts values (PS3.5 6.2), also where somebody meant it as text.
+        description="\\".join(texts("SeriesDescription")),
+        study_date=first("StudyDate"),
+        study_time=first("StudyTime"),
     )
 
 

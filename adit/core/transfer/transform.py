@@ -71,11 +71,10 @@ def pseudonymize(
     arrivals: Iterable[Outgoing], pseudonymizer: Pseudonymizer, ledger: Ledger, folder: Path
 ) -> Iterator[Outgoing]:
     """De-identify each instance; one in which the leak gate finds something is held back, unless
-    staff has accepted just that."""
+    staff has released it with just that content."""
     for arrival in arrivals:
         try:
-            accepted = ledger.accepted(arrival.source_uid)
-            outgoing, result = _pseudonymize_one(arrival, pseudonymizer, folder, accepted)
+            outgoing, result = _pseudonymize_one(arrival, pseudonymizer, folder)
         except ExcludedModality as err:
             ledger.excluded(arrival.source_uid, str(err))
             continue
@@ -89,15 +88,23 @@ def pseudonymize(
             ledger.excluded(arrival.source_uid, result.excluded)
             outgoing.discard()
             continue
-        findings = [one for one in result.findings if str(one) not in accepted]
-        if findings:
-            ledger.held(arrival.source_uid, reason_for_holding(findings), map(str, findings))
-            outgoing.discard()
-            continue
+        if result.findings:
+            findings = {str(one) for one in result.findings}
+            accepted, sha256 = ledger.released(arrival.source_uid)
+            if not findings <= accepted or outgoing.sha256 != sha256:
+                reason = reason_for_holding(result.findings)
+                if accepted:
+                    reason = f"{HELD_AGAIN} {reason}"
+                ledger.held(arrival.source_uid, reason, findings, outgoing.sha256)
+                outgoing.discard()
+                continue
         actions = Counter({str(action): n for action, n in result.action_counts.items()})
         counts = DeidCounts(1, actions, Counter(result.unknown))
         ledger.deidentified(arrival.source_uid, counts)
         yield outgoing
+
+
+HELD_AGAIN = "Not what staff released, so it waits again."
 
 
 def reason_for_holding(findings: Iterable[Finding]) -> str:
@@ -122,7 +129,7 @@ def _name_of(tag: int) -> str:
 
 
 def _pseudonymize_one(
-    arrival: Outgoing, pseudonymizer: Pseudonymizer, folder: Path, accepted: frozenset[str]
+    arrival: Outgoing, pseudonymizer: Pseudonymizer, folder: Path
 ) -> tuple[Outgoing, DeidResult]:
     instance = arrival.instance
     syntax = instance.transfer_syntax_uid
@@ -130,7 +137,7 @@ def _pseudonymize_one(
         path = folder / f"{uuid.uuid4().hex}.deid"
         try:
             with instance.open() as source, path.open("w+b") as target:
-                result = pseudonymizer.process(source, target, syntax, accepted=accepted)
+                result = pseudonymizer.process(source, target, syntax)
         except BaseException as error:
             path.unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -139,7 +146,7 @@ def _pseudonymize_one(
         data: bytes | FileSlice = FileSlice(path, 0, path.stat().st_size)
     else:
         buffer = io.BytesIO()
-        result = pseudonymizer.process(io.BytesIO(instance.data), buffer, syntax, accepted=accepted)
+        result = pseudonymizer.process(io.BytesIO(instance.data), buffer, syntax)
         data = buffer.getvalue()
     # Cleaned pixels are written uncompressed.
     syntax = result.transfer_syntax_uid or syntax

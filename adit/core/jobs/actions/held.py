@@ -37,9 +37,10 @@ class NotHeld(Exception):
     """There is no such series in the ledger."""
 
 
-def held_key(series_id: int, source_uid: str) -> str:
-    """Names a held instance in pages, from which nobody can tell its UID."""
-    return salted_hmac("adit.held", f"{series_id}\0{source_uid}").hexdigest()[:20]
+def held_key(series_id: int, record: InstanceRecord) -> str:
+    """Names a held instance with just this content in pages, from which nobody can tell its UID."""
+    value = f"{series_id}\0{record.source_uid}\0{record.sha256_held}"
+    return salted_hmac("adit.held", value).hexdigest()[:20]
 
 
 def check_may_decide(user: User) -> None:
@@ -49,7 +50,8 @@ def check_may_decide(user: User) -> None:
 
 
 def _release(record: InstanceRecord) -> None:
-    record.accepted = tuple(sorted({*record.accepted, *record.findings}))
+    """It is for what was held (`sha256_held`): other content is held again."""
+    record.accepted = record.findings
     record.state, record.reason = InstanceState.EXPECTED, RELEASED
     record.findings, record.retry = (), True
 
@@ -80,7 +82,7 @@ class HeldAction:
         Args:
             keys: of the instances (`held_key`).
             findings: what the user was shown. Exactly this is accepted: where an instance is held
-                for something else by now, nothing is done.
+                for something else by now, or with other content, nothing is done.
 
         Raises:
             NotHeld: no such series.
@@ -138,13 +140,14 @@ def _records(
     wanted = set(keys)
     if not wanted:
         raise Conflict("No instance was chosen.")
-    by_key = {held_key(series_id, uid): record for uid, record in series.records.items()}
+    by_key = {held_key(series_id, record): record for record in series.records.values()}
     records = [by_key[key] for key in sorted(wanted) if key in by_key]
     held = [record for record in records if record.state is InstanceState.HELD]
     if len(held) < len(wanted):
         raise Conflict(
             f"{len(wanted) - len(held)} of {counted(len(wanted), 'instance')} not held any more: "
-            "somebody has decided about them, or the task was restarted."
+            "somebody has decided about them, they were held again with other content, or the task "
+            "was restarted."
         )
     if any(set(record.findings) != set(findings) for record in held):
         raise Conflict("What was found in the instances is not what the page showed: look again.")

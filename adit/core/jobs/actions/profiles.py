@@ -109,7 +109,8 @@ def new_version(
 
 def set_active(user: User, profile_id: int, active: bool) -> DeidProfile:
     """Retire a version, or offer it again. Jobs that use it go on with it; ended ones are not
-    started again (`rerun`).
+    started again (`rerun`). An older version that is offered then is for no group that the
+    retired one was not for.
 
     Raises:
         PermissionDenied: the user may not manage profiles.
@@ -124,8 +125,22 @@ def set_active(user: User, profile_id: int, active: bool) -> DeidProfile:
         DeidProfile.objects.filter(pk=profile_id).update(is_active=active)
         profile.is_active = active
         word = "reactivate" if active else "retire"
-        _announce(user, f"profile.{word}", profile, str(profile))
+        _announce(user, f"profile.{word}", profile, f"{profile}. {offered_in_words(profile.name)}")
     return profile
+
+
+def offered_in_words(name: str) -> str:
+    """Which version of a profile new transfers get, and who may use it."""
+    offered = DeidProfile.objects.newest().filter(name=name).first()
+    if offered is None:
+        return "No version of it is offered any more."
+    groups = offered.offered_to()
+    if groups == []:
+        return (
+            f"No group may use version {offered.version}, which is the newest one left: retired "
+            "ones are for other groups. Change theirs, or make a new version."
+        )
+    return f"New transfers get version {offered.version}, {_for_groups(groups)}."
 
 
 def set_groups(user: User, profile_id: int, groups: Iterable[Group]) -> DeidProfile:
@@ -162,7 +177,10 @@ def _save(
 
 
 def _offer(profile: DeidProfile) -> str:
-    names = list(profile.groups.order_by("name").values_list("name", flat=True))
+    return _for_groups(list(profile.groups.order_by("name").values_list("name", flat=True)))
+
+
+def _for_groups(names: list[str] | None) -> str:
     return f"for {', '.join(names)}" if names else "for all groups"
 
 

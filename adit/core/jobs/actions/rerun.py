@@ -12,9 +12,9 @@ from adit.core.jobs.actions.base import (
 )
 from adit.core.jobs.archive_states import KeysGone, open_again
 from adit.core.jobs.registry import get_kind
-from adit.core.models import DeidProfile, DicomJob, DicomTask, SeriesTransfer
+from adit.core.models import DeidProfile, DicomJob, DicomTask
 from adit.core.models.transfers import TransferJob
-from adit.core.transfer.ledger_store import reopen_canceled_series
+from adit.core.transfer.ledger_store import forget_series, reopen_canceled_series
 from adit.core.words import counted
 
 JobState, TaskState = DicomJob.State, DicomTask.State
@@ -38,9 +38,10 @@ def wait_again(tasks: QuerySet[DicomTask]) -> int:
 
 
 def forget_work(tasks: QuerySet[DicomTask]) -> None:
-    """Forget what ended tasks have done: their ledger goes, they start from the beginning."""
+    """Forget what ended tasks have done: their ledger goes, they start from the beginning. Only
+    what staff discarded stays on record, and stays behind."""
     ended = tasks.filter(state__in=DicomTask.ENDED)
-    SeriesTransfer.objects.filter(task__in=ended.values("pk")).delete()
+    forget_series(ended)
     ended.update(
         start=None, protocol="", instances_expected=0, instances_done=0, bytes_done=0, log=""
     )
@@ -143,9 +144,9 @@ def _why_profile_is_closed(job: DicomJob) -> str:
 def _why_not_offered(profile: DeidProfile, group_id: int | None) -> str:
     if not profile.is_active:
         return f"the profile {profile} is retired; create the job anew with another one"
-    newest = DeidProfile.objects.newest().filter(name=profile.name).values_list("pk", flat=True)
-    needed = {profile.pk, *newest}
-    if DeidProfile.objects.filter(pk__in=needed).open_to(group_id).count() < len(needed):
+    offered = DeidProfile.objects.usable_in(group_id).filter(name=profile.name)
+    itself = DeidProfile.objects.filter(pk=profile.pk).open_to(group_id)
+    if not (offered.exists() and itself.exists()):
         return (
             f"the profile {profile} is not open to its group any more; create the job anew with "
             "another one"
@@ -212,7 +213,10 @@ restart_job = JobAction(
     name="restart",
     label="Restart",
     icon="arrow-counterclockwise",
-    confirm="All tasks start from the beginning; their receipts are made anew.",
+    confirm=(
+        "All tasks start from the beginning; their receipts are made anew. What staff discarded "
+        "stays behind."
+    ),
     phrase="restart {}",
     past="Restarted",
     counts=True,

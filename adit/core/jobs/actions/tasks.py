@@ -113,7 +113,10 @@ reset_task = TaskAction(
     name="reset",
     label="Reset task",
     icon="arrow-counterclockwise",
-    confirm="The task starts from the beginning; its receipt is made anew.",
+    confirm=(
+        "The task starts from the beginning; its receipt is made anew. What staff discarded "
+        "stays behind."
+    ),
     verb="reset",
     past="reset; it starts from the beginning",
     states=frozenset(DicomTask.ENDED),

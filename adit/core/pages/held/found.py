@@ -12,6 +12,7 @@ from adit.core.jobs.actions.held import held_key
 from adit.core.models import SeriesTransfer
 from adit.core.pages.profiles.shown_preview import finding_words
 from adit.core.transfer.records import InstanceRecord, InstanceState, decode_records
+from adit.core.transfer.transform import HELD_AGAIN
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,19 @@ class HeldInstance:
 
 @dataclass(frozen=True)
 class HeldGroup:
-    """Instances of a series that are held for the same findings."""
+    """Instances of a series that are held for the same findings.
+
+    Attributes:
+        again: staff released them before, with other content.
+    """
 
     findings: tuple[str, ...]
     reason: str
     instances: list[HeldInstance]
+
+    @property
+    def again(self) -> bool:
+        return self.reason.startswith(HELD_AGAIN)
 
     @property
     def words(self) -> list[str]:
@@ -48,20 +57,21 @@ def series_with_held() -> QuerySet[SeriesTransfer]:
 
 def held_groups(row: SeriesTransfer) -> list[HeldGroup]:
     """What is held of a series, by what was found."""
-    groups: dict[tuple[str, ...], HeldGroup] = {}
+    groups: dict[tuple[tuple[str, ...], bool], HeldGroup] = {}
     for number, record in enumerate(decode_records(row.instances), start=1):
         if record.state is not InstanceState.HELD:
             continue
-        group = groups.setdefault(record.findings, HeldGroup(record.findings, record.reason, []))
-        group.instances.append(HeldInstance(held_key(row.pk, record.source_uid), number))
+        group = HeldGroup(record.findings, record.reason, [])
+        group = groups.setdefault((group.findings, group.again), group)
+        group.instances.append(HeldInstance(held_key(row.pk, record), number))
     return sorted(groups.values(), key=lambda group: -len(group.instances))
 
 
-def held_record(row: SeriesTransfer, key: str) -> InstanceRecord | None:
-    """The record of a held instance, if it is still held."""
-    for record in decode_records(row.instances):
-        if record.state is InstanceState.HELD and held_key(row.pk, record.source_uid) == key:
-            return record
+def held_record(row: SeriesTransfer, key: str) -> tuple[int, InstanceRecord] | None:
+    """The number (as in `HeldInstance`) and record of a held instance, if it is still held."""
+    for number, record in enumerate(decode_records(row.instances), start=1):
+        if record.state is InstanceState.HELD and held_key(row.pk, record) == key:
+            return number, record
     return None
 
 

@@ -21,6 +21,7 @@ from adit.core.jobs.actions.held import HELD_ACTIONS, NotHeld, check_may_decide
 from adit.core.jobs.registry import concrete_job
 from adit.core.models import SeriesTransfer
 from adit.core.pages.errors import conflict
+from adit.core.pages.held.documents import as_download, document_of, part10
 from adit.core.pages.held.found import (
     held_count,
     held_groups,
@@ -28,10 +29,16 @@ from adit.core.pages.held.found import (
     series_with_held,
     with_groups,
 )
-from adit.core.pages.held.look import CannotLook, look_at
+from adit.core.pages.held.look import CannotLook, look_at, read, see
+from adit.core.pages.rendering import Window
 from adit.core.pages.source_view import as_seen, link_to_kind, sees_sources
 
 PAGE_SIZE = 25
+WINDOWS = {
+    Window.VIEWER: "As a viewer shows it",
+    Window.FULL: "All values, from the lowest to the highest",
+    Window.EQUAL: "Equalised: faint text becomes visible",
+}
 
 
 def for_staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -80,26 +87,62 @@ def held_series(request: HttpRequest, series_id: int) -> HttpResponse:
 @never_cache
 @require_POST
 def held_look(request: HttpRequest, series_id: int) -> HttpResponse:
-    """Show one instance (`key`) before and after; nothing of it is stored."""
-    row = _row(series_id)
-    record = held_record(row, request.POST.get("key", ""))
-    if record is None:
-        text = "The instance is not held any more, or was never: load the list again."
-        return conflict(request, text, reverse("core:held_list"))
+    """Show one instance (`key`) before and after, with one `frame` of its pixels in a `window`;
+    nothing of it is stored."""
+    row, key = _row(series_id), request.POST.get("key", "")
+    found = held_record(row, key)
+    if found is None:
+        return _not_held(request)
+    number, record = found
+    frame, window = _frame(request.POST.get("frame", "")), _window(request.POST.get("window", ""))
     error, shown = "", None
     try:
-        shown = look_at(row, record)
+        shown = look_at(row, record, frame, window)
     except CannotLook as err:
         error = str(err)
-    action_done.send(
-        SeriesTransfer,
-        user=request.user,
-        action="held.look",
-        object=row.task,
-        outcome="looked at a held instance" if shown else "the instance could not be shown",
-    )
-    look = {"key": request.POST["key"], "shown": shown, "error": error}
+    what = f"held {_name(row, number)}"
+    if shown and shown.picture:
+        what += f", frame {frame}"
+    _audit(request, row, "look", f"looked at {what}" if shown else f"{what} could not be shown")
+    look = {
+        "key": key,
+        "number": number,
+        "shown": shown,
+        "error": error,
+        "frame": frame,
+        "window": window,
+        "windows": WINDOWS,
+    }
     return _page(request, row, look=look)
+
+
+@for_staff
+@never_cache
+@require_POST
+def held_download(request: HttpRequest, series_id: int, what: str) -> HttpResponse:
+    """The instance (`key`) as it would leave: its `document`, or the whole `instance`."""
+    if what not in ("document", "instance"):
+        raise Http404
+    row = _row(series_id)
+    found = held_record(row, request.POST.get("key", ""))
+    if found is None:
+        return _not_held(request)
+    number, record = found
+    back = reverse("core:held_series", args=[series_id])
+    try:
+        leaving = see(row, record).leaving
+        document = document_of(read(leaving)) if what == "document" else None
+    except CannotLook as err:
+        _audit(request, row, "download", f"held {_name(row, number)} could not be shown")
+        return conflict(request, str(err), back)
+    if what == "document" and document is None:
+        return conflict(request, "The instance holds no document.", back)
+    _audit(request, row, "download", f"downloaded the {what} of held {_name(row, number)}")
+    name = f"held-job{row.task.job_id}-task{row.task.line}-{_name(row, number)}"
+    name = name.replace(" of ", "-").replace(" ", "").replace("–", "")
+    if document is not None:
+        return as_download(document.data, document.media_type, f"{name}.{document.suffix}")
+    return as_download(part10(leaving), "application/dicom", f"{name}.dcm")
 
 
 @for_staff
@@ -121,6 +164,30 @@ def held_decide(request: HttpRequest, series_id: int, name: str) -> HttpResponse
     messages.success(request, outcome)
     left = SeriesTransfer.objects.filter(pk=series_id, held__gt=0).exists()
     return redirect(back if left else "core:held_list")
+
+
+def _frame(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
+
+
+def _window(text: str) -> Window:
+    return Window(text) if text in set(Window) else Window.VIEWER
+
+
+def _name(row: SeriesTransfer, number: int) -> str:
+    series = "–" if row.series_number is None else row.series_number
+    return f"instance {number} of series {series}"
+
+
+def _audit(request: HttpRequest, row: SeriesTransfer, name: str, outcome: str) -> None:
+    action_done.send(
+        SeriesTransfer, user=request.user, action=f"held.{name}", object=row.task, outcome=outcome
+    )
+
+
+def _not_held(request: HttpRequest) -> HttpResponse:
+    text = "The instance is not held any more, or was never: load the list again."
+    return conflict(request, text, reverse("core:held_list"))
 
 
 def _row(series_id: int) -> SeriesTransfer:

@@ -14,7 +14,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from adit.core.deid import BurnedInPolicy, Option
 from adit.core.jobs.actions.base import Conflict
-from adit.core.jobs.actions.profiles import create_profile, new_version, set_active, set_groups
+from adit.core.jobs.actions.profiles import (
+    create_profile,
+    new_version,
+    offered_in_words,
+    set_active,
+    set_groups,
+)
 from adit.core.jobs.registry import all_kinds
 from adit.core.models import DeidProfile, TransferJob
 from adit.core.pages.errors import conflict
@@ -43,6 +49,7 @@ def profile_list(request: HttpRequest) -> HttpResponse:
         current.is_offered = current.is_active
         current.number_of_versions = len(versions)
         current.option_names = _option_names(current)
+        current.offered_to_names = current.offered_to()
         shown.append(current)
     shown.sort(key=lambda one: (not one.is_active, one.name.casefold()))
     return render(request, "core/profiles/list.html", {"profiles": shown})
@@ -122,7 +129,8 @@ def profile_active(request: HttpRequest, profile_id: int) -> HttpResponse:
         set_active(request.user, profile_id, active)  # type: ignore[arg-type]
     except Conflict as err:
         return conflict(request, str(err), url)
-    messages.success(request, f"{profile} is {'active' if active else 'retired'}.")
+    done = f"{profile} is {'active' if active else 'retired'}."
+    messages.success(request, f"{done} {offered_in_words(profile.name)}")
     return redirect(url)
 
 
@@ -191,6 +199,8 @@ def _detail(
         "profile": profile,
         "versions": versions,
         "offered": offered,
+        "offered_words": offered_in_words(profile.name),
+        "narrowed_by": profile.narrowed_by() if profile.is_active else [],
         "newest": versions[0],
         "number_of_jobs": jobs.get(profile.pk, 0),
         "options": [(words, option.value in profile.options) for option, words in OPTIONS.items()],

@@ -268,7 +268,8 @@ def close(profile, how, owner):
     elif how == "closed":
         profile.groups.set([Group.objects.create(name="Others")])
     else:
-        newer = DeidProfileFactory(name=profile.name, version=profile.version + 1)
+        active = how == "closed by a newer version"
+        newer = DeidProfileFactory(name=profile.name, version=profile.version + 1, is_active=active)
         newer.groups.set([Group.objects.create(name="Others")])
 
 
@@ -276,6 +277,7 @@ REFUSALS = {
     "retired": "is retired",
     "closed": "is not open to its group any more",
     "closed by a newer version": "is not open to its group any more",
+    "closed by a retired version": "is not open to its group any more",
 }
 
 

@@ -13,6 +13,14 @@ from adit.core.jobs.tests.integration.small_studies import (
     transfer_job,
 )
 from adit.core.models import DicomTask, SeriesTransfer
+from adit.core.transfer.ledger_store import load_ledger
+from adit.core.transfer.plan import Plan, PlannedSeries
+from adit.core.transfer.records import (
+    InstanceRecord,
+    InstanceState,
+    decode_records,
+    encode_records,
+)
 from adit.test_pacs.double import PacsDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
@@ -92,6 +100,53 @@ def test_a_reset_forgets_them(job, owner, tasks_of):
     leases.finish(lease, "CANCELED", "Canceled.")
     reset_task(owner, task.pk)
     assert states(task) == []
+
+
+def test_a_reset_keeps_what_staff_discarded_and_nothing_else(job, owner, tasks_of):
+    task, _ = tasks_of(job)
+    lease = claim(task)
+    finding = ("burned_in in (7FE0,0010) PixelData",)
+    discarded = InstanceRecord(
+        "1.1",
+        InstanceState.EXCLUDED,
+        reason="discarded",
+        findings=finding,
+        discarded=True,
+        **digest,
+    )
+    released = InstanceRecord("1.2", InstanceState.CONFIRMED, "2.25.1", accepted=finding, **digest)
+    row = SeriesTransfer.objects.create(
+        task=task,
+        series_instance_uid="1",
+        new_series_instance_uid="2.25.9",
+        instances_named=False,
+        expected=2,
+        received=2,
+        confirmed=1,
+        excluded=1,
+        discarded=1,
+        released=1,
+        bytes_received=99,
+        deid_counts={"instances": 1},
+        instances=encode_records([discarded, released]),
+    )
+    leases.finish(lease, "SUCCESS", "Done.")
+    reset_task(owner, task.pk)
+    row.refresh_from_db()
+    (kept,) = decode_records(row.instances)
+    assert (kept.source_uid, kept.discarded, kept.findings) == ("1.1", True, finding)
+    assert (row.expected, row.excluded, row.discarded, row.state) == (1, 1, 1, "EXCLUDED")
+    assert (row.received, row.confirmed, row.released, row.bytes_received) == (0, 0, 0, 0)
+    assert row.new_series_instance_uid == ""
+
+    # The next run does not take it, also where the source does not name what it has.
+    ledger = load_ledger(task.pk)
+    planned = PlannedSeries(series_instance_uid="1", expected=2, counted=True)
+    ledger.expect(Plan("P", [planned]))
+    assert not ledger.received("1", "1.1", "ab" * 32, 7)
+    assert ledger.received("1", "1.2", "ab" * 32, 7)
+    totals = ledger.totals()
+    assert (totals.expected, totals.excluded, totals.discarded) == (2, 1, 1)
 
 
 @pytest.mark.parametrize("by", ["kill", "give up"])

@@ -109,7 +109,9 @@ def test_what_does_not_fit_any_more_is_answered_in_words(client, row):
     assert "working or waiting" in again.content.decode()
     assert client.post(f"/held/{row.pk}/keep/").status_code == 404
     assert client.post("/held/99999/release/", {"key": keys}).status_code == 404
-    assert client.post(f"/held/{row.pk}/look/", {"key": "unknown"}).status_code == 409
+    for page in ("look", "download/instance"):
+        assert client.post(f"/held/{row.pk}/{page}/", {"key": "unknown"}).status_code == 409
+    assert client.post(f"/held/{row.pk}/download/other/", {"key": keys[0]}).status_code == 404
 
 
 def test_a_look_without_profile_says_why_not(client, row):
@@ -124,6 +126,8 @@ def test_a_look_without_profile_says_why_not(client, row):
         ("get", "/held/{row}/"),
         ("get", "/held/task/{task}/"),
         ("post", "/held/{row}/look/"),
+        ("post", "/held/{row}/download/instance/"),
+        ("post", "/held/{row}/download/document/"),
         ("post", "/held/{row}/release/"),
         ("post", "/held/{row}/discard/"),
     ],

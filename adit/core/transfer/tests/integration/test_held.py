@@ -1,9 +1,12 @@
 """Instances that are held, released and discarded, between two real servers."""
 
+import copy
+
 import pytest
 from django.db.models.functions import Now
 
 from adit.core.factories import UserFactory
+from adit.core.jobs.actions import reset_task, restart_job
 from adit.core.jobs.actions.base import Conflict
 from adit.core.jobs.actions.held import discard_held, held_key, release_held
 from adit.core.models import DicomTask, SeriesTransfer
@@ -66,7 +69,7 @@ def staff(transactional_db):
 def held_of(task):
     row = SeriesTransfer.objects.get(task=task)
     records = [r for r in decode_records(row.instances) if r.state is InstanceState.HELD]
-    return row, [held_key(row.pk, r.source_uid) for r in records], records
+    return row, [held_key(row.pk, r) for r in records], records
 
 
 def let_run(task):
@@ -131,6 +134,76 @@ def test_one_may_be_released_and_the_other_discarded(task, work, holdings, staff
     assert len(holdings()) == 3
 
 
+@pytest.mark.parametrize("action", [reset_task, restart_job])
+def test_what_staff_discards_stays_behind_when_the_task_starts_anew(
+    action, task, work, holdings, staff
+):
+    work(task)
+    row, keys, records = held_of(task)
+    discard_held(staff, row.pk, keys[:1], records[0].findings)
+    if action is reset_task:
+        action(task.job.owner, task.pk)
+    else:
+        action(staff, task.job_id)
+    let_run(task)
+    result = work(task)
+    assert result.message.startswith("2 of 3 instances confirmed at ORTHANC2")
+    assert "1 excluded (1 discarded by staff)" in result.message
+    row = SeriesTransfer.objects.get(task=task)
+    assert (row.held, row.discarded, row.excluded, row.confirmed) == (1, 1, 1, 2)
+    kept = {r.source_uid: r for r in decode_records(row.instances)}[records[0].source_uid]
+    assert (kept.discarded, kept.findings) == (True, records[0].findings)
+    assert len(holdings()) == 2
+
+
+@pytest.fixture
+def change_at_source(orthancs, example_study):
+    """Replace an instance under its UID; afterwards it is as before."""
+    changed = []
+
+    def put(ds):
+        first = orthancs[0]
+        query = {"Level": "Instance", "Query": {"SOPInstanceUID": str(ds.SOPInstanceUID)}}
+        for one in first.request("POST", "/tools/find", query):
+            first.request("DELETE", f"/instances/{one}")
+        first.request("POST", "/instances", part10(ds))
+
+    def change(uid, comment):
+        original = next(ds for ds in example_study.instances if ds.SOPInstanceUID == uid)
+        changed.append(original)
+        ds = copy.deepcopy(original)
+        ds.ImageComments = comment
+        put(ds)
+
+    yield change
+    for ds in changed:
+        put(ds)
+
+
+def test_what_the_source_replaced_meanwhile_is_not_what_was_released(
+    task, work, holdings, staff, change_at_source
+):
+    work(task)
+    row, keys, records = held_of(task)
+    assert release_held(staff, row.pk, keys, records[0].findings)
+    family_name = next(p for p in PATIENTS if p.patient_id == "1001").name.split("^")[0]
+    change_at_source(records[0].source_uid, f"{family_name} and what nobody has seen")
+    let_run(task)
+    result = work(task)
+    assert result.state == "WARNING"
+    assert "Not what staff released, so it waits again." in result.message
+    assert not any("nobody" in str(ds.get("ImageComments")) for ds in holdings())
+    row, again, records = held_of(task)
+    assert (len(again), row.released, row.confirmed) == (1, 1, 3)
+    assert again[0] not in keys
+    with pytest.raises(Conflict, match="held again with other content"):
+        release_held(staff, row.pk, keys, records[0].findings)
+    release_held(staff, row.pk, again, records[0].findings)
+    let_run(task)
+    assert work(task).state == "SUCCESS"
+    assert any("nobody" in str(ds.get("ImageComments")) for ds in holdings())
+
+
 def test_what_was_not_accepted_holds_again(task, work, holdings, staff):
     work(task)
     row, keys, records = held_of(task)
@@ -142,7 +215,11 @@ def test_what_was_not_accepted_holds_again(task, work, holdings, staff):
     assert work(task).state == "WARNING"
     row, keys, records = held_of(task)
     assert len(keys) == 2
-    assert records[0].findings == ("birth_date in (0010,0030) PatientBirthDate",)
+    # All that is found counts anew, for the content is another.
+    assert records[0].findings == (
+        "birth_date in (0010,0030) PatientBirthDate",
+        "patient_name in (0020,4000) ImageComments",
+    )
 
 
 def test_nobody_decides_while_the_task_waits_or_twice(task, work, holdings, staff):

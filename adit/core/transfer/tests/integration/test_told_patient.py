@@ -68,7 +68,9 @@ def test_it_is_caught_where_it_is_kept(told, destination, make_task, work, holdi
     row = SeriesTransfer.objects.get(task=task)
     for record in records:
         looked = look_at(row, record)
-        assert looked.findings, record.findings
+        assert looked.preview.findings, record.findings
+        # What is shown is what would have been sent, to the byte.
+        assert looked.is_as_held
 
 
 def test_a_preview_shows_what_the_transfer_does(told, make_task, destination):

@@ -33,7 +33,7 @@ def mix(ledger, uids, rng):
                 ledger.failed(uid, f"refused {uid[-1]}", retry=rng.random() < 0.5)
         case 5:
             for uid in some:
-                ledger.held(uid, "Held: a name.", [f"kind {uid[-1]}"])
+                ledger.held(uid, "Held: a name.", [f"kind {uid[-1]}"], "ef" * 32)
         case 6:
             ledger.received(SERIES, some[0], "ab" * 32, 7)
             ledger.received(SERIES, f"9.{rng.random()}", "cd" * 32, 7)
