@@ -28,6 +28,7 @@ from .ultrasound_regions import (
     SEQUENCE_OF_ULTRASOUND_REGIONS,
     boxes_outside,
     declared_regions,
+    is_believable,
     may_declare_regions,
 )
 
@@ -134,8 +135,12 @@ def doubt_about(
     elements: Sequence[Element],
     values: dict[int, bytes],
     transfer_syntax_uid: str,
+    image: bool,
 ) -> Doubt | None:
-    """Where the object may carry identity that no rule reaches and no pixel rule cleaned."""
+    """Where the object may carry identity that no rule reaches and no pixel rule cleaned.
+
+    `image`: something follows the header that may be pixel data, whatever the header says.
+    """
     if pixels.doubt:
         return pixels.doubt
     overlay = _overlay_in_pixels(header, elements)
@@ -152,7 +157,7 @@ def doubt_about(
         conversion_type=text(CONVERSION_TYPE),
         burned_in_annotation=text(BURNED_IN_ANNOTATION),
         overlay_in_pixels=overlay,
-        image=ROWS in values,
+        image=image or ROWS in values,
     )
 
 
@@ -196,7 +201,8 @@ def _boxes(
             if element.tag == SEQUENCE_OF_ULTRASOUND_REGIONS:
                 sequence = header[element.start : element.end]
                 regions = declared_regions(sequence, encoding, rows, columns)
-                return (*boxes, *boxes_outside(regions, rows, columns))
+                if is_believable(regions, rows, columns):
+                    return (*boxes, *boxes_outside(regions, rows, columns))
     return boxes
 
 

@@ -50,8 +50,8 @@ from .pixel_copy import (
     copy_pixel_data,
     refuse_too_many_pixels,
 )
+from .pixel_policy import ROWS, clean_pixels, doubt_about
 from .pixel_policy import WANTED as WANTED_OF_PIXELS
-from .pixel_policy import clean_pixels, doubt_about
 from .profile import Assignment, Option, Profile
 from .report import DeidResult, Finding, FindingKind
 from .unknown import names_of_unknown
@@ -188,7 +188,8 @@ class Pseudonymizer:
         )
         doubt = None
         if self.profile.burned_in is not BurnedInPolicy.ALLOW:
-            doubt = doubt_about(pixels, buffer, elements, values, transfer_syntax_uid)
+            image = ROWS in values or pixels.element is not None or _goes_on(reader)
+            doubt = doubt_about(pixels, buffer, elements, values, transfer_syntax_uid, image)
         if doubt and self.profile.burned_in is BurnedInPolicy.EXCLUDE:
             result.excluded = doubt[1]
             return result
@@ -291,6 +292,13 @@ _WANTED = frozenset(
 
 def _burned_in(tag: int) -> Finding:
     return Finding(tag, keyword_for_tag(tag), FindingKind.BURNED_IN)
+
+
+def _goes_on(reader: Source) -> bool:
+    """Whether anything follows the header: only pixel data does."""
+    start = reader.read(1)
+    reader.push_back(start)
+    return bool(start)
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:
