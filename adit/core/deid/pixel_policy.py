@@ -14,6 +14,7 @@ from .clean_pixels import (
     OFFSET_TABLES,
     PixelsNotCleaned,
     blank,
+    check_first_frame,
     check_size,
     decode_and_blank,
     layout_of,
@@ -84,7 +85,8 @@ def clean_pixels(
     image declares itself.
 
     Reads the pixel data from the reader only where there is something to blank; otherwise it
-    stays there, to be copied as a stream. A preview does not decode large images: it shows none.
+    stays there, to be copied as a stream. A preview shows no pixels: of large images it decodes the
+    first frame only, to tell whether they can be cleaned.
     """
     untouched = Pixels(transfer_syntax_uid)
     if Option.CLEAN_PIXEL_DATA not in profile.options or ROWS not in values:
@@ -109,6 +111,7 @@ def clean_pixels(
             layout = layout_of(read_header(header, encoding))
             check_size(layout, pixels.value)
             if preview and layout.size > LARGEST_SHOWN:
+                check_first_frame(header, pixels.value, transfer_syntax_uid)
                 element = pixels.header + pixels.value
                 return Pixels(transfer_syntax_uid, cleaned=True, element=element)
             insertions, element = decode_and_blank(header, pixels.value, transfer_syntax_uid, boxes)

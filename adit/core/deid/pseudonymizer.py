@@ -48,7 +48,6 @@ from .pixel_copy import (
     Source,
     Writable,
     copy_pixel_data,
-    refuse_too_many_pixels,
 )
 from .pixel_policy import ROWS, clean_pixels, doubt_about
 from .pixel_policy import WANTED as WANTED_OF_PIXELS
@@ -212,9 +211,7 @@ class Pseudonymizer:
         if pixels.element:
             output.write(pixels.element)
             inspected.append(self._tail(reader, encoding, rewriter, output, replaced))
-        if deflated and trace is not None:  # a preview shows no pixels: none are inflated for it
-            refuse_too_many_pixels(reader, encoding)
-        while not (deflated and trace is not None):
+        while True:
             following = reader.read(1)
             if not following:
                 break

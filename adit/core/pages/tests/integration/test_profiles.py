@@ -66,6 +66,7 @@ def test_a_profile_is_made_with_its_tables(client, manager):
         "safe_private-0-creator": "SIEMENS MR HEADER",
         "safe_private-0-group": "0019",
         "safe_private-0-element": "0C",
+        "safe_private-0-vr": "is",
         "device_regions-TOTAL_FORMS": 1,
         "device_regions-0-manufacturer": "GE*",
         "device_regions-0-model": "LOGIQ*",
