@@ -189,10 +189,10 @@ class LeakGate:
             vr, value = item[0][1], item[2]
             if is_binary(vr):
                 binaries.append(item)
-            elif (
-                value.translate(None, _PLAIN) or vr == b"AS" and is_old_age(value)
-            ):  # not ASCII, or with escape sequences
+            elif value.translate(None, _PLAIN):  # not ASCII, or with escape sequences
                 doubtful.append(item)
+            elif vr == b"AS":
+                (doubtful if is_old_age(value) else texts).append(item)
             elif vr == b"UI" and not value.translate(None, _OF_UIDS):
                 if not UID_BY_FORM.match(value):
                     texts.append(item)
