@@ -7,12 +7,20 @@ from .errors import DeidentificationError, ExcludedModality, MalformedDataset, T
 from .excluded import excluded_as
 from .own_rules import OwnRule, RuleAction
 from .preview import Preview, PreviewRow, preview
-from .profile import Assignment, Option, Profile, SourcePatient, standard_research_profile
+from .profile import (
+    A_DATE_THAT_STAYS,
+    Assignment,
+    Option,
+    Profile,
+    SourcePatient,
+    standard_research_profile,
+)
 from .pseudonymizer import Pseudonymizer
 from .report import DeidResult, Finding, FindingKind
 from .safe_private import SAFE_PRIVATE, SafePrivate
 
 __all__ = [
+    "A_DATE_THAT_STAYS",
     "SAFE_PRIVATE",
     "Assignment",
     "AttributeRow",

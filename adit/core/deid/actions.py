@@ -151,16 +151,25 @@ def age(context: PatientContext, raw: bytes) -> bytes:
     return context.age.encode("ascii") if context.age else raw
 
 
+def old_age(context: PatientContext, raw: bytes) -> bytes:
+    """An age that may be another than PatientAge: `090Y` for those over 89, empty if malformed."""
+    years = years_of(raw.decode("ascii", "replace"))
+    if years > OLDEST_TOLD_AGE:
+        return AGE_OF_THE_OLDEST.encode("ascii")
+    return raw if years >= 0 else b""
+
+
 def birth_date(context: PatientContext, raw: bytes) -> bytes:
-    """The birth date moved like all dates; empty for those over 89 on the day of the study.
+    """The birth date moved like all dates; empty unless the patient is known to be under 90.
 
     PS3.15 is silent about old ages. HIPAA's safe harbour (45 CFR 164.514 (b)(2)(i)(C)) asks that
     no date tells an age over 89, since so few people are that old. A birth date that is moved
     together with the study's still tells it, so there is none, and PatientAge says `090Y`. The
     attribute is Type 2 (PS3.3 C.7.1.1): empty is valid. An earlier study of the same person, at
-    89 or younger, keeps its birth date: what comes later is not known there.
+    89 or younger, keeps its birth date: what comes later is not known there. An object that tells
+    neither an age nor a day of the study may be of anybody, and any other date in it tells the age.
     """
-    return b"" if context.over_89 else _shift_birth_date(context, raw)
+    return _shift_birth_date(context, raw) if context.known_younger else b""
 
 
 def clean(descriptor: bool) -> Apply:

@@ -156,12 +156,13 @@ def _private(profile: Profile) -> list[AttributeRow]:
         )
     ]
     for (creator, group, element), own in rules.own.items():
-        rule, why = rules.decide(creator, group << 16 | 0x1000 | element, _vr_of(rules, own))
-        found.append(_private_row(creator, group, element, "", own.reason, rule, why))
+        tag = group << 16 | 0x1000 | element
+        rule, why, _ = rules.decide(creator, tag, _vr_of(rules, own))
+        found.append(_private_row(creator, group, element, own.vr, own.reason, rule, why))
     for own in rules.own_by_tag.values():
-        rule, why = rules.decide("", own.number, b"LO")
+        rule, why, _ = rules.decide("", own.number, _vr_of(rules, own))
         row = _private_row(
-            "any maker", own.number >> 16, own.number & 0xFFFF, "", own.reason, rule, why
+            "any maker", own.number >> 16, own.number & 0xFFFF, own.vr, own.reason, rule, why
         )
         found.append(row)
     for place, entry in sorted(rules.safe.items()):
@@ -172,13 +173,13 @@ def _private(profile: Profile) -> list[AttributeRow]:
 
 def _vr_of(rules: PrivateRules, own: OwnRule) -> bytes:
     entry = rules.safe.get((own.private_creator, own.number >> 16, own.number & 0xFF))
-    return entry.vr.encode() if entry and entry.vr else b"LO"
+    return (own.vr or (entry.vr if entry else "LO")).encode()
 
 
 def _safe_row(rules: PrivateRules, entry: SafePrivate) -> AttributeRow:
-    vr = entry.vr.encode() or b"UN"
+    vr = entry.vr.encode()
     tag = entry.group << 16 | 0x1000 | entry.element
-    rule, _ = rules.decide(entry.creator, tag, vr)
+    rule, _, _ = rules.decide(entry.creator, tag, vr)
     why = f"{OF_AN_OPTION[Option.RETAIN_SAFE_PRIVATE]}: {ON_THE_LIST.lower()}"
     name = entry.note or "Private element"
     return _private_row(entry.creator, entry.group, entry.element, entry.vr, name, rule, why)

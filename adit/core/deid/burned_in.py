@@ -29,16 +29,21 @@ _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _DOCUMENTS = _STORAGE + "104."  # PDF, CDA, STL, OBJ, MTL
 _VIDEOS = frozenset(_STORAGE + suffix for suffix in ("77.1.1.1", "77.1.2.1", "77.1.4.1"))
 _VOICES = frozenset(_STORAGE + suffix for suffix in ("9.4.1", "9.4.2"))
-_VIDEO_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
+_VIDEO_SYNTAX = re.compile(r"1\.2\.840\.10008\.1\.2\.(?:4\.10\d|7\.\d+)(?:\.1)?")
+"""MPEG-2, MPEG-4 and HEVC, in one fragment or (`.1`) in several, and uncompressed streams of SMPTE
+ST 2110 (PS3.5 A.4.5 to A.4.9, A.8)."""
 
-_IMAGES_WITH_TEXT = "US IVUS XC ES OT SC GM SM OP DMS DG BI DOC"
+_IMAGES_WITH_TEXT = "US IVUS XC ES OT SC GM SM OP DMS DG BI DOC HC"
 _MODALITIES = frozenset(_IMAGES_WITH_TEXT.split())
-"""Modalities of photographs, screens and scans, whose devices draw text into the image."""
+"""Modalities of photographs, screens, scans and films, whose devices draw text into the image."""
 
 _CLASSES_WITH_TEXT = """
-3 3.1 6 6.1 7 7.1 7.2 7.3 7.4 77.1.1 77.1.2 77.1.3 77.1.4 77.1.5.1 77.1.5.2
+3 3.1 6 6.1 6.2 7 7.1 7.2 7.3 7.4 77.1.1 77.1.2 77.1.3 77.1.4 77.1.5.1 77.1.5.2
 """
-_SCREENS = frozenset(_STORAGE + suffix for suffix in _CLASSES_WITH_TEXT.split())
+_FILMS = frozenset(f"1.2.840.10008.5.1.1.{number}" for number in (27, 29, 30))
+"""Stored Print and Hardcopy Image Storage, retired: what was printed, with its text."""
+
+_SCREENS = frozenset(_STORAGE + suffix for suffix in _CLASSES_WITH_TEXT.split()) | _FILMS
 """Ultrasound, secondary capture and visible light: images of screens and of what lies about."""
 
 
@@ -93,7 +98,7 @@ def suspicion(
         return ENCAPSULATED_DOCUMENT, "An encapsulated document cannot be checked."
     if sop_class_uid in _VOICES:
         return _WAVEFORM_DATA, "A recording of a voice cannot be checked."
-    if transfer_syntax_uid in _VIDEO_SYNTAXES or sop_class_uid in _VIDEOS:
+    if _VIDEO_SYNTAX.fullmatch(transfer_syntax_uid) or sop_class_uid in _VIDEOS:
         return PIXEL_DATA, "A video cannot be checked."
     if not image:
         return None

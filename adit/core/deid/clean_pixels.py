@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from .codec import EXPLICIT_LITTLE, Encoding, encode_element
@@ -25,7 +26,8 @@ _CHANGED_BY_DECODING = (
 )
 _GRAY_CHROMA = 128
 LARGEST_DECODED, LARGEST_SHOWN = 1 << 30, 1 << 26
-"""Bytes that compressed pixel data may become, and may become in a preview."""
+"""Bytes that compressed pixel data may become, and may become in a preview, which decodes the first
+frame only of larger ones."""
 
 
 class PixelsNotCleaned(Exception):
@@ -159,6 +161,28 @@ def check_size(layout: Layout, fragments: bytes) -> None:
         raise PixelsNotCleaned("A compressed frame is of another size than the header says.")
 
 
+def check_first_frame(header: bytes, fragments: bytes, transfer_syntax_uid: str) -> None:
+    """Decodes the first frame and drops it; arguments as of `decode_and_blank`.
+
+    Raises:
+        PixelsNotCleaned: There is no decoder, or it fails.
+    """
+    try:
+        pixel_array(_compressed(header, fragments, transfer_syntax_uid), index=0, raw=True)
+    except Exception as error:  # decoders raise whatever they meet
+        raise PixelsNotCleaned(type(error).__name__) from None
+
+
+def _compressed(header: bytes, fragments: bytes, transfer_syntax_uid: str) -> Dataset:
+    dataset = read_header(header, EXPLICIT_LITTLE)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    dataset.set_original_encoding(False, True)
+    dataset.add_new(0x7FE00010, "OB", fragments)
+    dataset["PixelData"].is_undefined_length = True
+    return dataset
+
+
 def decode_and_blank(
     header: bytes, fragments: bytes, transfer_syntax_uid: str, boxes: tuple[Box, ...]
 ) -> tuple[list[Insertion], bytes]:
@@ -178,13 +202,8 @@ def decode_and_blank(
         PixelsNotCleaned: There is no decoder, or it fails.
     """
     try:
-        dataset = read_header(header, EXPLICIT_LITTLE)
+        dataset = _compressed(header, fragments, transfer_syntax_uid)
         before = {keyword: dataset.get(keyword) for keyword in _CHANGED_BY_DECODING}
-        dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-        dataset.set_original_encoding(False, True)
-        dataset.add_new(0x7FE00010, "OB", fragments)
-        dataset["PixelData"].is_undefined_length = True
         dataset.decompress(generate_instance_uid=False)
     except Exception as error:  # decoders raise whatever they meet
         raise PixelsNotCleaned(type(error).__name__) from None

@@ -26,6 +26,12 @@ SHORT_VRS = frozenset(
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 TEXT_VRS = frozenset(b"LO LT PN SH ST UC UT".split())  # affected by the character set
 NULL_PADDED_VRS = frozenset(b"UI OB OW UN OF OD OL OV AT FL FD SL SS UL US SV UV".split())
+WIDTHS = {
+    **dict.fromkeys((b"US", b"SS", b"OW", b"AT"), 2),
+    **dict.fromkeys((b"UL", b"SL", b"FL", b"OL", b"OF"), 4),
+    **dict.fromkeys((b"FD", b"SV", b"UV", b"OV", b"OD"), 8),
+}
+"""Bytes of what is written in the byte order of the encoding (PS3.5 7.3)."""
 _MAXIMUM_DEPTH = 64
 
 
@@ -232,6 +238,11 @@ def pad(value: bytes, vr: bytes) -> bytes:
     if len(value) & 1:
         return value + (b"\0" if vr in NULL_PADDED_VRS else b" ")
     return value
+
+
+def swapped(value: bytes, width: int) -> bytes:
+    """The bytes of each number in the other order."""
+    return b"".join(value[at : at + width][::-1] for at in range(0, len(value), width))
 
 
 def element_header(encoding: Encoding, tag: int, vr: bytes, length: int) -> bytes:

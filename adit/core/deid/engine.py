@@ -15,12 +15,14 @@ from .actions import Action, Rule
 from .charset import UTF_8, Charset, charset
 from .codec import (
     TEXT_VRS,
+    WIDTHS,
     Element,
     Encoding,
     Item,
     element_header,
     encode_item,
     pad,
+    swapped,
     vr_of_tag,
 )
 from .coding_schemes import CODING_SCHEME_DESIGNATOR, is_published
@@ -54,6 +56,10 @@ class Trace(Protocol):
         charset: Charset,
     ) -> None:
         """The source's header, and what will be written into it, in which character set."""
+        ...
+
+    def go_on(self, buffer: bytes) -> None:
+        """Elements behind the pixel data follow, of this buffer."""
         ...
 
     def enter(self, element: Element, rule: Rule, why: str, charset: Charset) -> None:
@@ -141,6 +147,8 @@ class Rewriter:
     def behind_pixels(self, buffer: bytes) -> Rewriter:
         """The same for another buffer, counting on."""
         self._buffer = buffer
+        if self._trace is not None:
+            self._trace.go_on(buffer)
         return self
 
     def rewrite(
@@ -162,6 +170,7 @@ class Rewriter:
         transcoded = self._context.transcoded
         trace = self._trace
         copying = not transcoded and trace is None
+        big = encoding.big_endian
         pieces: list[bytes] = []
         kept = 0
         copied = elements[0].start if elements else 0
@@ -189,7 +198,7 @@ class Rewriter:
                 kept += 1
                 continue
             new: bytes | None
-            why = ""
+            why, meant = "", vr
             if rule.look:
                 if rule is UNKNOWN:
                     self.unknown[tag, b""] += 1
@@ -200,11 +209,12 @@ class Rewriter:
                     else:
                         if private is None:
                             private = PrivateLevel(self._rules.private, elements, buffer)
-                        rule, why = private.decide(Element(tag, vr, start, value, end, items))
+                        element = Element(tag, vr, start, value, end, items)
+                        rule, why, meant = private.decide(element)
                     if rule is REMOVE and 0x10 <= tag & 0xFFFF <= 0xFF:
                         self.unknown[tag, buffer[value:end]] += 1
             if trace is not None:
-                element = Element(tag, vr, start, value, end, items)
+                element = Element(tag, meant, start, value, end, items)
                 trace.enter(element, rule, why or self._rules.words[tag], self._source)
             if rule is REMOVE:
                 new = None
@@ -215,14 +225,16 @@ class Rewriter:
                     continue
             else:
                 raw = buffer[value:end]
-                key = (rule, raw, vr)
+                key = (rule, raw, meant)
                 if transcoded:
-                    new = self._transcoded(rule, tag, vr, raw)
+                    new = self._transcoded(rule, tag, meant, raw, big)
+                elif big and meant in WIDTHS:
+                    new = self._apply(rule, tag, meant, raw, big)
                 else:
                     new = memo.get(key)
                     if new is None:
                         assert rule.apply is not None or rule.items is not None or rule is KEEP
-                        new = self._apply(rule, tag, vr, raw)
+                        new = self._apply(rule, tag, meant, raw)
                         memo[key] = new
                 if trace is not None:
                     trace.changed(new, self._context.charset)
@@ -253,20 +265,22 @@ class Rewriter:
         self.counts[Action.REMOVE] += 1
         return end
 
-    def _apply(self, rule: Rule, tag: int, vr: bytes, raw: bytes) -> bytes:
+    def _apply(self, rule: Rule, tag: int, vr: bytes, raw: bytes, big: bool = False) -> bytes:
         if rule.apply is None:
             # A sequence by the dictionary that is none in the object, or kept bytes.
             return raw if rule.items is None else b""
+        if big and (width := WIDTHS.get(vr)):  # rules think in little endian
+            return swapped(rule.apply(self._context, swapped(raw, width)), width)
         return pad(rule.apply(self._context, raw), vr if vr != b"UN" else vr_of_tag(tag))
 
-    def _transcoded(self, rule: Rule, tag: int, vr: bytes, raw: bytes) -> bytes:
+    def _transcoded(self, rule: Rule, tag: int, vr: bytes, raw: bytes, big: bool) -> bytes:
         if tag == SPECIFIC_CHARACTER_SET:
             return UTF_8.encode()
         text_vr = vr if vr != b"UN" else vr_of_tag(tag)
-        if text_vr in TEXT_VRS:
-            text = self._source.decode(raw)
-            raw = raw if text.isascii() else pad(text.encode("utf-8", "replace"), text_vr)
-        return self._apply(rule, tag, vr, raw)
+        ascii_only = raw.isascii() and b"\x1b" not in raw  # escape sequences are none of UTF-8
+        if text_vr in TEXT_VRS and not ascii_only:
+            raw = pad(self._source.decode(raw).encode("utf-8", "replace"), text_vr)
+        return self._apply(rule, tag, vr, raw, big)
 
     def _sequence(self, element: Element, encoding: Encoding, rule: Rule) -> bytes | None:
         items = element.items
@@ -343,7 +357,7 @@ class Rewriter:
         self._memo = context.memo.setdefault(own.declared, {})
         if not transcoded:
             context.source_charset = context.charset = own
-            if not own.can_encode(context.assignment.pseudonym):  # narrower than the outer set
+            if not own.can_encode(context.written):  # narrower than the outer set
                 context.charset = charset(UTF_8.encode())
         try:
             return self.rewrite(item.elements, encoding)

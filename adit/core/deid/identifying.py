@@ -8,8 +8,10 @@ characters, or in UTF-16.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR, keyword_dict
@@ -115,7 +117,7 @@ _WITHOUT_PERSONS = frozenset(
         0x52009230,  # PerFrameFunctionalGroupsSequence
     }
 )
-"""Large sequences of numbers, not walked."""
+"""Large sequences of numbers, walked only if the tag of something to be learnt stands in them."""
 
 
 class Learnt(NamedTuple):
@@ -131,7 +133,8 @@ def learnt_inside(buffer: bytes, elements: Sequence[Element]) -> tuple[Learnt, .
     pending = [
         (element, b"")
         for element in elements
-        if element.items is not None and element.tag not in _WITHOUT_PERSONS
+        if element.items is not None
+        and (element.tag not in _WITHOUT_PERSONS or _may_tell(buffer, element))
     ]
     found: list[Learnt] = []
     while pending:
@@ -141,8 +144,9 @@ def learnt_inside(buffer: bytes, elements: Sequence[Element]) -> tuple[Learnt, .
             declared = outer
             for tag, vr, _, value, end, items in item.elements:
                 if items is not None:
-                    if tag not in _WITHOUT_PERSONS:
-                        pending.append((Element(tag, vr, 0, value, end, items), declared))
+                    inner = Element(tag, vr, 0, value, end, items)
+                    if tag not in _WITHOUT_PERSONS or _may_tell(buffer, inner):
+                        pending.append((inner, declared))
                 elif tag in LEARNT or vr == b"PN":
                     if value < end:
                         found.append(Learnt(tag, buffer[value:end], declared))
@@ -151,6 +155,33 @@ def learnt_inside(buffer: bytes, elements: Sequence[Element]) -> tuple[Learnt, .
                 elif tag == SPECIFIC_CHARACTER_SET:
                     declared = buffer[value:end].strip(b" \0")
     return tuple(found)
+
+
+@cache
+def _tags_to_learn(big_endian: bool) -> tuple[re.Pattern[bytes], ...]:
+    """Patterns over the bytes of tags, one a group, each with a literal prefix, which is fast."""
+    order = ">" if big_endian else "<"
+    numbers: dict[int, list[bytes]] = {}
+    for tag in sorted(LEARNT | _MEANT_BY_CODES.keys()):
+        numbers.setdefault(tag >> 16, []).append(struct.pack(order + "H", tag & 0xFFFF))
+    return tuple(
+        re.compile(
+            re.escape(struct.pack(order + "H", group))
+            + b"(?:%s)" % b"|".join(map(re.escape, found)),
+            re.DOTALL,
+        )
+        for group, found in numbers.items()
+    )
+
+
+def _may_tell(buffer: bytes, sequence: Element) -> bool:
+    """Whether the bytes of a tag to be learnt, or of a VR of persons, stand in a sequence."""
+    assert sequence.items is not None
+    start, end = sequence.value, sequence.end
+    if not sequence.items.encoding.implicit and buffer.find(b"PN", start, end) >= 0:
+        return True
+    patterns = _tags_to_learn(sequence.items.encoding.big_endian)
+    return any(pattern.search(buffer, start, end) for pattern in patterns)
 
 
 @dataclass

@@ -36,6 +36,11 @@ _PERHAPS = re.compile(
 _AGE = re.compile(rb"(\d{3})([DWMY])")
 
 
+def is_old_age(value: bytes) -> bool:
+    """Whether a value of VR AS tells an age beyond `090Y`, as which all over 89 are told."""
+    return any(match[2] == b"Y" and int(match[1]) > _OLDEST + 1 for match in _AGE.finditer(value))
+
+
 def may_be_old(births: Iterable[date], ages: Iterable[bytes], days: Iterable[date]) -> bool:
     """Whether a patient is over 89 at a study, or nothing tells the age.
 

@@ -10,12 +10,12 @@ there are escapes as in URLs and HTML, the new elements are weighed one by one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from pydicom.datadict import keyword_for_tag
 
-from .leak_ages import may_tell_old_age
+from .leak_ages import is_old_age, may_tell_old_age
 from .leak_escapes import has_escapes, written_part
 from .leak_identifiers import Identifiers, identifiers
 from .leak_needles import has_any, squeezed_text
@@ -50,6 +50,7 @@ _MOST_READ = 1 << 21
 """Bytes of text in one object that are read in every encoding; what is beyond is held."""
 
 _FEW = 4
+_DATE = FindingKind.ORIGINAL_DATE
 _UID, _UID_OF_A_DEFINITION, _JUDGED = 1, 2, 4
 
 _New = tuple[Leaf, bytes, bytes, bool]
@@ -138,7 +139,8 @@ class LeakGate:
                 known = (), check_uids and may_hold_uid(value)
                 new.append((leaf, key, value, known[1]))
             for identifier in known[0]:
-                _report(found, tag, identifier)
+                if identifier is not _DATE or self._came_so(leaf, after, before):
+                    _report(found, tag, identifier)
             if check_uids and (kind or known[1] or vr == b"UI"):
                 if kind & _UID_OF_A_DEFINITION:
                     old = uids.define(value)
@@ -151,20 +153,30 @@ class LeakGate:
                 ):
                     _report(found, tag, FindingKind.ORIGINAL_UID)
         if new:
-            self._weigh(new, wanted, encoding, found)
+            for leaf, identifier in self._weigh(new, wanted, encoding):
+                if identifier is not _DATE or self._came_so(leaf, after, before):
+                    _report(found, leaf[0], identifier)
         if whole and rules:
             for tag in _REQUIRED:
                 if tag not in judged:
                     _report(found, tag, FindingKind.RULE_VIOLATION)
         return list(found)
 
+    def _came_so(self, leaf: Leaf, after: bytes, before: bytes) -> bool:
+        """Whether a date of the study may be one that was left.
+
+        A moved date may be the day of the study by chance; one that was left stands in the source,
+        element by element. What the owner of the profile has ruled about it stays.
+        """
+        tag, vr, begin, _, end = leaf
+        if vr not in (b"DA", b"DT"):
+            return True
+        ruled = self._rules is not None and tag in self._rules.own
+        return not ruled and after[begin:end] in before
+
     def _weigh(
-        self,
-        new: Iterable[_New],
-        wanted: Identifiers,
-        encoding: HeaderEncoding,
-        found: dict[Finding, None],
-    ) -> None:
+        self, new: Iterable[_New], wanted: Identifiers, encoding: HeaderEncoding
+    ) -> Iterator[tuple[Leaf, FindingKind]]:
         """Looks into elements that no object before had, and remembers what they say."""
         if len(wanted.memo) + len(wanted.clean) > _MEMO_LIMIT:
             wanted.memo.clear()
@@ -179,6 +191,8 @@ class LeakGate:
                 binaries.append(item)
             elif value.translate(None, _PLAIN):  # not ASCII, or with escape sequences
                 doubtful.append(item)
+            elif vr == b"AS":
+                (doubtful if is_old_age(value) else texts).append(item)
             elif vr == b"UI" and not value.translate(None, _OF_UIDS):
                 if not UID_BY_FORM.match(value):
                     texts.append(item)
@@ -204,7 +218,7 @@ class LeakGate:
             clean += texts
         for item in filter(_is_too_long, binaries):
             self._remember(wanted, item, (FindingKind.UNCHECKED,))
-            _report(found, item[0][0], FindingKind.UNCHECKED)
+            yield item[0], FindingKind.UNCHECKED
         binaries = [item for item in binaries if not _is_too_long(item)]
         if binaries:
             numbers = self._with_numbers(binaries, wanted.numbers, encoding.big_endian)
@@ -224,7 +238,7 @@ class LeakGate:
                 said = verdict(wanted, self._pseudonym, encoding.big_endian, tag, vr, item[2])
             self._remember(wanted, item, said)
             for identifier in said:
-                _report(found, tag, identifier)
+                yield item[0], identifier
 
     def _is_aside(self, item: _New, wanted: Identifiers) -> bool:
         return item[0][1] in TEXT and self._may_hide([item], wanted)

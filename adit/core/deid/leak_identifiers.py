@@ -31,7 +31,9 @@ Policy, a balance of leaks against false alarms:
   values, count as part of eight readable characters only; ids from six characters on.
 - What is escaped as in URLs, HTML, JSON or mail counts as what it says, too; what is written in
   Base64, in hexadecimal or backwards, see `leak_hidden`.
-- Dates of the study count in text and as numbers, where they do not stay; ages over 89 in text.
+- Dates of the study count in text and as numbers, where they do not stay, and in DA and DT where
+  the element came with them: a moved date may well be that of another day. Ages over 89 count in
+  text, and in AS beyond `090Y`.
 - What is a mere number also counts in numbers, see `leak_numbers`.
 """
 
@@ -168,6 +170,10 @@ class Identifiers:
     @property
     def compact_birth_dates(self) -> frozenset[str]:
         return frozenset(compact_forms(day)[0] for day in self.births)
+
+    @cached_property
+    def compact_days_of_study(self) -> frozenset[str]:
+        return frozenset(compact_forms(day)[0] for day in self.days_of_study)
 
     @cached_property
     def birth_dates(self) -> re.Pattern[str] | None:

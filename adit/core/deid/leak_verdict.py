@@ -9,13 +9,14 @@ from itertools import chain, islice
 
 from pydicom.datadict import keyword_for_tag
 
-from .leak_ages import tells_old_age
+from .leak_ages import is_old_age, tells_old_age
 from .leak_identifiers import PATIENT_ID_TAGS, Identifiers
 from .leak_ids import with_short_gaps
 from .leak_numbers import COUNTED, is_legal
 from .leak_readings import readings
+from .leak_sources import CHARACTER_SET
 from .leak_spelling import foldings
-from .leak_vocabulary import TERMS_OF_CODES
+from .leak_vocabulary import OF_IMAGING, TERMS_OF_CODES, TERMS_OF_IMAGING
 from .leak_walk import vr_by_dictionary
 from .report import FindingKind
 
@@ -25,6 +26,13 @@ _DATES = frozenset({b"DA", b"DT"})
 _TRIAL_GROUP = 0x0012
 _DATES_OF_CONTENT = frozenset({0x0040A120, 0x0040A121})
 """DateTime and Date of structured content, which may be about birth."""
+
+_WORD = re.compile(r"[^\W\d_]+")
+_CHARACTER_SET = re.compile(
+    rb" *(?:ISO_IR (?:6|13|100|101|109|110|126|127|138|144|148|166|192|203)|GB18030|GBK"
+    rb"|ISO 2022 IR (?:6|13|58|87|100|101|109|110|126|127|138|144|148|149|159|166|203))?[ \0]*"
+)
+"""Defined Terms (PS3.3 C.12.1.1.2): their numbers are nobody's."""
 
 _SHORTEST_CONTEXT = 8
 _LETTERS, _RARE, _SURELY_NO_CHANCE = 128, 1e-6, 6
@@ -62,11 +70,19 @@ def verdict(
         kinds |= wanted.hidden.found_in(value)
     if of_bytes or vr == b"IS":
         kinds |= wanted.hidden.spelled_in(value, vr, big_endian)
+    if tag == CHARACTER_SET and all(map(_CHARACTER_SET.fullmatch, value.split(b"\\"))):
+        return ()
+    if vr == b"AS" and is_old_age(value):
+        kinds.add(FindingKind.OLD_AGE)
     keyword = _keyword(tag)
-    if vr in _DATES and ("Birth" in keyword or not keyword or tag in _DATES_OF_CONTENT):
+    if vr in _DATES:
         digits = value.decode("ascii", "replace").translate(str.maketrans("", "", "-./:"))
-        if any(part.strip()[:8] in wanted.compact_birth_dates for part in digits.split("\\")):
+        days = {part.strip()[:8] for part in digits.split("\\")}
+        about_birth = "Birth" in keyword or not keyword or tag in _DATES_OF_CONTENT
+        if about_birth and days & wanted.compact_birth_dates:
             kinds.add(FindingKind.BIRTH_DATE)
+        if days & wanted.compact_days_of_study:
+            kinds.add(FindingKind.ORIGINAL_DATE)
     pieces = list(islice(_pieces(wanted, value), _MOST_PIECES + 1)) if of_bytes else [value]
     if len(pieces) > _MOST_PIECES:
         kinds.add(FindingKind.UNCHECKED)
@@ -77,7 +93,7 @@ def verdict(
             if all(is_legal(vr, part) for part in parts if part):
                 kinds.update(wanted.numbers.in_counted(tag, vr, said.plain))
                 continue
-        if _has_name(wanted, vr, said, pseudonym):
+        if _has_name(wanted, tag, vr, said, pseudonym):
             kinds.add(FindingKind.PATIENT_NAME)
         kinds |= _kinds_in_text(wanted, tag, said)
         if tag >> 16 != _TRIAL_GROUP and _has_date_of_study(wanted, said, pseudonym):
@@ -123,6 +139,13 @@ class _Said:
         if not any(value.strip(" \0") in words for value in values):
             return self
         others = "\\".join(value for value in values if value.strip(" \0") not in words)
+        return _Said(others, self.of_bytes, self._length)
+
+    def without_words(self, words: frozenset[str]) -> _Said:
+        """The same without the words."""
+        if not any(word[0] in words for word in _WORD.finditer(self.plain)):
+            return self
+        others = _WORD.sub(lambda word: " " if word[0] in words else word[0], self.plain)
         return _Said(others, self.of_bytes, self._length)
 
     def holds(self, pattern: re.Pattern[str] | None) -> bool:
@@ -177,10 +200,12 @@ def _has_date_of_study(wanted: Identifiers, said: _Said, pseudonym: bytes) -> bo
     return any(map(pattern.search, forms))
 
 
-def _has_name(wanted: Identifiers, vr: bytes, said: _Said, pseudonym: bytes) -> bool:
+def _has_name(wanted: Identifiers, tag: int, vr: bytes, said: _Said, pseudonym: bytes) -> bool:
     person = vr == b"PN" and said.plain.strip(" \0").encode() != pseudonym
     if vr == b"CS":
         said = said.without(TERMS_OF_CODES)
+    if tag in OF_IMAGING:
+        said = said.without_words(TERMS_OF_IMAGING)
     if any((telling or person) and said.holds(pattern) for pattern, telling in wanted.names):
         return True
     if vr != b"CS" and said.holds(wanted.whole_names):

@@ -53,5 +53,36 @@ COMMON_WORDS = (
 PARTICLES = frozenset(_PARTICLES.split())
 """Of family names: they are no part of a name by themselves."""
 
+_OF_IMAGING = """
+admire artist assist bartlett bessel blackman blade bravo butterworth cartesian chebyshev cosine
+cosmic cube detail dixon drive edge fast feldkamp fermi fiesta fir flair flash focus fourier gauss
+gaussian gibbs grass hamming hann hanning haste helical hilbert kaiser lanczos laplace lava logan
+mars medic merge metz norm parzen petra press propeller quick radial ram ramp resolve safire sharp
+shepp silent sobel space spiral star steam stir trace tukey twist vibe vista welch wiener
+"""
+OF_IMAGING = frozenset(
+    {
+        0x00080008,  # ImageType
+        0x00089007,  # FrameType
+        0x00089207,  # VolumeBasedCalculationTechnique
+        0x00089209,  # AcquisitionContrast
+        0x00180020,  # ScanningSequence
+        0x00180021,  # SequenceVariant
+        0x00180022,  # ScanOptions
+        0x00181160,  # FilterType
+        0x00181210,  # ConvolutionKernel
+        0x00189302,  # AcquisitionType
+        0x00189315,  # ReconstructionAlgorithm
+        0x00189316,  # ConvolutionKernelGroup
+        0x00189320,  # ImageFilter
+        0x00280051,  # CorrectedImage
+        0x00541103,  # ReconstructionMethod
+    }
+)
+"""Attributes by which devices tell how an image was made."""
+
+TERMS_OF_IMAGING = frozenset(_OF_IMAGING.split())
+"""Words of these that are names of people too: techniques, sequences, filters. In small letters."""
+
 TERMS_OF_CODES = frozenset(_TERMS.split())
 """Values of VR CS that are names of people too: `LIN` of CorrectedImage. In small letters."""

@@ -7,6 +7,7 @@ it needs no memory, agrees between processes, and cannot be reversed or guessed 
 from __future__ import annotations
 
 import hmac
+import unicodedata
 from datetime import timedelta
 
 from pydicom.config import IGNORE
@@ -32,6 +33,8 @@ class KeyedMapping:
 
     def digest(self, label: str, value: str) -> bytes:
         """32 bytes for a value; labels keep the kinds of values apart."""
+        if not value.isascii():  # a letter with its accent is one character, or two
+            value = unicodedata.normalize("NFC", value)
         message = f"{label}\0{value}".encode("utf-8", "surrogateescape")
         return hmac.digest(self._secret, message, "sha256")
 

@@ -64,8 +64,10 @@ def safe_private_rule(profile: Profile, vr: bytes) -> Rule:
         return Rule(Action.KEEP, actions.clean(descriptor=False))
     if vr == b"UI" and Option.RETAIN_UIDS not in profile.options:
         return Rule(Action.REPLACE_UID, actions.replace_uid)
-    if vr == b"PN":
+    if vr in (b"PN", b"UN"):  # of unknown ones nothing tells what they may carry
         return Rule(Action.EMPTY, actions.empty)
+    if vr == b"AS":
+        return Rule(Action.KEEP, actions.old_age)
     if vr in _TEMPORAL and Option.RETAIN_LONGITUDINAL_FULL_DATES not in profile.options:
         if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options:
             return Rule(Action.SHIFT, actions.shift(vr, b""))
@@ -76,7 +78,10 @@ def safe_private_rule(profile: Profile, vr: bytes) -> Rule:
 def _replace(vr: bytes, value: str) -> Apply:
     if vr in _TEXT or vr == b"PN":
         return lambda context, raw: context.charset.encode(value)
-    encoded = replacement_bytes(vr, value)
+    try:
+        encoded = replacement_bytes(vr, value)
+    except ValueError:  # a private element that is of another VR than its rule states
+        return actions.empty
     return lambda context, raw: encoded
 
 
@@ -122,7 +127,7 @@ def keyed(vr: bytes) -> Apply:
     convert = _KEYED.get(vr, lambda context, value: context.mapping.identifier(value, 12))
 
     def of_text(context: PatientContext, raw: bytes) -> bytes:
-        text = context.source_charset.decode(raw).strip(" \0")
+        text = context.charset.decode(raw).strip(" \0")
         values = [value.strip(" \0") for value in text.split("\\")]
         return "\\".join(convert(context, value) if value else "" for value in values).encode()
 

@@ -12,6 +12,7 @@ from pydicom.datadict import tag_for_keyword
 from .codec import vr_of_tag
 from .json_fields import text_field
 from .replacements import replacement_bytes
+from .safe_private import KNOWN_VRS
 
 _HEX = re.compile(r"[0-9A-Fa-f]{8}")
 _WRITTEN_BY_ADIT = frozenset(
@@ -68,6 +69,8 @@ class RuleAction(StrEnum):
     CLEAN = "clean"
 
 
+_WITHOUT_VR = frozenset({RuleAction.REMOVE, RuleAction.EMPTY})
+_PATIENT_BIRTH_DATE = 0x00100030
 _OF_A_SEQUENCE = frozenset({RuleAction.KEEP, RuleAction.REMOVE, RuleAction.EMPTY, RuleAction.CLEAN})
 
 
@@ -85,6 +88,8 @@ class OwnRule:
             puts a keyed replacement that fits the VR; `CLEAN` takes identifiers out of text and
             empties what is no text.
         value: In place of the original, with `REPLACE` only.
+        vr: Value representation of a private element, unless it is removed or emptied; used where
+            the object has UN, or none as in implicit VR. Empty for standard attributes.
         reason: Why; shown in preview, report and attribute table.
 
     Raises:
@@ -95,6 +100,7 @@ class OwnRule:
     private_creator: str = ""
     action: RuleAction
     value: str = ""
+    vr: str = ""
     reason: str
 
     def __post_init__(self) -> None:
@@ -103,7 +109,17 @@ class OwnRule:
             raise ValueError("reason: an own rule needs a reason.")
         if number in _WRITTEN_BY_ADIT or number >> 16 in (0x0002, _PIXEL_GROUP):
             raise ValueError("tag: this attribute is written by ADIT itself or is pixel data.")
-        sequence = vr_of_tag(number) == b"SQ"
+        if self.vr and not self.is_private:
+            raise ValueError("vr: only private elements need one, that of others is known.")
+        if (self.vr or (self.is_private and self.action not in _WITHOUT_VR)) and (
+            self.vr not in KNOWN_VRS
+        ):
+            raise ValueError(
+                "vr: a private element needs two capitals of PS3.5 as its maker states them, and "
+                "not UN: objects in implicit VR do not tell it."
+            )
+        vr = self.vr.encode() if self.is_private else vr_of_tag(number)
+        sequence = vr == b"SQ"
         keeps = self.action is RuleAction.KEEP or (sequence and self.action is RuleAction.CLEAN)
         if number in _OF_THE_IMAGE and not keeps:
             raise ValueError(
@@ -120,8 +136,8 @@ class OwnRule:
             raise ValueError("value: only the action replace has a value.")
         if sequence and self.action not in _OF_A_SEQUENCE:
             raise ValueError("action: a sequence can be kept, removed, emptied or cleaned.")
-        if self.action is RuleAction.REPLACE and not self.is_private:
-            replacement_bytes(vr_of_tag(number), self.value)
+        if self.action is RuleAction.REPLACE:
+            replacement_bytes(vr, self.value)
 
     @property
     def number(self) -> int:
@@ -139,6 +155,19 @@ class OwnRule:
     def is_private(self) -> bool:
         return bool(self.number >> 16 & 1)
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What the rule is about; equal for two rules about one element."""
+        element = self.number & (0xFF if self.private_creator else 0xFFFF)
+        return self.private_creator, self.number >> 16, element
+
+    @property
+    def keeps_a_date(self) -> bool:
+        """Whether a date stays that is not about birth: those the leak gate holds."""
+        vr = self.vr if self.is_private else vr_of_tag(self.number).decode()
+        of_birth = self.number == _PATIENT_BIRTH_DATE
+        return self.action is RuleAction.KEEP and vr in ("DA", "DT") and not of_birth
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_json`.
@@ -154,6 +183,7 @@ class OwnRule:
             private_creator=text_field(data, "private_creator", "").strip(),
             action=RuleAction(action),
             value=text_field(data, "value", ""),
+            vr=text_field(data, "vr", "").strip().upper(),
             reason=text_field(data, "reason"),
         )
 
@@ -163,5 +193,6 @@ class OwnRule:
             "private_creator": self.private_creator,
             "action": self.action.value,
             "value": self.value,
+            "vr": self.vr,
             "reason": self.reason,
         }

@@ -62,8 +62,10 @@ class PatientContext:
     offset: timedelta
     cleaner: Cleaner
     invented: InventedNames
+    written: str  # beside the object's own text: pseudonym, trial and values of own rules
     age: str  # PatientAge in agreement with the shifted dates, empty if it stays
     over_89: bool  # on the day of the study
+    known_younger: bool  # an age, or a birth date and a day of the study, tell it
     memo: dict[bytes, dict[tuple[object, bytes, bytes], bytes]] = field(default_factory=dict)
     insertions: dict[tuple[object, ...], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
@@ -120,9 +122,11 @@ def patient_context(
     ages = [age_between(birth, day, "Y") for day in days] if birth else []
     years = max([years_of(text(PATIENT_AGE)), *(years for years in ages if years is not None)])
     over_89 = years > OLDEST_TOLD_AGE
+    known_younger = 0 <= years <= OLDEST_TOLD_AGE
     if over_89:
         age = AGE_OF_THE_OLDEST
     written = assignment.pseudonym + assignment.trial_protocol_id + assignment.trial_protocol_name
+    written += "".join(rule.value for rule in profile.own_rules)
     target_charset = source_charset
     if not source_charset.can_encode(written):
         target_charset = charset(b"ISO_IR 192")
@@ -146,14 +150,16 @@ def patient_context(
             addresses=identity.addresses,
             institutions=[*identity.institutions, *filter(_is_telling, identity.places)],
             devices=(() if Option.RETAIN_DEVICE_IDENTITY in profile.options else identity.devices),
-            known_younger=not over_89 and years >= 0,
+            known_younger=known_younger,
         ),
         invented=InventedNames(
             mapping.digest("names", patient_key).hex(),
             set().union(*map(name_words, identity.names)),
         ),
+        written=written,
         age=age,
         over_89=over_89,
+        known_younger=known_younger,
     )
 
 

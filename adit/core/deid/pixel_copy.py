@@ -206,20 +206,6 @@ def copy_pixel_data(source: Source, target: Writable, encoding: Encoding) -> Non
         _copy(source, target, length)
 
 
-def refuse_too_many_pixels(source: Source, encoding: Encoding) -> None:
-    """Looks at the length of the pixel data element at which the source stands, if at one.
-
-    Raises:
-        InflatesTooFar: It is deflated, and longer than a deflated data set may become.
-    """
-    start = source.read(1)
-    source.push_back(start)
-    if start:
-        _, _, length = _read_header(source, encoding)
-        if length != UNDEFINED:
-            source.may_be_pixels(length)
-
-
 @dataclass(frozen=True)
 class PixelElement:
     """A pixel data element, whole in memory: only where pixels are to be changed."""

@@ -14,6 +14,7 @@ from .clean_pixels import (
     OFFSET_TABLES,
     PixelsNotCleaned,
     blank,
+    check_first_frame,
     check_size,
     decode_and_blank,
     layout_of,
@@ -28,6 +29,7 @@ from .ultrasound_regions import (
     SEQUENCE_OF_ULTRASOUND_REGIONS,
     boxes_outside,
     declared_regions,
+    is_believable,
     may_declare_regions,
 )
 
@@ -83,7 +85,8 @@ def clean_pixels(
     image declares itself.
 
     Reads the pixel data from the reader only where there is something to blank; otherwise it
-    stays there, to be copied as a stream. A preview does not decode large images: it shows none.
+    stays there, to be copied as a stream. A preview shows no pixels: of large images it decodes the
+    first frame only, to tell whether they can be cleaned.
     """
     untouched = Pixels(transfer_syntax_uid)
     if Option.CLEAN_PIXEL_DATA not in profile.options or ROWS not in values:
@@ -108,6 +111,7 @@ def clean_pixels(
             layout = layout_of(read_header(header, encoding))
             check_size(layout, pixels.value)
             if preview and layout.size > LARGEST_SHOWN:
+                check_first_frame(header, pixels.value, transfer_syntax_uid)
                 element = pixels.header + pixels.value
                 return Pixels(transfer_syntax_uid, cleaned=True, element=element)
             insertions, element = decode_and_blank(header, pixels.value, transfer_syntax_uid, boxes)
@@ -134,8 +138,12 @@ def doubt_about(
     elements: Sequence[Element],
     values: dict[int, bytes],
     transfer_syntax_uid: str,
+    image: bool,
 ) -> Doubt | None:
-    """Where the object may carry identity that no rule reaches and no pixel rule cleaned."""
+    """Where the object may carry identity that no rule reaches and no pixel rule cleaned.
+
+    `image`: something follows the header that may be pixel data, whatever the header says.
+    """
     if pixels.doubt:
         return pixels.doubt
     overlay = _overlay_in_pixels(header, elements)
@@ -152,7 +160,7 @@ def doubt_about(
         conversion_type=text(CONVERSION_TYPE),
         burned_in_annotation=text(BURNED_IN_ANNOTATION),
         overlay_in_pixels=overlay,
-        image=ROWS in values,
+        image=image or ROWS in values,
     )
 
 
@@ -196,7 +204,8 @@ def _boxes(
             if element.tag == SEQUENCE_OF_ULTRASOUND_REGIONS:
                 sequence = header[element.start : element.end]
                 regions = declared_regions(sequence, encoding, rows, columns)
-                return (*boxes, *boxes_outside(regions, rows, columns))
+                if is_believable(regions, rows, columns):
+                    return (*boxes, *boxes_outside(regions, rows, columns))
     return boxes
 
 

@@ -31,8 +31,7 @@ class PrivateRules:
         self.safe: dict[tuple[str, int, int], SafePrivate] = {}
         for own in profile.own_rules:
             if own.private_creator:
-                place = (own.private_creator, own.number >> 16, own.number & 0xFF)
-                self.own[place] = own
+                self.own[own.place] = own
             elif own.is_private:
                 self.own_by_tag[own.number] = own
         if Option.RETAIN_SAFE_PRIVATE in profile.options:
@@ -50,18 +49,22 @@ class PrivateRules:
         """Whether private elements have to be looked at one by one."""
         return bool(self.safe or self.own or self.own_by_tag)
 
-    def decide(self, creator: str, tag: int, vr: bytes) -> tuple[Rule, str]:
-        """Rule for an element of a creator's block, and why."""
+    def decide(self, creator: str, tag: int, vr: bytes) -> tuple[Rule, str, bytes]:
+        """Rule for an element of a creator's block, why, and the VR by which its value is read.
+
+        That is the object's own where it tells one, and else the one that the profile states.
+        """
         place = (creator, tag >> 16, tag & 0xFF)
         own = self.own.get(place) or self.own_by_tag.get(tag)
         entry = self.safe.get(place)
-        if vr == b"UN" and entry and entry.vr:
-            vr = entry.vr.encode()
+        stated = (own.vr if own else "") or (entry.vr if entry else "")
+        if vr == b"UN" and stated:
+            vr = stated.encode()
         if own is not None:
-            return self._rule(own, vr), f"Own rule: {own.reason}"
+            return self._rule(own, vr), f"Own rule: {own.reason}", vr
         if entry is not None:
-            return self._rule(entry, vr), ON_THE_LIST
-        return REMOVE, NOT_ON_THE_LIST
+            return self._rule(entry, vr), ON_THE_LIST, vr
+        return REMOVE, NOT_ON_THE_LIST, vr
 
     def _rule(self, source: OwnRule | SafePrivate, vr: bytes) -> Rule:
         key = (source, vr)
@@ -94,20 +97,14 @@ class PrivateLevel:
             and self.decide(element)[0] is not REMOVE
         }
 
-    def decide(self, element: Element) -> tuple[Rule, str]:
-        """Rule for a private element or creator, and why."""
+    def decide(self, element: Element) -> tuple[Rule, str, bytes]:
+        """Rule for a private element or creator, why, and its VR as far as it is known."""
         tag = element.tag
         if 0x10 <= tag & 0xFFFF <= 0xFF:
             if tag >> 16 << 8 | tag & 0xFF in self._staying:
-                return KEEP, "Creator of a private block of which something stays"
-            return REMOVE, NOT_ON_THE_LIST
-        vr = element.vr
-        rule, why = self._rules.decide(self.creators.get(tag >> 8, ""), tag, vr)
-        if element.items is None and vr != b"SQ" and rule is KEEP and self._is_sequence(tag):
-            return REMOVE, "Private sequence whose items cannot be read"
-        return rule, why
-
-    def _is_sequence(self, tag: int) -> bool:
-        place = (self.creators.get(tag >> 8, ""), tag >> 16, tag & 0xFF)
-        entry = self._rules.safe.get(place)
-        return entry is not None and entry.vr == "SQ"
+                return KEEP, "Creator of a private block of which something stays", b"LO"
+            return REMOVE, NOT_ON_THE_LIST, b"LO"
+        rule, why, vr = self._rules.decide(self.creators.get(tag >> 8, ""), tag, element.vr)
+        if element.items is None and vr == b"SQ" and element.vr != b"SQ" and rule is KEEP:
+            return REMOVE, "Private sequence whose items cannot be read", vr
+        return rule, why, vr

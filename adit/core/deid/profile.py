@@ -27,6 +27,11 @@ class Option(StrEnum):
     CLEAN_PIXEL_DATA = "clean_pixel_data"
 
 
+A_DATE_THAT_STAYS = (
+    "Dates are shifted, and one that stays as it is would tell by how much. Clean it, which shifts "
+    "it, or keep the dates of the whole profile."
+)
+
 CODE_OF_BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
 
 CODE_OF_OPTION: dict[Option, tuple[str, str]] = {
@@ -90,9 +95,12 @@ class Profile:
             Option.RETAIN_LONGITUDINAL_MODIFIED_DATES,
         } <= self.options:
             raise ValueError("Dates are either retained or modified, not both.")
-        places = [(rule.number, rule.private_creator) for rule in self.own_rules]
-        if len(places) > len(set(places)):
+        if len({rule.place for rule in self.own_rules}) < len(self.own_rules):
             raise ValueError("own_rules: two rules are about the same attribute.")
+        if Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in self.options:
+            for rule in self.own_rules:
+                if rule.keeps_a_date:
+                    raise ValueError(f"own_rules: {rule.tag}: {A_DATE_THAT_STAYS}")
 
 
 @dataclass(frozen=True, kw_only=True)

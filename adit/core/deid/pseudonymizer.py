@@ -48,10 +48,9 @@ from .pixel_copy import (
     Source,
     Writable,
     copy_pixel_data,
-    refuse_too_many_pixels,
 )
+from .pixel_policy import ROWS, clean_pixels, doubt_about
 from .pixel_policy import WANTED as WANTED_OF_PIXELS
-from .pixel_policy import clean_pixels, doubt_about
 from .profile import Assignment, Option, Profile
 from .report import DeidResult, Finding, FindingKind
 from .unknown import names_of_unknown
@@ -188,7 +187,8 @@ class Pseudonymizer:
         )
         doubt = None
         if self.profile.burned_in is not BurnedInPolicy.ALLOW:
-            doubt = doubt_about(pixels, buffer, elements, values, transfer_syntax_uid)
+            image = ROWS in values or pixels.element is not None or _goes_on(reader)
+            doubt = doubt_about(pixels, buffer, elements, values, transfer_syntax_uid, image)
         if doubt and self.profile.burned_in is BurnedInPolicy.EXCLUDE:
             result.excluded = doubt[1]
             return result
@@ -211,9 +211,7 @@ class Pseudonymizer:
         if pixels.element:
             output.write(pixels.element)
             inspected.append(self._tail(reader, encoding, rewriter, output, replaced))
-        if deflated and trace is not None:  # a preview shows no pixels: none are inflated for it
-            refuse_too_many_pixels(reader, encoding)
-        while not (deflated and trace is not None):
+        while True:
             following = reader.read(1)
             if not following:
                 break
@@ -291,6 +289,13 @@ _WANTED = frozenset(
 
 def _burned_in(tag: int) -> Finding:
     return Finding(tag, keyword_for_tag(tag), FindingKind.BURNED_IN)
+
+
+def _goes_on(reader: Source) -> bool:
+    """Whether anything follows the header: only pixel data does."""
+    start = reader.read(1)
+    reader.push_back(start)
+    return bool(start)
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:

@@ -19,7 +19,7 @@ from .codec import vr_of_tag
 from .iod_types import PlainAction, resolve
 from .options import OptionAction, deciding_option, is_descriptor
 from .own_actions import KEEP, REMOVE, rule_of
-from .own_rules import OwnRule
+from .own_rules import OwnRule, RuleAction
 from .patient import (
     PATIENT_AGE,
     PATIENT_BIRTH_DATE,
@@ -95,13 +95,13 @@ def decide(profile: Profile, tag: int, sop_class_uid: str) -> tuple[Rule, str]:
         return REMOVE, "Pixel data inside of a sequence cannot be checked"
     vr = vr_of_tag(tag)
     own = own_rule(profile, tag)
+    modified = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options
     if own is not None:
-        return rule_of(own, vr), f"Own rule: {own.reason}"
+        return _own(own, vr, modified), f"Own rule: {own.reason}"
     if is_document(sop_class_uid) and tag == ENCAPSULATED_DOCUMENT:
         return KEEP, "The document itself, under the profile's policy for burned-in annotations"
     option, action = deciding_option(profile, tag) or (None, None)
     words = OF_AN_OPTION.get(option, "") if option else ""
-    modified = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in profile.options
     if tag == PATIENT_BIRTH_DATE and modified:
         rule = Rule(Action.SHIFT, actions.birth_date)
         return rule, OF_AN_OPTION[Option.RETAIN_LONGITUDINAL_MODIFIED_DATES]
@@ -120,6 +120,15 @@ def decide(profile: Profile, tag: int, sop_class_uid: str) -> tuple[Rule, str]:
         words = f"PS3.15 Basic Profile: {basic.value}; {words} cannot check what is in there"
         return _basic(tag, vr, plain), words
     return _basic(tag, vr, plain), f"PS3.15 Basic Profile: {basic.value}"
+
+
+def _own(own: OwnRule, vr: bytes, modified: bool) -> Rule:
+    """The rule of an own rule; those over 89 are told by none, as by no other rule."""
+    if own.number == PATIENT_AGE and own.action is RuleAction.KEEP:
+        return Rule(Action.KEEP, actions.age)
+    if own.number == PATIENT_BIRTH_DATE and own.action is RuleAction.CLEAN and modified:
+        return Rule(Action.SHIFT, actions.birth_date)
+    return rule_of(own, vr)
 
 
 def _cleaned(tag: int, vr: bytes, plain: PlainAction) -> Rule | None:

@@ -15,7 +15,8 @@ from typing import Any, Self
 from .codec import LONG_VRS, SHORT_VRS
 from .json_fields import number_field, text_field
 
-_VRS = {vr.decode() for vr in SHORT_VRS | LONG_VRS}
+KNOWN_VRS = {vr.decode() for vr in SHORT_VRS | LONG_VRS} - {"UN"}
+"""Value representations that say something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class SafePrivate:
         creator: Private creator of its block (PS3.5 7.8.1), exactly as written.
         group: Odd group number.
         element: Lower byte of the element number, 0 to 255.
-        vr: Value representation where it is known; used where the object has UN.
+        vr: Value representation; used where the object has UN, or none as in implicit VR. It
+            decides what the value may carry: an object is not to be treated by how it is encoded.
         note: Meaning.
 
     Raises:
@@ -36,7 +38,7 @@ class SafePrivate:
     creator: str
     group: int
     element: int
-    vr: str = ""
+    vr: str
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -46,8 +48,11 @@ class SafePrivate:
             raise ValueError("group: private groups are odd and begin with 0009.")
         if not 0 <= self.element <= 0xFF:
             raise ValueError("element: the lower byte, 0 to 255 (0xFF).")
-        if self.vr and self.vr not in _VRS:
-            raise ValueError("vr: two capitals of PS3.5, or empty.")
+        if self.vr not in KNOWN_VRS:
+            raise ValueError(
+                "vr: two capitals of PS3.5 as the maker states them, and not UN: objects in "
+                "implicit VR do not tell it."
+            )
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

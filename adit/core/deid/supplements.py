@@ -46,6 +46,7 @@ _CHARACTERISTIC = "Derived from or told with size and weight of the patient (X)"
 _CONTACT = "Person or place to be contacted, as telephone numbers (X)"
 _SYSTEM = "Address or name of a system, as StationName and AE titles (X)"
 _MACHINE = "Name of a treatment machine, as TreatmentMachineName (X/Z)"
+_ENCRYPTED = "Holds the original attributes, encrypted, as OriginalAttributesSequence does (X)"
 _PASSENGER = "Identifies a passenger or an owner (DICOS)"
 _FILE = "Name of a file or of a record in an archive, which may be made of names or ids"
 _GROUP_4 = "Directory of media (PS3.3 F), no part of a composite object; file names may be names"
@@ -123,6 +124,7 @@ _CHOSEN: tuple[tuple[PlainAction, str, Option | None, str], ...] = (
     ),
     (_X, _SYSTEM, _DEVICE, "PrinterName"),
     (_Z, _MACHINE, _DEVICE, "RadiationMachineName"),
+    (_X, _ENCRYPTED, None, "EncryptedAttributesSequence EncryptedContent"),
     (_X, _PASSENGER, None, "BoardingPassID ItineraryID OOIOwnerSequence"),
     (_X, _FILE, None, "StorageMediaFileSetID"),
     (_D, _FILE, None, "FilenameInContainer RecordKey PriorRecordKey HL7InstanceIdentifier"),

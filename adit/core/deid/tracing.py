@@ -115,6 +115,10 @@ class PreviewTrace:
             )
             self._inserted[tag] = (element.vr if not items else b"SQ", text)
 
+    def go_on(self, buffer: bytes) -> None:
+        """Elements behind the pixel data follow, of this buffer."""
+        self._buffer = buffer
+
     def enter(self, element: Element, rule: Rule, why: str, charset: Charset) -> None:
         """An element and what is done with it."""
         before = self._before(element, charset)

@@ -20,6 +20,10 @@ _CLASSES = frozenset(_STORAGE + suffix for suffix in ("3", "3.1", "6", "6.1"))
 _IMAGE_DATA = frozenset({1, 2, 3, 4})
 """RegionSpatialFormat: 2D, M-mode, spectral, wave form; others are graphics such as colour bars."""
 
+_LEAST, _LINE_OF_TEXT, _WORD = 2, 0.02, 0.05
+"""Pixels; shares of the height and of the width: a line is 12 of 600 rows, a word 40 of 800
+columns, or more."""
+
 
 def may_declare_regions(sop_class_uid: str) -> bool:
     """Whether objects of the class have the US Region Calibration module."""
@@ -55,6 +59,19 @@ def declared_regions(
     except Exception:  # pydicom raises many kinds for malformed values
         return ()
     return tuple(found)
+
+
+def is_believable(regions: tuple[Box, ...], rows: int, columns: int) -> bool:
+    """Whether regions leave a strip along an edge of the image in which a line of text has room.
+
+    Some devices declare the whole image, or all but its last row or column, as one region although
+    text stands in it. What is blanked then is nothing that tells anybody.
+    """
+    if not regions:
+        return False
+    beside = max(min(x0 for x0, *_ in regions), columns - max(x1 for _, _, x1, _ in regions))
+    above = max(min(y0 for _, y0, *_ in regions), rows - max(y1 for *_, y1 in regions))
+    return above >= max(_LEAST, rows * _LINE_OF_TEXT) or beside >= max(_LEAST, columns * _WORD)
 
 
 def boxes_outside(regions: tuple[Box, ...], rows: int, columns: int) -> tuple[Box, ...]:

@@ -11,7 +11,7 @@ from django import forms
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 
-from adit.core.deid import BurnedInPolicy, Option
+from adit.core.deid import A_DATE_THAT_STAYS, BurnedInPolicy, Option
 from adit.core.jobs.actions.profiles import name_alike
 from adit.core.models import DeidProfile
 from adit.core.models.profiles import DEFAULT_PROFILE_OPTIONS
@@ -167,15 +167,19 @@ class ProfileDraft:
     def is_valid(self) -> bool:
         valid = [self.form.is_valid(), *(table.is_valid() for table in self.tables.values())]
         if all(valid):
-            self._check_doubles()
+            self._check_rules()
         return all(valid) and not self.form.errors
 
-    def _check_doubles(self) -> None:
+    def _check_rules(self) -> None:
         seen = set()
+        shifted = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES in self.form.cleaned_data["options"]
         for form in self.tables["own_rules"].forms:
             if not hasattr(form, "part") or form.cleaned_data.get("DELETE"):
                 continue
-            place = (form.part.number, form.part.private_creator)
+            if shifted and form.part.keeps_a_date:
+                form.add_error("action", A_DATE_THAT_STAYS)
+                self.form.add_error(None, "An own rule keeps a date while dates are shifted.")
+            place = form.part.place
             if place in seen:
                 form.add_error("tag", "There is a rule for this attribute already.")
                 self.form.add_error(None, "Two own rules are about the same attribute.")

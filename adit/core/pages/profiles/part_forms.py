@@ -54,6 +54,7 @@ class OwnRuleForm(PartForm):
 
     tag = _text("Tag or keyword", 64, "00104000 or PatientComments", required=True)
     private_creator = _text("Private creator", 64, "for private tags")
+    vr = _text("VR", 2, "for private tags")
     action = forms.ChoiceField(
         label="Action",
         choices=[(action.value, words) for action, words in RULE_ACTIONS.items()],
@@ -70,7 +71,7 @@ class SafePrivateForm(PartForm):
     creator = _text("Private creator", 64, "SIEMENS MR HEADER", required=True)
     group = _text("Group", 6, "0019", required=True)
     element = _text("Element", 6, "0C", required=True)
-    vr = _text("VR", 2, "IS")
+    vr = _text("VR", 2, "IS", required=True)
     note = _text("Meaning", 255, "B value")
 
     def as_json(self, data: Mapping[str, Any]) -> dict[str, Any]:

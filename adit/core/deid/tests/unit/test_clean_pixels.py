@@ -314,8 +314,16 @@ def test_a_preview_decodes_no_large_image(monkeypatch: pytest.MonkeyPatch):
     under = profile(Option.CLEAN_PIXEL_DATA, device_regions=(region(original, (0, 0, 4, 4)),))
 
     found = preview(under, Assignment(pseudonym="S"), io.BytesIO(data), syntax)
+    start = data.rindex(b"\xff\x4f\xff\x51") + 60
+    broken = data[:start] + bytes(40) + data[start + 40 :]
+    spoilt = preview(under, Assignment(pseudonym="S"), io.BytesIO(broken), syntax)
 
-    assert found.rows and not found.findings
+    def said(rows) -> list[str]:
+        return [row.after for row in rows if row.keyword == "BurnedInAnnotation"]
+
+    assert said(found.rows) == ["NO"] and not found.findings
+    assert said(spoilt.rows) != ["NO"]
+    assert [item.kind for item in spoilt.findings] == [FindingKind.BURNED_IN]
 
 
 def test_set_pixel_data_of_pydicom_agrees_with_the_layout():

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from adit.core.deid import Assignment, Option, standard_research_profile
 from adit.core.deid.actions import birth_date
@@ -29,6 +29,7 @@ from adit.core.deid.tests.objects import (
     SECRET,
     ct_header,
     decode,
+    encode,
     phantoms,
     process,
     process_dataset,
@@ -372,3 +373,17 @@ def test_coded_concepts_stay():
     after, _ = process_dataset(dataset)
 
     assert after.AnatomicRegionSequence[0].CodeMeaning == "Liver"
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_ids_in_functional_groups_are_cleaned_out_of_descriptions(syntax: str):
+    frame, content = Dataset(), Dataset()
+    content.OtherPatientIDs, content.OperatorsName = "AB-CD77", "Wolfenstein^H"
+    frame.FrameContentSequence = [content]
+    dataset = ct_header(SeriesDescription="Thorax AB-CD77 Wolfenstein")
+    dataset.PerFrameFunctionalGroupsSequence = [Dataset(), frame]
+
+    data, result = process(encode(dataset, syntax), syntax, under=profile(*STANDARD))
+
+    assert decode(data, syntax).SeriesDescription == "Thorax"
+    assert result.findings == []

@@ -132,3 +132,17 @@ def test_a_malformed_date_that_must_have_a_value_gets_a_dummy():
     after, _ = process_dataset(ct_header(FrameAcquisitionDateTime="soon"), under=profile(MODIFIED))
 
     assert after.FrameAcquisitionDateTime == "19000101000000"
+
+
+@pytest.mark.parametrize("keyword", ["AcquisitionDateTime", "InstanceCreationDate"])
+def test_a_birth_date_stays_only_beside_a_day_or_an_age(keyword: str):
+    value = "20190412101112"[: 14 if keyword == "AcquisitionDateTime" else 8]
+    dataset = ct_header(PatientBirthDate="19200723", StudyDate="", **{keyword: value})
+    known = ct_header(PatientBirthDate="19600723", PatientAge="058Y", **{keyword: value})
+    under = profile(MODIFIED, CHARACTERISTICS)
+
+    unknown, _ = process_dataset(dataset, under=under)
+    told, _ = process_dataset(known, under=under)
+
+    assert (unknown.PatientBirthDate, bool(unknown[keyword].value)) == ("", True)
+    assert told.PatientBirthDate not in ("", "19600723")

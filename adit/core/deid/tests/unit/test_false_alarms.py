@@ -145,3 +145,53 @@ def test_a_nought_in_place_of_uids_is_no_old_uid():
     _, result = process_dataset(dataset)
 
     assert result.findings == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "patient_id"),
+    [
+        ("ISO_IR 100", "100"),
+        ("ISO_IR 192", "192"),
+        ("ISO_IR 144", "IR144"),
+        (["", "ISO 2022 IR 87"], "2022"),
+        ("GBK", "GBK"),
+        ("GB18030", "18030"),
+    ],
+)
+def test_the_number_of_a_character_set_is_no_id(declared: str | list[str], patient_id: str):
+    dataset = ct_header(SpecificCharacterSet=declared, PatientID=patient_id)
+
+    _, result = process_dataset(dataset)
+
+    assert result.findings == []
+
+
+def test_what_is_no_character_set_is_searched():
+    _, result = process_dataset(ct_header(SpecificCharacterSet="ISO_IR PID4711"))
+
+    assert [item.kind for item in result.findings] == [FindingKind.PATIENT_ID]
+
+
+OF_A_DEVICE = {
+    "ImageType": ["ORIGINAL", "PRIMARY", "DIXON", "GAUSS", "M"],
+    "ScanOptions": ["HELICAL MODE", "DIXON", "FAST_GEMS"],
+    "FilterType": "HANN",
+    "ConvolutionKernel": "SHEPP-LOGAN",
+    "AcquisitionContrast": "FLAIR",
+}
+
+
+@pytest.mark.parametrize("name", ["Dixon^Mary", "Gauss^Carl", "Helical^Z", "Hann^Peter", "Logan^A"])
+def test_a_technique_that_is_called_like_the_patient_is_no_finding(name: str):
+    _, result = process_dataset(ct_header(PatientName=name, **OF_A_DEVICE))
+
+    assert result.findings == []
+
+
+@pytest.mark.parametrize("value", ["DIXON MARY", "MARY", "DIXONMARY"])
+def test_a_patient_beside_a_technique_is_found(value: str):
+    dataset = ct_header(PatientName="Dixon^Mary", ScanOptions=["DIXON", value])
+
+    _, result = process_dataset(dataset)
+
+    assert [item.kind for item in result.findings] == [FindingKind.PATIENT_NAME]

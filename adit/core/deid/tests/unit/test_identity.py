@@ -235,3 +235,14 @@ def test_sop_classes_stay_whoever_defined_them_and_instances_never():
     inner = after.ReferencedImageSequence[0]
     assert inner.ReferencedSOPClassUID == "1.3.6.1.4.1.5962.9.1"
     assert inner.ReferencedSOPInstanceUID.startswith("2.25.")
+
+
+def test_escape_sequences_go_where_text_becomes_utf_8():
+    dataset = ct_header(SpecificCharacterSet=["", "ISO 2022 IR 87"], SeriesDescription="XXXchest")
+    data = encode(dataset).replace(b"XXXchest", b"\x1b(Bchest")
+    under = profile(Option.CLEAN_DESCRIPTORS)
+
+    after, _ = process(data, under=under, assignment=Assignment(pseudonym="Ś患"))
+
+    assert decode(after).SpecificCharacterSet == "ISO_IR 192"
+    assert b"\x1b" not in after and b"chest" in after

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from adit.core.deid import Assignment, DeidentificationError, Pseudonymizer, pixel_copy, preview
+from adit.core.deid import (
+    Assignment,
+    DeidentificationError,
+    OwnRule,
+    Pseudonymizer,
+    RuleAction,
+    pixel_copy,
+    preview,
+)
 from adit.core.deid.tests.objects import ct_header, decode, encode, process, profile
 
 MIB = 1 << 20
@@ -86,16 +94,21 @@ def test_pixel_data_is_refused_by_its_declared_length_before_it_is_inflated():
         preview(profile(), Assignment(pseudonym="S"), io.BytesIO(data), SYNTAX)
 
 
-def test_a_preview_inflates_no_pixels():
-    header = encode(ct_header()) + element(0x7FE00010, b"OW", 64 * MIB)
-    whole, begun = deflated([header, *[bytes(MIB)] * 64]), deflated([header, bytes(MIB)])
+def test_a_preview_looks_behind_deflated_pixels():
+    dataset = ct_header()
+    dataset.private_block(0x7FE3, "MAKER", create=True).add_new(1, "LO", "Schmidt")
+    header, tail = encode(dataset[:0x7FE00000]), encode(dataset[0x7FE00000:])
+    data = deflated([header, element(0x7FE00010, b"OW", MIB), bytes(MIB), tail])
+    keep = OwnRule(
+        tag="7FE30001", private_creator="MAKER", vr="LO", action=RuleAction.KEEP, reason="Test"
+    )
+    under = profile(own_rules=(keep,))
 
-    shown = [
-        preview(profile(), Assignment(pseudonym="S"), io.BytesIO(data), SYNTAX).rows
-        for data in (whole, begun)
-    ]
+    _, sent = process(data, SYNTAX, under=under)
+    shown = preview(under, Assignment(pseudonym="S"), io.BytesIO(data), SYNTAX)
 
-    assert shown[0] == shown[1] != []
+    assert shown.findings == sent.findings != []
+    assert [row.before for row in shown.rows if row.tag == "(7FE3,1001)"] == ["Schmidt"]
 
 
 def test_large_headers_and_black_images_pass():

@@ -162,3 +162,43 @@ def test_short_ids_count_as_whole_values_only():
 
     assert kinds(before, outgoing(StudyDescription="Protocol 12345")) == set()
     assert kinds(before, outgoing(StudyDescription="case 123")) == {"patient_id"}
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("StudyDate", "20190412"),
+        ("AcquisitionDate", "20190412"),
+        ("InstanceCreationDate", "20190412"),
+        ("AcquisitionDateTime", "20190412101112"),
+        ("FrameReferenceDateTime", "20190412101112.5+0100"),
+    ],
+)
+def test_a_date_of_the_study_that_was_left_is_found(keyword: str, value: str, syntax: str):
+    before = patient(**{"StudyDate": "20190412", "AcquisitionDate": "20190412", keyword: value})
+
+    assert kinds(before, outgoing(**{keyword: value}), syntax) == {FindingKind.ORIGINAL_DATE.value}
+
+
+def test_a_moved_date_that_is_the_day_of_the_study_by_chance_is_no_finding():
+    """A later one than the study's, which the offset takes to the day of the study."""
+    before = patient(StudyDate="20190412", InstanceCreationDate="20210101")
+
+    assert kinds(before, outgoing(InstanceCreationDate="20190412")) == set()
+
+
+def test_dates_may_stay_where_the_profile_keeps_them():
+    before = after = patient(StudyDate="20190412", AcquisitionDateTime="20190412101112")
+    encoding = encoding_of(ExplicitVRLittleEndian)
+
+    found = LeakGate(check_dates=False).check(encode(before), encode(after), encoding)
+
+    assert FindingKind.ORIGINAL_DATE not in {item.kind for item in found}
+
+
+@pytest.mark.parametrize(("age", "held"), [("098Y", True), ("090Y", False), ("099M", False)])
+def test_an_age_beyond_ninety_is_found_where_ages_stand(age: str, held: bool):
+    found = kinds(patient(PatientAge=age), outgoing(PatientAge=age))
+
+    assert found == ({FindingKind.OLD_AGE.value} if held else set())

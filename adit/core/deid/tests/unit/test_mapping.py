@@ -61,3 +61,11 @@ def test_date_offsets_are_never_zero_and_at_most_eleven_years(patient: str):
 @given(st.text())
 def test_date_offsets_in_whole_weeks_keep_the_day_of_the_week(patient: str):
     assert KeyedMapping(SECRET).date_offset(patient, whole_weeks=True).days % 7 == 0
+
+
+def test_a_letter_with_an_accent_is_one_character_or_two():
+    mapping = KeyedMapping(SECRET)
+    composed, parted = "M\u00fcller1", "Mu\u0308ller1"
+
+    assert mapping.identifier(composed) == mapping.identifier(parted)
+    assert mapping.date_offset(composed) == mapping.date_offset(parted)

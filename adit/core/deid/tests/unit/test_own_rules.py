@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from adit.core.deid import (
+    Assignment,
     DeviceRegion,
     FindingKind,
     Option,
@@ -14,12 +15,16 @@ from adit.core.deid import (
     RuleAction,
     SafePrivate,
 )
-from adit.core.deid.tests.objects import ct_header, process_dataset, profile
+from adit.core.deid.tests.objects import (
+    ct_header,
+    process_dataset,
+    profile,
+)
 
 
-def rule(tag: str, action: RuleAction, value: str = "", private_creator: str = "") -> OwnRule:
+def rule(tag: str, action: RuleAction, value: str = "", creator: str = "", vr: str = "") -> OwnRule:
     return OwnRule(
-        tag=tag, action=action, value=value, reason="Test", private_creator=private_creator
+        tag=tag, action=action, value=value, reason="Test", private_creator=creator, vr=vr
     )
 
 
@@ -109,7 +114,7 @@ def test_private_elements_are_found_by_creator_wherever_their_block_lies():
     dataset.add_new(0x00194223, "LO", "stays")
     dataset.add_new(0x00194224, "LO", "gone")
 
-    done = after(dataset, rule("00190023", RuleAction.KEEP, private_creator="MAKER"))
+    done = after(dataset, rule("00190023", RuleAction.KEEP, creator="MAKER", vr="LO"))
 
     assert [(int(e.tag), e.value) for e in done if e.tag.is_private] == [
         (0x00190042, "MAKER"),
@@ -123,7 +128,10 @@ def test_private_elements_that_users_add_stay_and_lose_identifiers():
     block.add_new(1, "LO", "Kernel Schmidt")
     block.add_new(2, "UI", "1.2.3.4.5.6")
     block.add_new(3, "LO", "not on the list")
-    entries = tuple(SafePrivate(creator="MAKER", group=0x19, element=n) for n in (1, 2))
+    entries = tuple(
+        SafePrivate(creator="MAKER", group=0x19, element=n, vr=vr)
+        for n, vr in ((1, "LO"), (2, "UI"))
+    )
 
     done, result = process_dataset(
         dataset, under=profile(Option.RETAIN_SAFE_PRIVATE, safe_private=entries)
@@ -133,6 +141,72 @@ def test_private_elements_that_users_add_stay_and_lose_identifiers():
     assert done[0x00191002].value.startswith("2.25.")
     assert 0x00191003 not in done
     assert result.findings == []
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        rule("AcquisitionDate", RuleAction.KEEP),
+        rule("AcquisitionDateTime", RuleAction.KEEP),
+        rule("00190001", RuleAction.KEEP, creator="MAKER", vr="DA"),
+    ],
+)
+def test_no_rule_keeps_a_date_while_all_others_are_moved(kept: OwnRule):
+    with pytest.raises(ValueError, match="tell by how much"):
+        under(kept, options=(Option.RETAIN_LONGITUDINAL_MODIFIED_DATES,))
+    assert under(kept).own_rules == (kept,)
+
+
+def test_a_date_that_a_rule_keeps_is_not_held_where_no_dates_are_moved():
+    rules = (rule("AcquisitionDate", RuleAction.KEEP),)
+    dataset = ct_header(StudyDate="20181130", AcquisitionDate="20181130")
+
+    done, result = process_dataset(dataset, under=under(*rules))
+
+    assert (done.AcquisitionDate, result.findings) == ("20181130", [])
+
+
+@pytest.mark.parametrize("pseudonym", ["S1", "Ś1", "患1"])
+@pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO_IR 192"])
+def test_equal_values_are_replaced_alike_in_every_character_set(pseudonym: str, charset: str):
+    dataset = ct_header(SpecificCharacterSet=charset, InstitutionName="Charité")
+
+    done, _ = process_dataset(
+        dataset,
+        under=under(rule("InstitutionName", RuleAction.HASH)),
+        assignment=Assignment(pseudonym=pseudonym),
+    )
+
+    same = after(
+        ct_header(InstitutionName="Charité", SpecificCharacterSet="ISO_IR 192"),
+        rule("InstitutionName", RuleAction.HASH),
+    )
+    assert done.InstitutionName == same.InstitutionName
+
+
+@pytest.mark.parametrize("charset", ["ISO_IR 100", None, "ISO_IR 144"])
+def test_a_value_beyond_the_character_set_is_written_in_utf_8(charset: str | None):
+    item = Dataset()
+    item.SpecificCharacterSet, item.Manufacturer = "ISO_IR 100", "x"
+    dataset = ct_header(Manufacturer="x", ReferencedImageSequence=Sequence([item]))
+    if charset:
+        dataset.SpecificCharacterSet = charset
+
+    done = after(dataset, rule("Manufacturer", RuleAction.REPLACE, "Проект 患"))
+
+    nested = done.ReferencedImageSequence[0]
+    assert done.Manufacturer == nested.Manufacturer == "Проект 患"
+    assert done.SpecificCharacterSet == nested.SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_ages_over_89_are_told_by_no_rule():
+    rules = (rule("PatientAge", RuleAction.KEEP), rule("PatientBirthDate", RuleAction.CLEAN))
+    dates = (Option.RETAIN_LONGITUDINAL_MODIFIED_DATES,)
+    dataset = ct_header(StudyDate="20190412", PatientBirthDate="19200723", PatientAge="098Y")
+
+    done, result = process_dataset(dataset, under=under(*rules, options=dates))
+
+    assert (done.PatientAge, done.PatientBirthDate, result.findings) == ("090Y", "", [])
 
 
 def test_a_creator_goes_with_the_last_of_its_block():
@@ -168,6 +242,7 @@ def test_a_creator_that_names_the_patient_is_not_repeated():
         ({"tag": "StudyDate", "action": "replace", "value": "31.12.1960"}, "value"),
         ({"tag": "ReferencedImageSequence", "action": "hash"}, "action"),
         ({"private_creator": "MAKER"}, "tag"),
+        ({"vr": "LO"}, "vr"),
         ({"tag": None}, "tag"),
     ],
 )
@@ -179,7 +254,7 @@ def test_a_bad_rule_is_refused_in_a_sentence_that_names_the_field(changes: dict,
 
 
 def test_rules_lists_and_regions_survive_json():
-    own = rule("00190023", RuleAction.KEEP, private_creator="MAKER")
+    own = rule("00190023", RuleAction.KEEP, creator="MAKER", vr="LO")
     entry = SafePrivate(creator="MAKER", group=0x19, element=1, vr="LO", note="Kernel")
     region = DeviceRegion(
         manufacturer="A*", model="*", rows=4, columns=4, boxes=((0, 0, 1, 1),), modality="US"
@@ -193,10 +268,12 @@ def test_rules_lists_and_regions_survive_json():
 @pytest.mark.parametrize(
     ("cls", "data", "field"),
     [
-        (SafePrivate, {"creator": "A", "group": 8, "element": 1}, "group"),
-        (SafePrivate, {"creator": "A", "group": 9, "element": 256}, "element"),
-        (SafePrivate, {"creator": "", "group": 9, "element": 1}, "creator"),
+        (SafePrivate, {"creator": "A", "group": 8, "element": 1, "vr": "LO"}, "group"),
+        (SafePrivate, {"creator": "A", "group": 9, "element": 256, "vr": "LO"}, "element"),
+        (SafePrivate, {"creator": "", "group": 9, "element": 1, "vr": "LO"}, "creator"),
         (SafePrivate, {"creator": "A", "group": 9, "element": 1, "vr": "XX"}, "vr"),
+        (SafePrivate, {"creator": "A", "group": 9, "element": 1, "vr": "UN"}, "vr"),
+        (SafePrivate, {"creator": "A", "group": 9, "element": 1}, "vr"),
         (DeviceRegion, {"manufacturer": "A", "model": "*", "rows": 4, "columns": 4}, "boxes"),
         (
             DeviceRegion,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -141,10 +142,57 @@ def test_pictures_of_pictures_are_in_doubt(code: str):
     assert bool(doubt(conversion_type=code)) == (code.strip() in ("DV", "DF", "SD", "SI", "DRW"))
 
 
-def test_a_video_is_in_doubt_whatever_it_says():
-    dataset = ct_header(Modality="ES", BurnedInAnnotation="NO", Rows=4)
+TRANSFER_SYNTAXES = {
+    uid: name for uid, (name, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax"
+}
 
-    _, result = process(encode(dataset), "1.2.840.10008.1.2.4.102")
+
+@pytest.mark.parametrize("uid", TRANSFER_SYNTAXES)
+def test_a_video_is_in_doubt_whatever_it_says(uid: str):
+    name = TRANSFER_SYNTAXES[uid]
+    video = any(word in name for word in ("MPEG", "HEVC", "SMPTE"))
+    found = suspicion(
+        sop_class_uid=STORAGE + "12.1",
+        transfer_syntax_uid=uid,
+        modality="XA",
+        image_type="",
+        conversion_type="",
+        burned_in_annotation="NO",
+        overlay_in_pixels=False,
+        image=True,
+    )
+
+    assert bool(found) is video, name
+
+
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.102.1"])
+def test_an_object_with_a_video_is_held(uid: str):
+    _, result = process(encode(ct_header(BurnedInAnnotation="NO", Rows=4)), uid)
+
+    assert [item.kind for item in result.findings] == [FindingKind.BURNED_IN]
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "modality"),
+    [
+        ("1.2.840.10008.5.1.1.27", ""),
+        ("1.2.840.10008.5.1.1.29", "HC"),
+        ("1.2.840.10008.5.1.1.30", ""),
+        (STORAGE + "2", "HC"),
+        (STORAGE + "6.2", ""),
+    ],
+)
+def test_films_and_volumes_of_ultrasound_are_in_doubt(sop_class: str, modality: str):
+    _, result = process_dataset(ct_header(SOPClassUID=sop_class, Modality=modality, Rows=4))
+
+    assert [item.kind for item in result.findings] == [FindingKind.BURNED_IN]
+
+
+def test_pixel_data_is_an_image_although_the_header_tells_no_size():
+    dataset = ct_header(Modality="US")
+    dataset.add_new(0x7FE00010, "OB", bytes(4))
+
+    _, result = process_dataset(dataset)
 
     assert [item.kind for item in result.findings] == [FindingKind.BURNED_IN]
 

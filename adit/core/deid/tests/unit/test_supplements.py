@@ -15,6 +15,8 @@ from adit.core.deid.supplements import SUPPLEMENTS
 from adit.core.deid.table import basic_action
 from adit.core.deid.tests.objects import ct_header, process_dataset, profile
 
+MODIFIED = Option.RETAIN_LONGITUDINAL_MODIFIED_DATES
+
 
 def test_no_row_of_the_table_is_supplemented():
     assert [hex(tag) for tag in SUPPLEMENTS if basic_action(tag) is not None] == []
@@ -86,3 +88,19 @@ def test_the_table_of_attributes_shows_the_supplements_with_their_reasons():
     row = rows["PatientBirthDateInAlternativeCalendar"]
     assert row.basic == "" and "another calendar" in row.rule
     assert all(dictionary_VR(tag) for tag in SUPPLEMENTS)
+
+
+def test_encrypted_originals_go_at_every_level():
+    originals = Dataset()
+    originals.EncryptedContentTransferSyntaxUID = "1.2.840.10008.1.2"
+    originals.EncryptedContent = b"\x30\x82sealed"
+    item = Dataset()
+    item.EncryptedAttributesSequence = Sequence([originals])
+    dataset = ct_header(
+        EncryptedAttributesSequence=Sequence([originals]), ReferencedImageSequence=Sequence([item])
+    )
+
+    after, _ = process_dataset(dataset, under=profile(*{*Option} - {MODIFIED}))
+
+    assert "EncryptedAttributesSequence" not in after
+    assert "EncryptedAttributesSequence" not in after.ReferencedImageSequence[0]

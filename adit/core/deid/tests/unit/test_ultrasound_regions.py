@@ -28,7 +28,7 @@ from adit.core.deid.tests.objects import (
     sample,
     sample_files,
 )
-from adit.core.deid.ultrasound_regions import boxes_outside
+from adit.core.deid.ultrasound_regions import boxes_outside, is_believable
 
 US_IMAGE, SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.7"
 CLEANING = profile(Option.CLEAN_PIXEL_DATA)
@@ -114,6 +114,10 @@ NOT_TO_BE_BELIEVED = {
     "graphics only": (region(2, 3, 10, 8, spatial_format=5),),
     "without corners": (Dataset(),),
     "the whole image": (region(0, 0, 29, 19),),
+    "all but the last row": (region(0, 0, 29, 18),),
+    "all but the last column": (region(0, 0, 28, 19),),
+    "all but a frame of one pixel": (region(1, 1, 28, 18),),
+    "all of it in two parts with a gap": (region(0, 0, 29, 7), region(0, 12, 29, 19)),
 }
 
 
@@ -130,6 +134,23 @@ def test_otherwise_the_policy_for_burned_in_text_applies(kind: str, policy: Burn
         policy is BurnedInPolicy.HOLD,
         policy is BurnedInPolicy.EXCLUDE,
     )
+
+
+@pytest.mark.parametrize(
+    ("margins", "believable"),
+    [
+        ((12, 0, 0, 0), True),  # a line above
+        ((0, 12, 0, 0), True),
+        ((0, 0, 40, 0), True),  # a word beside
+        ((0, 0, 0, 40), True),
+        ((11, 11, 39, 39), False),
+    ],
+)
+def test_a_line_of_text_has_room_beside_believable_regions(margins, believable: bool):
+    above, below, left_of, right_of = margins
+    regions = ((left_of, above, 800 - right_of, 600 - below),)
+
+    assert is_believable(regions, 600, 800) is believable
 
 
 def test_graphics_beside_image_data_are_blanked():

@@ -66,6 +66,7 @@ def test_a_profile_is_made_with_its_tables(client, manager):
         "safe_private-0-creator": "SIEMENS MR HEADER",
         "safe_private-0-group": "0019",
         "safe_private-0-element": "0C",
+        "safe_private-0-vr": "is",
         "device_regions-TOTAL_FORMS": 1,
         "device_regions-0-manufacturer": "GE*",
         "device_regions-0-model": "LOGIQ*",
@@ -123,6 +124,35 @@ def test_a_profile_is_made_with_its_tables(client, manager):
         (
             {"own_rules-TOTAL_FORMS": 2, **rule(), **rule(1, tag="00204000")},
             "There is a rule for this attribute already",
+        ),
+        (
+            {
+                "own_rules-TOTAL_FORMS": 2,
+                **rule(tag="00190001", private_creator="MAKER", vr="LO"),
+                **rule(1, tag="00191001", private_creator="MAKER", vr="LO"),
+            },
+            "There is a rule for this attribute already",
+        ),
+        (
+            {"own_rules-TOTAL_FORMS": 1, **rule(tag="00190001", private_creator="MAKER")},
+            "A private element needs two capitals",
+        ),
+        (
+            {
+                "own_rules-TOTAL_FORMS": 1,
+                **rule(tag="AcquisitionDate"),
+                "options": ["retain_longitudinal_modified_dates"],
+            },
+            "one that stays as it is would tell by how much",
+        ),
+        (
+            {
+                "safe_private-TOTAL_FORMS": 1,
+                "safe_private-0-creator": "MAKER",
+                "safe_private-0-group": "0019",
+                "safe_private-0-element": "0C",
+            },
+            "This field is required",
         ),
         ({"own_rules-TOTAL_FORMS": "many"}, "ManagementForm data is missing"),
         (
