@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pydicom import Dataset
 
-from adit.core.dicom import DicomInstance, IncomingStream
+from adit.core.dicom import DicomInstance, IncomingStream, ServerConfig
 from adit.core.dicom.part10 import read_part10
 from adit.core.models import ReceivedInstance, Receiver
 from adit.core.receiver import housekeeping
@@ -42,6 +42,7 @@ def expect(inbox: ReceiverInbox, study: Study, **changes):
         "sop_instance_uids": study.uids,
         "message_id": 1,
         "calling_ae_title": "ADIT",
+        "server": ServerConfig(name="PACS", ae_title="STORESCU"),
     }
     with inbox.expect(**(values | changes)) as stream:
         ReceivedInstance.objects.filter(quarantined_at=None).update(received_at=Now())
