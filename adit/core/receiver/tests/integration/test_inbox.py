@@ -17,6 +17,7 @@ from pydicom import Dataset
 
 from adit.core.dicom import DicomInstance, IncomingStream, ServerConfig
 from adit.core.dicom.part10 import read_part10
+from adit.core.factories import DicomServerFactory
 from adit.core.models import ReceivedInstance, Receiver
 from adit.core.receiver import housekeeping
 from adit.core.receiver.addresses import TOKEN_FILE
@@ -31,6 +32,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 # Not the name of the receiver that runs, which would keep correcting its address.
 BY_HAND = "by hand"
+# DCMTK's storescu calls itself so.
+SERVER = ServerConfig(name="PACS", ae_title="PACS", sender_ae_titles=("STORESCU",))
 
 
 @contextlib.contextmanager
@@ -42,7 +45,7 @@ def expect(inbox: ReceiverInbox, study: Study, **changes):
         "sop_instance_uids": study.uids,
         "message_id": 1,
         "calling_ae_title": "ADIT",
-        "server": ServerConfig(name="PACS", ae_title="STORESCU"),
+        "server": SERVER,
     }
     with inbox.expect(**(values | changes)) as stream:
         ReceivedInstance.objects.filter(quarantined_at=None).update(received_at=Now())
@@ -156,7 +159,13 @@ def test_two_tasks_never_take_the_same_one(receiver: ReceiverUnderTest, store: S
     assert not ReceivedInstance.objects.exists() and receiver.files() == []
 
 
-def rows_of(study: Study, spool: Path, originator: int | None) -> None:
+def rows_of(
+    study: Study,
+    spool: Path,
+    originator: int | None,
+    sender: str = "PACS",
+    address: str = "127.0.0.1",
+) -> None:
     """Enter a study by hand, as if a C-MOVE had brought it."""
     Receiver.objects.update_or_create(
         name=BY_HAND,
@@ -182,7 +191,8 @@ def rows_of(study: Study, spool: Path, originator: int | None) -> None:
             study_instance_uid=study.uid,
             series_instance_uid=ds.SeriesInstanceUID,
             transfer_syntax_uid=instance.transfer_syntax_uid,
-            calling_ae_title="PACS",
+            calling_ae_title=sender,
+            address=address,
             called_ae_title=AE_TITLE,
             move_originator_ae_title="ADIT" if originator else "",
             move_originator_message_id=originator,
@@ -205,6 +215,110 @@ def test_a_wrong_move_originator_is_no_obstacle(transactional_db, tmp_path: Path
         assert len(take_all(stream, 24)) == 24
 
 
+def server_named(title: str, host: str = "127.0.0.1", **changes: object) -> ServerConfig:
+    return DicomServerFactory(name=f"{title} at {host}", ae_title=title, host=host, **changes)
+
+
+def test_two_servers_asked_at_once_for_one_study_are_told_apart(
+    transactional_db, tmp_path: Path, head: Study
+):
+    """Neither says whose C-MOVE it serves."""
+    servers = [server_named(title).to_config() for title in ("QA", "QB")]
+    senders: dict[str, set[str]] = {}
+    with (
+        expect(ReceiverInbox(), head, server=servers[0]) as first,
+        expect(ReceiverInbox(), head, server=servers[1], message_id=2) as second,
+    ):
+        for title in ("QB", "QA"):
+            rows_of(head, tmp_path, None, sender=title)
+        for title, stream in (("QA", first), ("QB", second)):
+            assert len(take_all(stream, 25, 1)) == 24
+            left = ReceivedInstance.objects.filter(claimed_by=None)
+            senders[title] = set(left.values_list("calling_ae_title", flat=True))
+    assert senders == {"QA": {"QB"}, "QB": set()}
+
+
+@pytest.mark.parametrize(
+    ("sender", "address", "originator", "taken"),
+    [
+        ("OTHER", "127.0.0.1", None, 0),
+        ("OTHER", "127.0.0.1", 2, 0),
+        ("OTHER", "127.0.0.1", 1, 24),
+        ("ARCHIVE", "127.0.0.1", None, 24),
+        ("PACS", "127.0.0.1", None, 24),
+        ("PACS", "192.0.2.7", None, 0),
+    ],
+    ids=[
+        "another server",
+        "for another C-MOVE",
+        "for this C-MOVE",
+        "a sender of the server",
+        "the server",
+        "one of its title elsewhere",
+    ],
+)
+def test_only_what_the_server_that_was_asked_sends_is_its_answer(
+    transactional_db,
+    tmp_path: Path,
+    head: Study,
+    sender: str,
+    address: str,
+    originator: int | None,
+    taken: int,
+):
+    server = server_named("PACS", sender_ae_titles="ARCHIVE, SPARE").to_config()
+    server_named("OTHER")
+    server_named("PACS", host="192.0.2.7")
+    rows_of(head, tmp_path, originator, sender=sender, address=address)
+    ReceivedInstance.objects.update(move_originator_ae_title="ADIT" if originator else "")
+    with expect(ReceiverInbox(), head, server=server) as stream:
+        ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=5))
+        stream._desk._since -= timedelta(seconds=60)
+        assert len(take_all(stream, 24, 5 if taken else 0.3)) == taken
+    assert ReceivedInstance.objects.filter(claimed_by=None).count() == 24 - taken
+
+
+def test_who_is_not_known_may_send_for_a_server_that_does_not_say_for_whom_it_sends(
+    transactional_db, tmp_path: Path, head: Study
+):
+    rows_of(head, tmp_path, None, sender="STRANGER")
+    few = frozenset(list(head.uids)[:3])
+    known = {"patient_id": "1001", "sop_instance_uids": few}
+    with expect(ReceiverInbox(), head, **known) as stream:
+        assert stream.take(0) is None
+        assert len(take_all(stream, 3)) == 3
+    with expect(ReceiverInbox(), head, patient_id="1001") as stream:
+        rows_of(head, tmp_path, 1)
+        assert len(take_all(stream, 24, 5)) == 24
+        # It does say so: what else came is not from it.
+        ReceivedInstance.objects.update(received_at=timezone.now())
+    assert set(ReceivedInstance.objects.values_list("calling_ae_title", flat=True)) == {"STRANGER"}
+
+
+def test_what_an_unknown_sender_has_of_another_patient_is_set_aside(
+    transactional_db, tmp_path: Path, head: Study
+):
+    rows_of(head, tmp_path, None, sender="STRANGER")
+    with expect(ReceiverInbox(), head, patient_id="ANOTHER") as stream:
+        stream._desk._since -= timedelta(seconds=60)
+        ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=5))
+        assert stream.take(0.5) is None
+    assert ReceivedInstance.objects.filter(conflicting=True).count() == 24
+
+
+def test_others_of_a_series_are_taken_where_they_may_come(
+    transactional_db, tmp_path: Path, head: Study
+):
+    """The server had listed three."""
+    rows_of(head, tmp_path, None)
+    few = frozenset(list(head.uids)[:3])
+    series = frozenset({head.series_uid})
+    with expect(
+        ReceiverInbox(), head, sop_instance_uids=few, series_instance_uids=series, others_too=True
+    ) as stream:
+        assert len(take_all(stream, 24, 5)) == 24
+
+
 def test_what_came_before_is_no_answer(transactional_db, tmp_path: Path, head: Study):
     """It may be an older version of what the source has now."""
     rows_of(head, tmp_path, originator=1)
@@ -214,6 +328,7 @@ def test_what_came_before_is_no_answer(transactional_db, tmp_path: Path, head: S
         sop_instance_uids=head.uids,
         message_id=1,
         calling_ae_title="ADIT",
+        server=SERVER,
     ) as stream:
         assert stream.take(0.5) is None
     assert ReceivedInstance.objects.filter(claimed_by=None).count() == 24
