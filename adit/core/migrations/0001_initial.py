@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('transaction_uid', models.CharField(db_index=True, max_length=64)),
                 ('calling_ae_title', models.CharField(max_length=16, verbose_name='sender')),
                 ('receiver', models.CharField(max_length=64)),
-                ('committed', models.JSONField(default=list, help_text='SOP Instance UIDs.')),
+                ('committed', models.JSONField(default=dict, help_text='SOP Class UIDs by SOP Instance UID of what is safe.')),
                 ('failed', models.JSONField(default=dict, help_text='Failure Reasons by SOP Instance UID.')),
                 ('received_at', models.DateTimeField(auto_now_add=True)),
             ],
