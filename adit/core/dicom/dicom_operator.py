@@ -273,7 +273,10 @@ class DicomOperator:
             def sop_classes_of(want: Want) -> tuple[str, ...]:
                 return self._contents.sop_classes_of(want, asking)
 
-            return GetRetriever(dimse, sop_classes_of, list_instances)
+            def pairs_of(want: Want, ask: bool) -> Collection[tuple[str, str]]:
+                return self._contents.pairs_of(want, asking if ask else None)
+
+            return GetRetriever(dimse, sop_classes_of, list_instances, pairs_of)
         assert self._incoming is not None
 
         def connect(token: CancelToken) -> DimseConnector:

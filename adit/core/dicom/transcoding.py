@@ -143,7 +143,5 @@ def _must_extend_signs(ds: Dataset, transfer_syntax_uid: str) -> bool:
 
 
 def _has_embedded_overlay(ds: Dataset) -> bool:
-    return any(
-        (0x60000000 + (group << 16) + 0x10) in ds and (0x60000000 + (group << 16) + 0x3000) not in ds
-        for group in range(0, 0x20, 2)
-    )
+    groups = [0x60000000 + (number << 16) for number in range(0, 0x20, 2)]
+    return any(group + 0x0010 in ds and group + 0x3000 not in ds for group in groups)

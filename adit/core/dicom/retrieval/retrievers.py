@@ -60,6 +60,7 @@ class GetRetriever:
         connector: DimseConnector,
         sop_classes: Callable[[Want], Collection[str]],
         list_instances: Callable[[Want], Collection[str] | None],
+        pairs: Callable[[Want, bool], Collection[tuple[str, str]]] = lambda want, ask: (),
     ) -> None:
         """Creates the retriever.
 
@@ -67,14 +68,17 @@ class GetRetriever:
             connector: Of the server.
             sop_classes: Gives the SOP classes that a series (or its study) holds, empty if unknown.
             list_instances: Gives the UIDs of a series' instances, None where the server cannot.
+            pairs: Gives SOP class and transfer syntax of what a series holds, as far as the server
+                has told, or tells when it is asked.
         """
         self._connector = connector
         self._sop_classes = sop_classes
+        self._pairs = pairs
         self._list_instances = list_instances
 
     def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
         sop_classes = self._sop_classes(want)
-        batches = self._connector.get_batches(sop_classes)
+        batches = self._connector.get_batches(sop_classes, self._pairs(want, False))
         if sop_classes:
             # Should the server have told only a part of them.
             batches += self._connector.get_batches(())
@@ -95,6 +99,8 @@ class GetRetriever:
                 wanted = None
             if want.sop_instance_uids is not None and len(received) >= promised:
                 break
+            if not number:
+                batches[1:1] = self._told_now(want, contexts)
             if wanted is None and not last:
                 # The rest needs other contexts. Ask for it by name, not for all again. A list that
                 # names fewer than there are is of no use.
@@ -102,6 +108,13 @@ class GetRetriever:
                 wanted = listed if len(listed) >= len(received) + failed else None
             by_name = True
         self._check(want, wanted, promised, received)
+
+    def _told_now(self, want: Want, offered: tuple[Context, ...]) -> list[tuple[Context, ...]]:
+        """Contexts for what the server, asked for it, says to hold and could not send."""
+        self._connector.release_idle()
+        pairs = {(sop_class, syntax) for sop_class, syntax in self._pairs(want, True)}
+        pairs -= {(one.abstract_syntax, one.transfer_syntaxes[0]) for one in offered}
+        return self._connector.get_batches((), pairs)[:1] if pairs else []
 
     def _check(
         self,

@@ -77,6 +77,8 @@ class Want:
         """
         if self.sop_instance_uids is None:
             return False
+        if self.listed is not None and not self.of_patient_only:
+            return not self.sop_instance_uids >= self.listed
         if self.series_size is None:
             return len(self.sop_instance_uids) <= few
         return len(self.sop_instance_uids) < self.series_size
