@@ -9,10 +9,11 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from collections.abc import Mapping
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from .contexts import EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -99,7 +100,7 @@ def _decompress(instance: DicomInstance) -> bytes:
     if "PixelData" not in ds:
         return exchange(data, {})
     frames: list[bytes] = []
-    description: dict[str, object] = {}
+    description: Mapping[str, object] = {}
     decoder = get_decoder(UID(instance.transfer_syntax_uid))
     correct = _must_extend_signs(ds, instance.transfer_syntax_uid)
     for array, description in decoder.iter_array(  # noqa: B007

@@ -75,7 +75,7 @@ def _may_be_ours() -> QuerySet[ReceivedInstance]:
     )
 
 
-def _sources_of(series_instance_uid: str) -> QuerySet[SeriesTransfer, int]:
+def _sources_of(series_instance_uid: str) -> Iterable[int]:
     """The nodes from which tasks took the series."""
     tasks = SeriesTransfer.objects.filter(series_instance_uid=series_instance_uid)
     return tasks.values_list("task__source_id", flat=True)

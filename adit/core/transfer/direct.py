@@ -115,7 +115,6 @@ class DirectRoute:
             ledger.found_unchanged(series_uid, uids)
         return method
 
-
     def _check_lists(self, moves: _Moves, study_uid: str, ledger: Ledger) -> None:
         """Have series fetched as a whole of which the source had listed a part: it counts more when
         it sends, and the destination holds more."""

@@ -146,8 +146,7 @@ class Ledger:
     def came_again(self, source_uid: str, sha256: str) -> None:
         """Compare what came once more with what was received before."""
         with self._lock:
-            record = self._find(source_uid)[1]
-            if record.sha256_received and record.sha256_received != sha256:
+            if self._find(source_uid)[1].sha256_received not in ("", sha256):
                 self.in_two_versions.add(source_uid)
 
     def of_another_patient(self, series_uid: str, source_uid: str) -> None:
@@ -263,13 +262,12 @@ class Ledger:
 
     def sent_unconfirmed(self) -> dict[str, list[InstanceRecord]]:
         """What was sent but not confirmed, by series UID at the destination."""
+        found: dict[str, list[InstanceRecord]] = {}
         with self._lock:
-            found: dict[str, list[InstanceRecord]] = {}
             for series in self._series.values():
-                records = [r for r in series.records.values() if r.state is S.SENT]
-                if records:
+                if records := [r for r in series.records.values() if r.state is S.SENT]:
                     found[series.new_series_instance_uid] = records
-            return found
+        return found
 
     def confirmed(self, new_uids: Iterable[str]) -> None:
         """Mark what the destination has shown to hold."""

@@ -377,6 +377,8 @@ def plan_transfer(
     run.event(f"Expecting {counted(expected, 'instance')} in {len(plan.series)} series.")
     if plan.shared:
         run.event(SHARED.format(source.server.name), "warning")
+    for remark in plan.remarks:
+        run.event(remark)
     for warning in plan.warnings:
         run.event(warning, "warning")
     for series in plan.series:

@@ -185,7 +185,7 @@ def sequences(undefined):
 def test_sequences_are_the_same_in_implicit_vr(undefined):
     instance = make_instance(sequences(undefined))
     got = transcode(instance, IMPLICIT_LITTLE)
-    assert b"SQ" not in got.data
+    assert b"SQ" not in got.read()
     assert read(got).OtherPatientIDsSequence == sequences(undefined).OtherPatientIDsSequence
     assert read(got).PatientID == read(instance).PatientID
 
@@ -204,7 +204,7 @@ def test_a_compressed_picture_within_a_sequence_is_refused():
 def test_a_deflated_data_set_that_is_cut_off_is_refused(cut):
     plain = make_instance(make_dataset())
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    data = packer.compress(plain.data) + packer.flush()
+    data = packer.compress(plain.read()) + packer.flush()
     deflated = dataclasses.replace(plain, data=data, transfer_syntax_uid="1.2.840.10008.1.2.1.99")
     assert transcode(deflated, EXPLICIT_LITTLE).data == plain.data
     assert read(transcode(deflated, IMPLICIT_LITTLE)) == read(plain)
