@@ -113,6 +113,7 @@ class DicomServerAdmin(ConnectionTestMixin, admin.ModelAdmin):
                     ("patient_root_get_support", "study_root_get_support"),
                     ("patient_root_move_support", "study_root_move_support"),
                     ("store_scp_support", "storage_commitment_support"),
+                    "sender_ae_titles",
                     "character_set_fallback",
                 ]
             },

@@ -20,11 +20,15 @@ from .file_meta import encode_head
 STORAGE_COMMITMENT_CLASS = "1.2.840.10008.1.20.1"
 STORAGE_COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
 
+# Event Type IDs of a report: all are safe; some are not (PS3.4 Table J.3-2).
+EVENT_TYPES = (1, 2)
+
 # Failure Reason, PS3.3 C.14.1.1.
+_OTHER_CLASS = 0x0119
 _REASONS = {
     0x0110: "the server failed while it processed the request",
     0x0112: "the server does not have the instance",
-    0x0119: "the instance is of another SOP class there",
+    _OTHER_CLASS: "the instance is of another SOP class there",
     0x0122: "the server does not commit itself to this SOP class",
     0x0131: "the transaction UID was used before",
     0x0213: "the server has no resources left",
@@ -43,11 +47,13 @@ class CommitmentReport:
         transaction_uid: Of the request that it answers.
         committed: SOP Instance UIDs that are safe.
         failed: Failure Reason by SOP Instance UID of those that are not.
+        classes: The SOP Class UIDs under which it named those that are safe.
     """
 
     transaction_uid: str
     committed: frozenset[str] = frozenset()
     failed: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +109,10 @@ def read_report(data: bytes, transfer_syntax_uid: str) -> CommitmentReport:
     try:
         ds = dcmread(BytesIO(head + data), force=True)
         transaction = str(ds.get("TransactionUID") or "").strip(" \0")
-        committed = frozenset(_uid(item) for item in ds.get("ReferencedSOPSequence") or ())
+        classes = {
+            _uid(item): _uid(item, "ReferencedSOPClassUID")
+            for item in ds.get("ReferencedSOPSequence") or ()
+        }
         failed = {
             _uid(item): int(item.get("FailureReason") or 0x0110)
             for item in ds.get("FailedSOPSequence") or ()
@@ -114,24 +123,40 @@ def read_report(data: bytes, transfer_syntax_uid: str) -> CommitmentReport:
         raise MalformedReport("The report names no transaction.")
     # What is in both lists is not safe.
     return CommitmentReport(
-        transaction_uid=transaction, committed=committed - failed.keys(), failed=failed
+        transaction_uid=transaction,
+        committed=frozenset(classes.keys() - failed.keys()),
+        failed=failed,
+        classes=classes,
     )
 
 
-def _uid(item: Dataset) -> str:
-    return str(item.get("ReferencedSOPInstanceUID") or "").strip(" \0")
+def _uid(item: Dataset, keyword: str = "ReferencedSOPInstanceUID") -> str:
+    return str(item.get(keyword) or "").strip(" \0")
 
 
 def summarize(
-    wanted: frozenset[str], reports: list[CommitmentReport], error: DicomError | None, server: str
+    references: Mapping[str, str],
+    reports: list[CommitmentReport],
+    error: DicomError | None,
+    server: str,
 ) -> CommitmentResult:
-    """What the reports mean for the instances that were asked about."""
+    """What the reports mean for the instances that were asked about.
+
+    Args:
+        references: SOP Class UID by SOP Instance UID. What the server names under another class is
+            another object.
+    """
+    wanted = frozenset(references)
     failed = {
         uid: reason_text(reason)
         for report in reports
         for uid, reason in report.failed.items()
         if uid in wanted
     }
+    for report in reports:
+        for uid in report.committed & wanted:
+            if (report.classes.get(uid) or references[uid]) != references[uid]:
+                failed.setdefault(uid, reason_text(_OTHER_CLASS))
     committed = wanted & frozenset().union(*(report.committed for report in reports))
     committed -= failed.keys()
     unanswered = wanted - committed - failed.keys()

@@ -48,4 +48,4 @@ def request_commitment(
         if report is None:
             break
         answers.append(report)
-    return summarize(frozenset(uid for _, uid in pairs), answers, error, server)
+    return summarize({uid: sop_class for sop_class, uid in pairs}, answers, error, server)

@@ -73,6 +73,7 @@ class ServerConfig:
 
     Attributes:
         name: The name that users know; it stands in error messages.
+        sender_ae_titles: Those under which it sends after a C-MOVE, besides its own.
         dicomweb_root_url: Root of its DICOMweb services; the prefixes are appended to it.
         dicomweb_authorization: Value of the Authorization header, or "".
         max_search_results: A patient or study query ends after so many results; a list of exactly
@@ -89,6 +90,7 @@ class ServerConfig:
     ae_title: str = ""
     host: str = ""
     port: int = 0
+    sender_ae_titles: tuple[str, ...] = ()
     patient_root_find_support: bool = False
     patient_root_get_support: bool = False
     patient_root_move_support: bool = False

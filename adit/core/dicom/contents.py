@@ -36,6 +36,7 @@ class Contents:
 
     def __init__(self) -> None:
         self._sop_classes: dict[str, tuple[str, ...]] = {}
+        self._pairs: dict[str, frozenset[tuple[str, str]]] = {}
         self._series_sizes: dict[str, int] = {}
 
     def note_sop_classes(self, study_instance_uid: str, sop_classes: tuple[str, ...]) -> None:
@@ -61,9 +62,27 @@ class Contents:
             self._sop_classes[uid] = studies[0].sop_classes_in_study if studies else ()
         if self._sop_classes[uid]:
             return self._sop_classes[uid]
+        instances = self._instances_of(want, asker)
+        return tuple(sorted({i.sop_class_uid for i in instances if i.sop_class_uid}))
+
+    def pairs_of(self, want: Want, asker: Asker | None) -> frozenset[tuple[str, str]]:
+        """SOP class and transfer syntax of what the series holds, as far as the server tells it, or
+        has told it where `asker` is None."""
+        if want.series_instance_uid not in self._pairs and asker is not None:
+            self._instances_of(want, asker)
+        return self._pairs.get(want.series_instance_uid, frozenset())
+
+    def _instances_of(self, want: Want, asker: Asker) -> list[InstanceResult]:
         query = replace(_series_of(want), only_uids=False)
         instances = _quietly(asker, lambda: list(asker.find_instances(query))) or []
-        return tuple(sorted({i.sop_class_uid for i in instances if i.sop_class_uid}))
+        # PS3.4 C.3.4: in which it can send each instance.
+        self._pairs[want.series_instance_uid] = frozenset(
+            (instance.sop_class_uid, uid.strip(" \0"))
+            for instance in instances
+            if instance.sop_class_uid
+            for uid in instance.transfer_syntax_uids
+        )
+        return instances
 
     def list_instances(self, want: Want, asker: Asker) -> list[str] | None:
         """The UIDs of a series' instances, or None where the server cannot list all of them."""

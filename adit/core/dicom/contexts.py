@@ -50,6 +50,22 @@ RANKED_SYNTAXES = (
     "1.2.840.10008.1.2.4.93",  # JPEG 2000 part 2
 )
 
+_NO_INSTANCES = ("1.2.840.10008.1.2.6", "1.2.840.10008.1.2.7", "1.2.840.10008.1.20")
+
+
+def _other_syntaxes() -> tuple[str, ...]:
+    """The rest of the standard's (PS3.6 Annex A), what is in use before what is retired."""
+    found = {
+        uid: "Retired" in rest
+        for uid, (_, kind, *rest) in UID_dictionary.items()
+        if kind == "Transfer Syntax" and not uid.startswith(_NO_INSTANCES)
+    }
+    return tuple(sorted(found.keys() - set(RANKED_SYNTAXES), key=lambda uid: (found[uid], uid)))
+
+
+ALL_SYNTAXES = RANKED_SYNTAXES + _other_syntaxes()
+_VIDEO_SYNTAXES = tuple(uid for uid in ALL_SYNTAXES if uid.startswith("1.2.840.10008.1.2.4.10"))
+
 # SOP classes as they fill archives, for peers that do not tell which ones a study holds.
 _RANKED_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2",  # CT
@@ -67,6 +83,16 @@ _RANKED_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2.1",  # enhanced CT
     "1.2.840.10008.5.1.4.1.1.4.1",  # enhanced MR
 )
+_VIDEO_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.77.1.1.1",  # endoscopy
+    "1.2.840.10008.5.1.4.1.1.77.1.2.1",  # microscopy
+    "1.2.840.10008.5.1.4.1.1.77.1.4.1",  # photography
+    "1.2.840.10008.5.1.4.1.1.7.4",  # multi-frame true color secondary capture
+    "1.2.840.10008.5.1.4.1.1.3.1",  # ultrasound multi-frame
+    "1.2.840.10008.5.1.4.1.1.12.1",  # X-ray angiography
+)
+# So many associations are opened for what a study is known to hold, and no more.
+_MOST_BATCHES = 6
 _STORAGE_ROOT = "1.2.840.10008.5.1.4."
 _COMMON_SYNTAXES = RANKED_SYNTAXES[:6]
 
@@ -110,26 +136,38 @@ def storage_contexts(pairs: Iterable[tuple[str, str]]) -> tuple[Context, ...]:
     return tuple(Context(sop_class, (syntax,)) for sop_class, syntax in dict.fromkeys(pairs))
 
 
-def get_context_batches(model_uid: str, sop_classes: Collection[str]) -> list[tuple[Context, ...]]:
+def get_context_batches(
+    model_uid: str,
+    sop_classes: Collection[str],
+    pairs: Iterable[tuple[str, str]] = (),
+) -> list[tuple[Context, ...]]:
     """Contexts for C-GET, one association each, the most promising first.
 
     Args:
         model_uid: The query/retrieve model with C-GET; it is in each batch.
         sop_classes: The SOP classes that the study holds; empty where the peer does not tell, then
             all that we know are proposed.
+        pairs: SOP class and transfer syntax of what it holds, as far as the peer tells.
     """
     model = Context(model_uid, QUERY_SYNTAXES)
     room = MAXIMUM_CONTEXTS - 1
-    storage = _known(sorted(sop_classes), room) if sop_classes else _unknown()
-    return [(model, *storage[start : start + room]) for start in range(0, len(storage), room)]
+    told = [
+        Context(sop_class, (syntax,), as_scp=True)
+        for sop_class, syntax in sorted(set(pairs))
+        if sop_class and syntax
+    ]
+    storage = _known(sorted(sop_classes)) if sop_classes else _unknown()
+    storage = list(dict.fromkeys([*told, *storage]))
+    return [(model, *storage[start : start + room]) for start in range(0, len(storage), room)][
+        : _MOST_BATCHES if sop_classes else None
+    ]
 
 
-def _known(sop_classes: Sequence[str], room: int) -> list[Context]:
-    """As many syntaxes for each class as one association can hold, at least the six common ones."""
-    count = max(len(_COMMON_SYNTAXES), min(len(RANKED_SYNTAXES), room // len(sop_classes)))
+def _known(sop_classes: Sequence[str]) -> list[Context]:
+    """Each class with the most frequent syntax, then each with the next one."""
     return [
         Context(sop_class, (syntax,), as_scp=True)
-        for syntax in RANKED_SYNTAXES[:count]
+        for syntax in ALL_SYNTAXES
         for sop_class in sop_classes
     ]
 
@@ -150,4 +188,9 @@ def _unknown() -> list[Context]:
         for syntax in RANKED_SYNTAXES[len(_COMMON_SYNTAXES) :]
         for sop_class in _RANKED_CLASSES
     ]
-    return [*frequent, *rest, *more]
+    videos = [
+        Context(sop_class, (syntax,), as_scp=True)
+        for syntax in _VIDEO_SYNTAXES
+        for sop_class in _VIDEO_CLASSES
+    ]
+    return list(dict.fromkeys([*frequent, *rest, *more, *videos]))

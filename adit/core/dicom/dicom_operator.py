@@ -168,11 +168,13 @@ class DicomOperator:
         protocol: RetrieveProtocol | None = None,
         sop_classes: Collection[str] = (),
         of_patient_only: bool = False,
+        listed: Mapping[str, Collection[str]] | None = None,
+        on_short_list: Callable[[str], None] = lambda series_uid: None,
     ) -> Buffered[DicomInstance]:
         """Fetches instances; the network runs in a thread, a bounded number of bytes ahead.
 
-        Each instance comes once. If the consumer is slow, the server waits; if it stops (`close`,
-        or the iterator is dropped), the association is aborted.
+        Each instance comes once, but where `listed` is given. If the consumer is slow, the server
+        waits; if it stops (`close`, or the iterator is dropped), the association is aborted.
 
         Args:
             patient_id: For the Patient Root model and `of_patient_only`.
@@ -181,6 +183,10 @@ class DicomOperator:
             protocol: Instead of the first of `retrieve_protocols`.
             sop_classes: What the study holds, if it is known: saves C-GET a query.
             of_patient_only: What is of others does not count; the caller tells it apart.
+            listed: What the server lists of each series. What comes of a series beyond its list
+                shows that the list was short: it is yielded, too, and so is what comes twice.
+            on_short_list: Called in another thread with the Series Instance UID of a series of
+                which the server counts more than it lists, and which it did not send.
 
         Raises:
             PermanentDicomError: Also while iterating, after all that came.
@@ -195,6 +201,8 @@ class DicomOperator:
                 sop_instance_uids=None if uids is None else frozenset(uids),
                 series_size=self._contents.size_of(uid),
                 of_patient_only=of_patient_only,
+                listed=None if listed is None else frozenset(listed.get(uid, ())),
+                on_short_list=on_short_list,
             )
             for uid, uids in series.items()
             if uids is None or uids
@@ -265,13 +273,18 @@ class DicomOperator:
             def sop_classes_of(want: Want) -> tuple[str, ...]:
                 return self._contents.sop_classes_of(want, asking)
 
-            return GetRetriever(dimse, sop_classes_of, list_instances)
+            def pairs_of(want: Want, ask: bool) -> Collection[tuple[str, str]]:
+                return self._contents.pairs_of(want, asking if ask else None)
+
+            return GetRetriever(dimse, sop_classes_of, list_instances, pairs_of)
         assert self._incoming is not None
 
         def connect(token: CancelToken) -> DimseConnector:
             return DimseConnector(self.server, self._local, token, wait=wait)
 
-        return MoveRetriever(self._local, connect, self._incoming, list_instances, stop)
+        return MoveRetriever(
+            self.server, self._local, connect, self._incoming, list_instances, stop
+        )
 
     # Sending.
 

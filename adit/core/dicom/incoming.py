@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from .config import ServerConfig
 from .instance import DicomInstance
 
 
@@ -49,6 +50,9 @@ class IncomingInstances(Protocol):
         sop_instance_uids: Collection[str] | None,
         message_id: int,
         calling_ae_title: str,
+        server: ServerConfig,
+        patient_id: str,
+        others_too: bool,
     ) -> AbstractContextManager[IncomingStream]:
         """Announces what will come; None means all of the study or of the series.
 
@@ -58,5 +62,10 @@ class IncomingInstances(Protocol):
             sop_instance_uids: The instances that were asked for, where they are known.
             message_id: Message ID of the C-MOVE; some PACS repeat it as Move Originator Message ID.
             calling_ae_title: AE title that requested the C-MOVE.
+            server: Who was asked: what another one sends meanwhile is no answer.
+            patient_id: Whose instances were asked for: of what may not be from the server, only
+                these are taken. "" where that is not known.
+            others_too: The names are those that the server lists, and it may send more of the
+                series, which are taken, too.
         """
         ...

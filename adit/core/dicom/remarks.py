@@ -20,6 +20,7 @@ class Remarks:
         left_after: So many answers came before the server was left, as it did not end; 0: it ended.
         read: How many answers could be read.
         unreadable: How many could not: not even the UID of what they are about.
+        shared_id: Whether different patients were found under one patient ID.
         untold: What was asked for and not told of some results, which may not fit.
     """
 
@@ -28,6 +29,7 @@ class Remarks:
     left_after: int = 0
     read: int = 0
     unreadable: int = 0
+    shared_id: bool = False
     untold: dict[str, None] = field(default_factory=dict)
 
     def note_held_back(self) -> None:
@@ -41,6 +43,10 @@ class Remarks:
             found.append(f"{_answers(self.unreadable)} of {self.server} could not be read.")
         if self.left_after:
             found.append(f"{self.server} did not end: it was left after {self.left_after} answers.")
+        if self.shared_id:
+            found.append(
+                f"{self.server} has different patients under one patient ID: compare birth dates."
+            )
         if self.untold:
             what = " and ".join(self.untold)
             found.append(f"{self.server} does not tell the {what} of some: these may not fit.")

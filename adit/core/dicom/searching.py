@@ -97,7 +97,8 @@ class Searcher:
                 self._read(answers, patient_from, remarks), lambda patient: patient
             )
         matching = (patient for patient in patients if patient_matches(query, patient))
-        return self._stream(_noting(query, _distinct(matching), remarks), limit, remarks)
+        distinct = _distinct(matching, remarks)
+        return self._stream(_noting(query, distinct, remarks), limit, remarks)
 
     def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
         """Studies; missing modalities and counts are filled in from their series."""
@@ -109,7 +110,7 @@ class Searcher:
         if self._server.max_associations < 2:
             # The series are asked for on the same association, after the studies.
             answers = self._one_after_the_other(query, answers, limit)
-        matching = self._matching_studies(query, answers)
+        matching = _telling_apart(self._matching_studies(query, answers), remarks)
         return self._stream(_noting(query, matching, remarks), limit, remarks)
 
     def series(self, query: Query, limit: int | None) -> ResultStream[SeriesResult]:
@@ -316,11 +317,43 @@ def _is_complete(study: StudyResult) -> bool:
     )
 
 
-def _distinct(patients: Iterator[PatientResult]) -> Iterator[PatientResult]:
-    seen: set[object] = set()
-    for patient in patients:
-        # The same id with another spelling of the name is the same patient.
-        key = patient.patient_id or (None, patient.patient_name)
-        if key not in seen:
-            seen.add(key)
-            yield patient
+class _Persons:
+    """Who is found under which patient ID, which is unique for one issuer only (PS3.3 C.7.1.1).
+
+    The same ID with another spelling of the name is the same patient; with another birth date or
+    sex it is another one. What is not told makes no difference.
+    """
+
+    def __init__(self, remarks: Remarks) -> None:
+        self._remarks = remarks
+        self._found: dict[object, list[tuple[object, object]]] = {}
+
+    def is_new(self, one: PatientResult | StudyResult) -> bool:
+        known = self._found.setdefault(one.patient_id or (None, one.patient_name), [])
+        person = (one.patient_birth_date, one.patient_sex)
+        for number, other in enumerate(known):
+            if all(a is None or b is None or a == b for a, b in zip(person, other, strict=True)):
+                # Together they tell more.
+                born, sex = (a if a is not None else b for a, b in zip(other, person, strict=True))
+                known[number] = born, sex
+                return False
+        known.append(person)
+        self._remarks.shared_id = self._remarks.shared_id or len(known) > 1
+        return True
+
+
+def _distinct(patients: Iterator[PatientResult], remarks: Remarks) -> Iterator[PatientResult]:
+    persons = _Persons(remarks)
+    return (patient for patient in patients if persons.is_new(patient))
+
+
+def _telling_apart(studies: Iterator[StudyResult], remarks: Remarks) -> Iterator[StudyResult]:
+    """The same studies; notes where those of one patient ID are of different patients."""
+    persons = _Persons(remarks)
+    try:
+        for study in studies:
+            if study.patient_id:
+                persons.is_new(study)
+            yield study
+    finally:
+        _close(studies)

@@ -29,6 +29,9 @@ class SeriesTransfer(models.Model):
 
     # True where the source names its instances, False where it tells only how many there are.
     instances_named = models.BooleanField(default=True)
+    instances_listed = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many the source lists where it has more; else empty."
+    )
     expected = models.PositiveIntegerField(default=0)
     received = models.PositiveIntegerField(default=0)
     sent = models.PositiveIntegerField(default=0)

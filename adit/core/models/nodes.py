@@ -34,6 +34,17 @@ host_validator = RegexValidator(
 )
 
 
+def split_ae_titles(text: str) -> tuple[str, ...]:
+    """The AE titles in a list with commas."""
+    return tuple(filter(None, map(str.strip, text.split(","))))
+
+
+def validate_ae_titles(text: str) -> None:
+    """Raise where one of them is none."""
+    for ae_title in split_ae_titles(text):
+        ae_title_validator(ae_title)
+
+
 def validate_time_zone(name: str) -> None:
     """Raise where there is no such time zone."""
     if name not in zoneinfo.available_timezones():
@@ -80,6 +91,14 @@ class DicomServer(DicomNode):
     ae_title = models.CharField("AE title", max_length=16, validators=[ae_title_validator])
     host = models.CharField(max_length=255, validators=[host_validator])
     port = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    sender_ae_titles = models.CharField(
+        "AE titles of its senders",
+        max_length=255,
+        blank=True,
+        validators=[validate_ae_titles],
+        help_text="Separated by commas. Under which it sends after a C-MOVE, where that is not its "
+        "own AE title. What another configured server sends is not taken for its answer.",
+    )
 
     patient_root_find_support = models.BooleanField(default=True)
     patient_root_get_support = models.BooleanField(default=True)
@@ -216,6 +235,7 @@ class DicomServer(DicomNode):
             ae_title=self.ae_title,
             host=self.host,
             port=self.port,
+            sender_ae_titles=split_ae_titles(self.sender_ae_titles),
             patient_root_find_support=self.patient_root_find_support,
             patient_root_get_support=self.patient_root_get_support,
             patient_root_move_support=self.patient_root_move_support,

@@ -15,6 +15,7 @@ class ReceivedInstance(models.Model):
     series_instance_uid = models.CharField(max_length=64, blank=True)
     transfer_syntax_uid = models.CharField(max_length=64)
     calling_ae_title = models.CharField("sender", max_length=16)
+    address = models.CharField(max_length=64, blank=True, help_text="Of the sender.")
     called_ae_title = models.CharField(max_length=16)
     move_originator_ae_title = models.CharField(max_length=16, blank=True)
     move_originator_message_id = models.PositiveIntegerField(null=True, blank=True)

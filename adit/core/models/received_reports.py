@@ -9,7 +9,9 @@ class ReceivedReport(models.Model):
     transaction_uid = models.CharField(max_length=64, db_index=True)
     calling_ae_title = models.CharField("sender", max_length=16)
     receiver = models.CharField(max_length=64)
-    committed = models.JSONField(default=list, help_text="SOP Instance UIDs.")
+    committed = models.JSONField(
+        default=dict, help_text="SOP Class UIDs by SOP Instance UID of what is safe."
+    )
     failed = models.JSONField(default=dict, help_text="Failure Reasons by SOP Instance UID.")
     received_at = models.DateTimeField(auto_now_add=True)
 

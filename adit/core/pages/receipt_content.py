@@ -169,6 +169,7 @@ def _series_fields(row: SeriesTransfer, receipt: TaskReceipt) -> Fields:
         "state": row.state,
         "reason": receipt.remark(row.reason),
         "instances_named": row.instances_named,
+        "instances_listed": row.instances_listed,
         "bytes_sent": row.bytes_sent,
         **{name: getattr(row, name) for name in (*COUNTS, "released", "discarded")},
     }

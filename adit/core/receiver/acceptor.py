@@ -83,6 +83,7 @@ class Acceptor:
                 series_instance_uid=series,
                 transfer_syntax_uid=arrival.transfer_syntax_uid,
                 calling_ae_title=arrival.calling_ae_title,
+                address=arrival.address,
                 called_ae_title=arrival.called_ae_title,
                 move_originator_ae_title=arrival.move_originator_ae_title,
                 move_originator_message_id=arrival.move_originator_message_id,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from adit.core.models import DicomServer
+from adit.core.models.nodes import split_ae_titles
 
 FILE_NAME = "allowed-senders.json"
 ANY = "*"
@@ -83,10 +84,11 @@ class AllowListMaker:
         """
         servers = DicomServer.objects.filter(is_active=True).exclude(ae_title__in=["", ANY])
         networks: dict[str, frozenset[str]] = {}
-        for ae_title, host in servers.values_list("ae_title", "host"):
+        for server in servers.only("ae_title", "sender_ae_titles", "host"):
             # A server is one host: whole networks and "*" are for further senders.
-            own = networks.get(ae_title, frozenset())
-            networks[ae_title] = own | self._addresses(host)
+            addresses = self._addresses(server.host)
+            for ae_title in (server.ae_title, *split_ae_titles(server.sender_ae_titles)):
+                networks[ae_title] = networks.get(ae_title, frozenset()) | addresses
         for sender in self._further:
             own = networks.get(sender.ae_title, frozenset())
             networks[sender.ae_title] = own | self._networks(sender.host)
@@ -102,10 +104,9 @@ class AllowListMaker:
 
     def _addresses(self, host: str) -> frozenset[str]:
         try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            resolved = addresses_of(host)
         except (OSError, UnicodeError):
             return self._resolved.get(host, frozenset())
-        resolved = frozenset(plain_address(str(entry[4][0])) for entry in found)
         self._resolved[host] = resolved
         return resolved
 
@@ -141,6 +142,16 @@ class AllowListFile:
         except (OSError, ValueError):
             return self._allowed
         return self._allowed
+
+
+def addresses_of(host: str) -> frozenset[str]:
+    """The IP addresses of a host.
+
+    Raises:
+        OSError, UnicodeError: Its name cannot be resolved.
+    """
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return frozenset(plain_address(str(entry[4][0])) for entry in found)
 
 
 def plain_address(address: str) -> str:

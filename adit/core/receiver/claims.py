@@ -10,13 +10,18 @@ from django.db import connections
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from adit.core.dicom import ServerConfig
 from adit.core.models import ReceivedInstance
 
 from .addresses import ReceiverAddress, find_destination, find_receiver
 from .registry import CHANNEL
+from .senders import senders_of
 
 OTHERS_GRACE_SECONDS = 3
-"""So long an instance whose Move Originator is another C-MOVE is left to that one's task."""
+UNSURE_GRACE_SECONDS = 1.5
+"""So long an instance whose Move Originator is another C-MOVE is left to that one's task, and so
+long one waits whose sender nobody knows, until it is seen whether the server that was asked says
+for whom it sends."""
 
 _TABLE = ReceivedInstance._meta.db_table
 
@@ -45,11 +50,19 @@ SET synchronous_commit TO off;
 _MINE = """coalesce(move_originator_message_id = %(message_id)s
     AND move_originator_ae_title = %(calling_ae_title)s, false)"""
 
+# Another server's answer, or push, is none of ours, unless it says that it serves our C-MOVE.
+_FROM_ASKED = f"""({_MINE} OR (
+    calling_ae_title <> ALL(%(others)s)
+    AND NOT (calling_ae_title = ANY(%(own)s) AND address = ANY(%(elsewhere)s))
+    AND (calling_ae_title = ANY(%(own)s) OR (
+        NOT %(tells)s AND received_at < now() - %(unsure)s * interval '1 second'))))"""
+
 _FREE = f"""
     SELECT id FROM {_TABLE}
     WHERE claimed_by IS NULL AND NOT discarded AND NOT conflicting
       AND quarantined_at IS NULL AND received_at >= %(since)s
       AND receiver <> ALL(%(avoided)s)
+      AND {_FROM_ASKED}
 """
 
 _OF_PICKED = f"""
@@ -60,7 +73,8 @@ _OF_PICKED = f"""
 UPDATE {_TABLE} AS row SET claimed_by = %(owner)s, claimed_at = now()
 FROM picked WHERE row.id = picked.id
 RETURNING row.id, row.receiver, row.path, row.sop_class_uid, row.sop_instance_uid,
-          row.transfer_syntax_uid, row.size, row.sha256, {_MINE} AS mine
+          row.transfer_syntax_uid, row.size, row.sha256, {_MINE} AS mine,
+          {_MINE} OR calling_ae_title = ANY(%(own)s) AS known
 """
 
 _CLAIM = f"""
@@ -69,7 +83,9 @@ WITH picked AS (
       AND (study_instance_uid = %(study)s OR (study_instance_uid = '' AND %(listed)s))
       AND (%(series)s::text[] IS NULL OR series_instance_uid = ''
            OR series_instance_uid = ANY(%(series)s))
-      AND (NOT %(listed)s OR sop_instance_uid IN (SELECT uid FROM expected_uids))
+      AND (NOT %(listed)s OR sop_instance_uid IN (SELECT uid FROM expected_uids)
+           OR (%(others_too)s AND study_instance_uid <> ''
+               AND series_instance_uid = ANY(%(series)s)))
       AND ({_MINE} OR NOT EXISTS (SELECT FROM taken_uids WHERE uid = sop_instance_uid))
       AND ({_MINE} OR move_originator_message_id IS NULL
            OR received_at < now() - %(grace)s * interval '1 second')
@@ -88,7 +104,8 @@ WITH picked AS (
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A row that is ours; `mine` says that its Move Originator is our C-MOVE."""
+    """A row that is ours; `mine` says that its Move Originator is our C-MOVE, `known` also that
+    its sender is the server that was asked."""
 
     id: int
     receiver: str
@@ -99,17 +116,23 @@ class Claimed:
     size: int
     sha256: str
     mine: bool
+    known: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What one C-MOVE is to bring. None stands for all."""
+    """What one C-MOVE is to bring. None stands for all.
+
+    `others_too` says that others of the series are taken besides those that are named.
+    """
 
     study_instance_uid: str
     series_instance_uids: frozenset[str] | None
     sop_instance_uids: frozenset[str] | None
     message_id: int
     calling_ae_title: str
+    server: ServerConfig
+    others_too: bool = False
 
 
 class ClaimDesk:
@@ -123,6 +146,8 @@ class ClaimDesk:
         self._owner = uuid.uuid4()
         self._hashes: dict[str, str] = {}
         self._unnoted: list[str] = []
+        # Whether the server that was asked says for whom it sends.
+        self._tells = False
         self._wrapper: Any = connections["default"].copy()
         self._wrapper.inc_thread_sharing()
         self._wrapper.ensure_connection()
@@ -130,6 +155,7 @@ class ClaimDesk:
         # A crash of PostgreSQL may undo claims and removals of the last moment. That is harmless:
         # the files are gone then, and rows without file are swept.
         self._connection.execute(_PREPARE)
+        self._senders = senders_of(expectation.server, self._connection)
         self._connection.execute(_LOCK, [_lock_key(self._owner)])
         uids = expectation.series_instance_uids or {expectation.study_instance_uid}
         self._series = [zlib.crc32(uid.encode()) for uid in uids]
@@ -170,6 +196,7 @@ class ClaimDesk:
             limit,
             series=None if series is None else list(series),
             listed=self._expectation.sop_instance_uids is not None,
+            others_too=self._expectation.others_too,
             grace=OTHERS_GRACE_SECONDS,
         )
 
@@ -189,7 +216,7 @@ class ClaimDesk:
         self, query: str, avoided: Collection[str], limit: int, **parameters: Any
     ) -> list[Claimed]:
         self._note_taken()
-        expected = self._expectation
+        expected, senders = self._expectation, self._senders
         with self._connection.cursor(row_factory=class_row(Claimed)) as cursor:
             cursor.execute(
                 query.encode(),
@@ -197,6 +224,11 @@ class ClaimDesk:
                     "study": expected.study_instance_uid,
                     "message_id": expected.message_id,
                     "calling_ae_title": expected.calling_ae_title,
+                    "own": list(senders.own),
+                    "others": list(senders.others),
+                    "elsewhere": list(senders.elsewhere),
+                    "tells": self._tells,
+                    "unsure": UNSURE_GRACE_SECONDS,
                     "owner": self._owner,
                     "since": self._since,
                     "limit": limit,
@@ -204,7 +236,9 @@ class ClaimDesk:
                     **parameters,
                 },
             )
-            return sorted(cursor.fetchall(), key=lambda row: row.id)
+            rows = sorted(cursor.fetchall(), key=lambda row: row.id)
+        self._tells = self._tells or any(row.mine for row in rows)
+        return rows
 
     def take(self, sop_instance_uid: str, sha256: str) -> str:
         """Note that we have the instance; returns the hash of what we had before, or ""."""

@@ -38,7 +38,8 @@ def enter_report(
     Raises:
         psycopg.Error: That failed.
     """
-    committed, failed = Json(sorted(report.committed)), Json(dict(report.failed))
+    classes = {uid: report.classes.get(uid, "") for uid in sorted(report.committed)}
+    committed, failed = Json(classes), Json(dict(report.failed))
     with connection.transaction():
         connection.execute(_INSERT, [report.transaction_uid, sender, receiver, committed, failed])
         connection.execute(_NOTIFY, [report.transaction_uid])
@@ -93,5 +94,8 @@ class ReceivedReportStream:
         # Django keeps psycopg from decoding JSON by itself.
         committed, failed = (json.loads(value) for value in row[1:])
         return CommitmentReport(
-            transaction_uid=self._transaction_uid, committed=frozenset(committed), failed=failed
+            transaction_uid=self._transaction_uid,
+            committed=frozenset(committed),
+            failed=failed,
+            classes=committed,
         )

@@ -4,12 +4,11 @@ import logging
 from typing import Protocol
 
 from adit.core.dicom import CommitmentReport, read_report
-from adit.core.dicom.commitment import MalformedReport
+from adit.core.dicom.commitment import EVENT_TYPES, MalformedReport
 from adit.core.dicom.dimse.commands import Command, event_report_response
 from adit.core.dicom.dimse.pdus import ProtocolError
 
 _SUCCESS, _PROCESSING_FAILURE, _INVALID_ARGUMENT, _NO_SUCH_EVENT = 0x0000, 0x0110, 0x0115, 0x0113
-_EVENTS = (1, 2)  # all committed; some failed
 # A study of 100 000 instances makes 13 MB.
 _LARGEST_REPORT = 32 * 1024 * 1024
 
@@ -52,7 +51,7 @@ class EventReport:
         return event_report_response(self._command, self._keep(keeper, calling_ae_title))
 
     def _keep(self, keeper: ReportKeeper, calling_ae_title: str) -> int:
-        if self._command.event_type not in _EVENTS:
+        if self._command.event_type not in EVENT_TYPES:
             return _NO_SUCH_EVENT
         try:
             report = read_report(bytes(self._data), self._syntax)
@@ -60,6 +59,7 @@ class EventReport:
             logger.warning("A report of storage commitment cannot be read.")
             return _INVALID_ARGUMENT
         uids = (report.transaction_uid, *report.committed, *report.failed)
+        uids += tuple(filter(None, report.classes.values()))
         if not all(0 < len(uid) <= 64 and uid.isascii() and uid.isprintable() for uid in uids):
             return _INVALID_ARGUMENT
         try:

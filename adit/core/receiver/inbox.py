@@ -9,7 +9,13 @@ from pathlib import Path
 
 from django.conf import settings
 
-from adit.core.dicom import DicomInstance, FileSlice
+from adit.core.dicom import (
+    DicomInstance,
+    FileSlice,
+    MalformedDataSet,
+    ServerConfig,
+    same_patient,
+)
 
 from .carrier import Carrier, Corrupt, Unreachable
 from .claims import ClaimDesk, Claimed, Expectation
@@ -59,6 +65,9 @@ class ReceiverInbox:
         sop_instance_uids: Collection[str] | None,
         message_id: int,
         calling_ae_title: str,
+        server: ServerConfig,
+        patient_id: str = "",
+        others_too: bool = False,
     ) -> Iterator["ReceivedStream"]:
         """Announce what a C-MOVE is to bring, and take it over while the context is open."""
         series, instances = series_instance_uids, sop_instance_uids
@@ -68,6 +77,8 @@ class ReceiverInbox:
             sop_instance_uids=None if instances is None else frozenset(instances),
             message_id=message_id,
             calling_ae_title=calling_ae_title,
+            server=server,
+            others_too=others_too,
         )
         with contextlib.ExitStack() as stack:
             desk = stack.enter_context(contextlib.closing(ClaimDesk(expectation)))
@@ -80,7 +91,8 @@ class ReceiverInbox:
                 ca=Path(ca) if (ca := settings.FILE_TRANSMIT_TLS_CA) else None,
             )
             stack.enter_context(contextlib.closing(carrier))
-            yield stack.enter_context(contextlib.closing(ReceivedStream(desk, carrier)))
+            stream = ReceivedStream(desk, carrier, patient_id)
+            yield stack.enter_context(contextlib.closing(stream))
 
 
 class ReceivedStream:
@@ -90,9 +102,11 @@ class ReceivedStream:
         doubles: How many copies came beside those that were taken, of the same content.
     """
 
-    def __init__(self, desk: ClaimDesk, carrier: Carrier) -> None:
+    def __init__(self, desk: ClaimDesk, carrier: Carrier, patient_id: str = "") -> None:
+        """`patient_id`: whose instances are taken where their sender is not known; "": any."""
         self._desk = desk
         self._carrier = carrier
+        self._patient_id = patient_id
         self._claimed: deque[Claimed] = deque()
         self._claimed_at = 0.0
         self._taken: list[Claimed] = []
@@ -164,13 +178,26 @@ class ReceivedStream:
             return None
         if (data := self._fetch(row)) is None:
             return None
-        self._taken.append(row)
-        return DicomInstance(
+        instance = DicomInstance(
             sop_class_uid=row.sop_class_uid,
             sop_instance_uid=row.sop_instance_uid,
             transfer_syntax_uid=row.transfer_syntax_uid,
             data=data,
         )
+        if not row.known and self._patient_id and not self._is_of_patient(instance):
+            logger.warning("A sender that is not known sent another patient's; see quarantine.")
+            instance.discard()
+            self._desk.set_aside(row)
+            self._desk.forget(row.sop_instance_uid)
+            return None
+        self._taken.append(row)
+        return instance
+
+    def _is_of_patient(self, instance: DicomInstance) -> bool:
+        try:
+            return same_patient(instance.identifiers().patient_id, self._patient_id)
+        except MalformedDataSet:
+            return False
 
     def _settle_double(self, row: Claimed, before: str, *, counts: bool) -> None:
         if row.sha256 == before:

@@ -1,12 +1,14 @@
 """What lies in a spool although nobody will take it any more."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from adit.core.models import DicomTask, ReceivedInstance, SeriesTransfer
+from adit.core.models import DicomServer, DicomTask, ReceivedInstance, SeriesTransfer
+from adit.core.models.nodes import split_ae_titles
 
 _LATE = timedelta(seconds=5)
 # What comes later was sent by somebody for another reason.
@@ -32,6 +34,8 @@ def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
     leftovers = _may_be_ours().filter(
         study_instance_uid=study_instance_uid, series_instance_uid__in=own
     )
+    source = DicomTask.objects.filter(pk=task_id).values_list("source_id", flat=True)
+    leftovers = leftovers.exclude(_by_others(source))
     return leftovers.update(discarded=True)
 
 
@@ -53,8 +57,13 @@ def discard_late_copies(receiver: str) -> int:
     ended = SeriesTransfer.objects.filter(task__end__gt=now - _RECENT)
     series = late.filter(series_instance_uid__in=ended.values("series_instance_uid"))
     uids = series.values_list("series_instance_uid", flat=True).distinct()
-    delivered = [uid for uid in uids if is_delivered(uid)]
-    return late.filter(series_instance_uid__in=delivered).update(discarded=True)
+    return sum(
+        late.filter(series_instance_uid=uid)
+        .exclude(_by_others(_sources_of(uid)))
+        .update(discarded=True)
+        for uid in uids
+        if is_delivered(uid)
+    )
 
 
 def _may_be_ours() -> QuerySet[ReceivedInstance]:
@@ -64,6 +73,33 @@ def _may_be_ours() -> QuerySet[ReceivedInstance]:
         # Some PACS do not tell who asked; what another system asked for is not ours.
         move_originator_ae_title__in=["", settings.CALLING_AE_TITLE],
     )
+
+
+def _sources_of(series_instance_uid: str) -> Iterable[int]:
+    """The nodes from which tasks took the series."""
+    tasks = SeriesTransfer.objects.filter(series_instance_uid=series_instance_uid)
+    return tasks.values_list("task__source_id", flat=True)
+
+
+def _by_others(sources: Iterable[int]) -> Q:
+    """What another server sent, and not as an answer to us: it may have another content."""
+    return Q(calling_ae_title__in=_titles_of_others(sources), move_originator_ae_title="")
+
+
+def _titles_of_others(sources: Iterable[int]) -> set[str]:
+    own, others = set[str](), set[str]()
+    known = set(sources)
+    for server in DicomServer.objects.only("pk", "ae_title", "sender_ae_titles"):
+        titles = own if server.pk in known else others
+        titles |= {server.ae_title, *split_ae_titles(server.sender_ae_titles)}
+    return others - own
+
+
+def is_leftover(series_instance_uid: str, sender: str) -> bool:
+    """Whether nobody wants what this AE title sent of a series."""
+    if not is_delivered(series_instance_uid):
+        return False
+    return sender not in _titles_of_others(_sources_of(series_instance_uid))
 
 
 def is_delivered(series_instance_uid: str) -> bool:

@@ -38,6 +38,7 @@ class Entry:
     series_instance_uid: str
     transfer_syntax_uid: str
     calling_ae_title: str
+    address: str
     called_ae_title: str
     move_originator_ae_title: str
     move_originator_message_id: int | None

@@ -166,6 +166,7 @@ class StoreScp:
             self._keep,
             lambda session, proposal: self._decide(session, proposal, address),
             self._keep_report,
+            address=address,
             event_titles=self._doorkeeping.event_titles - {self._doorkeeping.ae_title},
             may_send=lambda proposal: self._may_send(proposal, address),
         )

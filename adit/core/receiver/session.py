@@ -69,6 +69,7 @@ class Arrival:
     sop_instance_uid: str
     transfer_syntax_uid: str
     calling_ae_title: str
+    address: str
     called_ae_title: str
     move_originator_ae_title: str
     move_originator_message_id: int | None
@@ -105,6 +106,7 @@ class Session:
         decide: Callable[["Session", Proposal], Rejection | None],
         keep_report: ReportKeeper,
         *,
+        address: str = "",
         event_titles: frozenset[str] = frozenset(),
         may_send: Callable[[Proposal], bool] = lambda proposal: True,
     ) -> None:
@@ -113,6 +115,7 @@ class Session:
         Args:
             decide: Gives the reason to refuse an association, or None.
             keep_report: Makes a report of storage commitment durable.
+            address: The IP address of the peer.
             event_titles: Called under these names, only reports and echoes are served.
             may_send: Whether a peer that was let in is still welcome.
         """
@@ -121,6 +124,7 @@ class Session:
         self._keep = keep
         self._decide = decide
         self._keep_report = keep_report
+        self._address = address
         self._event_titles = event_titles
         self._may_send = may_send
         self._proposal: Proposal | None = None
@@ -309,6 +313,7 @@ class Session:
                     sop_instance_uid=command.sop_instance_uid,
                     transfer_syntax_uid=self._contexts[store.context_id][1],
                     calling_ae_title=self._calling,
+                    address=self._address,
                     called_ae_title=self._called,
                     move_originator_ae_title=printable(command.move_originator_ae_title)[:16],
                     move_originator_message_id=command.move_originator_message_id,

@@ -231,6 +231,16 @@ class Inquiry:
             self._cancel.wait(max(0.0, min(pause, deadline - time.monotonic())))
         return found, " and ".join(self._methods)
 
+    def shows_others(self, study_uid: str, series_uid: str, known: Collection[str]) -> bool:
+        """Whether the server shows more of a series than `known`; True where it cannot say."""
+        for way in self._ways:
+            if isinstance(way, QueryWay):
+                try:
+                    return bool(way.held(study_uid, series_uid, known) - set(known))
+                except (Partly, DicomError):
+                    return True
+        return True
+
     def _ask(self, study_uid: str, series_uid: str, wanted: set[str]) -> set[str]:
         """Ask in each way for what the ways before it did not show."""
         found: set[str] = set()

@@ -98,6 +98,7 @@ class DirectRoute:
         patience = None if moves.completed else _SHORT_PATIENCE
         run.progress(now=True, phase="confirming")
         method = self._look(study_uid, ledger, patience=patience) or method
+        self._check_lists(moves, study_uid, ledger)
         ledger.reported(0)
         left = sum(len(part.names or ()) for part in parts_of(ledger, names=True))
         if left:
@@ -113,6 +114,15 @@ class DirectRoute:
         for series_uid, uids in found.items():
             ledger.found_unchanged(series_uid, uids)
         return method
+
+    def _check_lists(self, moves: _Moves, study_uid: str, ledger: Ledger) -> None:
+        """Have series fetched as a whole of which the source had listed a part: it counts more when
+        it sends, and the destination holds more."""
+        listed = ledger.listed()
+        for series_uid, number in moves.announced().items():
+            known = listed[series_uid]
+            if number > len(known) and self.destination.holds_others(study_uid, series_uid, known):
+                ledger.list_is_short(series_uid)
 
 
 def parts_of(ledger: Ledger, *, names: bool = False) -> Iterator[Part]:
@@ -148,6 +158,7 @@ class _Moves:
 
     def start(self) -> None:
         self._reports: list[RetrieveReport] = []
+        self._of_series: dict[str, list[RetrieveReport]] = {}
         self._thread = threading.Thread(target=self._run, name="direct c-move", daemon=True)
         self._thread.start()
 
@@ -160,6 +171,13 @@ class _Moves:
     def completed(self) -> int:
         """How many instances the source says to have sent."""
         return sum(report.completed + report.warning for report in self._reports)
+
+    def announced(self) -> dict[str, int]:
+        """How many instances the source says that each series has which it sends as a whole."""
+        return {
+            uid: sum(max(report.announced, report.promised or 0) for report in reports)
+            for uid, reports in self._of_series.items()
+        }
 
     def _run(self) -> None:
         for part in self.parts:
@@ -178,6 +196,15 @@ class _Moves:
                 return
 
     def _move(self, series: Mapping[str, Collection[str] | None]) -> None:
+        before = len(self._reports)
+        try:
+            self._ask(series)
+        finally:
+            for uid, names in series.items():
+                if names is None:
+                    self._of_series[uid] = self._reports[before:]
+
+    def _ask(self, series: Mapping[str, Collection[str] | None]) -> None:
         self.source.move(
             patient_id=self.patient_id,
             study_instance_uid=self.study_uid,

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
-from adit.core.transfer.plan import Plan, PlannedSeries
+from adit.core.transfer.plan import Plan
 from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
-from adit.core.transfer.totals import Totals
+from adit.core.transfer.totals import Totals, add_up
 from adit.core.transfer.twins import find_homes, refuse
 
 S = InstanceState
@@ -38,6 +38,8 @@ class Ledger:
         # Of instances on their way, by source SOP Instance UID.
         self._deid_counts: dict[str, DeidCounts] = {}
         self._reported = 0
+        # Of what came twice under one SOP Instance UID, with different content.
+        self.in_two_versions: set[str] = set()
         self._homes = find_homes(self._series.values())
 
     # What is expected
@@ -46,28 +48,10 @@ class Ledger:
         """Enter the expected set; what earlier attempts achieved stays."""
         with self._lock:
             for planned in plan.series:
-                self._expect_series(planned)
+                uid = planned.series_instance_uid
+                series = self._series.setdefault(uid, SeriesLedger(series_instance_uid=uid))
+                series.expect(planned)
             self._homes = find_homes(self._series.values())
-
-    def _expect_series(self, planned: PlannedSeries) -> None:
-        series = self._series.setdefault(
-            planned.series_instance_uid,
-            SeriesLedger(series_instance_uid=planned.series_instance_uid),
-        )
-        series.series_number = planned.series_number
-        series.modality = planned.modality
-        series.description = planned.description
-        series.reason = planned.excluded
-        series.named = planned.instance_uids is not None
-        series.counted = planned.counted
-        series.dirty = True
-        state = S.EXCLUDED if planned.excluded else S.EXPECTED
-        for uid in planned.instance_uids or ():
-            if uid not in series.records:
-                record = InstanceRecord(uid, state, reason=planned.excluded)
-                series.records[uid] = record
-                series.touch(record)
-        series.expected = max(planned.expected, len(series.records))
 
     def try_failed_again(self) -> None:
         """Let refused instances count as expected again, because a user asked for it. A run that
@@ -99,13 +83,38 @@ class Ledger:
                     if record.state not in _SETTLED and not _is_final(record)
                 }
                 settled = len(series.records) - len(left)
-                if not series.named and (
-                    settled < series.expected if series.counted else not series.fetched_whole
+                if (
+                    series.short is not None
+                    and not series.fetched_whole
+                    or not series.named
+                    and (settled < series.expected if series.counted else not series.fetched_whole)
                 ):
                     wanted[uid] = None
                 elif left:
                     wanted[uid] = left
             return wanted
+
+    def listed(self) -> dict[str, set[str]]:
+        """The instances by series that the source has named, or has sent."""
+        with self._lock:
+            return {uid: set(series.records) for uid, series in self._series.items()}
+
+    def is_surplus(self, series_uid: str, source_uid: str) -> bool:
+        """Whether the source should have named the instance, and did not."""
+        with self._lock:
+            series = self._series.get(series_uid)
+            return series is not None and series.named and source_uid not in series.records
+
+    def list_is_short(self, series_uid: str) -> None:
+        """Note that the source has more of a series than it lists, whatever they are."""
+        with self._lock:
+            series = self._series[series_uid]
+            series.short, series.fetched_whole, series.dirty = series.listed, False, True
+
+    def short_lists(self) -> list[SeriesLedger]:
+        """The series of which the source has more than it lists."""
+        with self._lock:
+            return [series for series in self._series.values() if series.short is not None]
 
     # What happens
 
@@ -117,7 +126,9 @@ class Ledger:
                 return False
             record = series.records.get(source_uid)
             if record is None:
-                # The study has grown, or the source does not name its instances.
+                # The study has grown, the source does not name its instances, or not all of them.
+                if series.named and series.short is None:
+                    series.short, series.fetched_whole = series.listed, False
                 record = series.records[source_uid] = InstanceRecord(source_uid)
                 series.expected = max(series.expected, len(series.records))
                 if self._homes.setdefault(source_uid, series) is not series:
@@ -131,6 +142,12 @@ class Ledger:
             series.bytes_received += size
             series.touch(record)
             return True
+
+    def came_again(self, source_uid: str, sha256: str) -> None:
+        """Compare what came once more with what was received before."""
+        with self._lock:
+            if self._find(source_uid)[1].sha256_received not in ("", sha256):
+                self.in_two_versions.add(source_uid)
 
     def of_another_patient(self, series_uid: str, source_uid: str) -> None:
         """Enter that a copy came that belongs to another patient, who has the same UIDs.
@@ -222,11 +239,23 @@ class Ledger:
         series = self._homes[source_uid]
         return series, series.records[source_uid]
 
-    def fetched(self, asked: Mapping[str, object]) -> None:
-        """Note that a fetch of all of these series ended without an error."""
+    def fetched(
+        self, asked: Mapping[str, set[str] | None], listed: Mapping[str, set[str]] | None = None
+    ) -> None:
+        """Note that a fetch of these instances, or series, ended without an error.
+
+        Args:
+            listed: what was known of the series before. Who asked for all of that asked for the
+                series, and got what the source has of it.
+        """
         with self._lock:
             for uid, names in asked.items():
-                self._series[uid].fetched_whole |= names is None
+                series = self._series[uid]
+                all_known = series.short is not None and names == (listed or {}).get(uid)
+                series.fetched_whole |= names is None or all_known
+                if series.fetched_whole and len(series.records) == series.short:
+                    # Nothing came beyond the list after all.
+                    series.short, series.dirty = None, True
 
     def reported(self, number: int) -> None:
         """So many instances, says the source, went straight to the destination: progress only."""
@@ -237,13 +266,12 @@ class Ledger:
 
     def sent_unconfirmed(self) -> dict[str, list[InstanceRecord]]:
         """What was sent but not confirmed, by series UID at the destination."""
+        found: dict[str, list[InstanceRecord]] = {}
         with self._lock:
-            found: dict[str, list[InstanceRecord]] = {}
             for series in self._series.values():
-                records = [r for r in series.records.values() if r.state is S.SENT]
-                if records:
+                if records := [r for r in series.records.values() if r.state is S.SENT]:
                     found[series.new_series_instance_uid] = records
-            return found
+        return found
 
     def confirmed(self, new_uids: Iterable[str]) -> None:
         """Mark what the destination has shown to hold."""
@@ -320,31 +348,7 @@ class Ledger:
 
     def totals(self) -> Totals:
         with self._lock:
-            counts: Counter[InstanceState] = Counter()
-            expected = excluded = sent_bytes = 0
-            for series in self._series.values():
-                counts += series.counts()
-                expected += max(series.expected, len(series.records))
-                if series.reason and not series.records:
-                    excluded += series.expected
-                sent_bytes += sum(r.size for r in series.records.values())
-            excluded += counts[S.EXCLUDED]
-            settled = counts[S.CONFIRMED] + counts[S.SENT] + counts[S.HELD] + counts[S.FAILED]
-            done = counts[S.CONFIRMED] + counts[S.SENT]
-            return Totals(
-                expected=expected,
-                waiting=expected - excluded - settled,
-                sent=counts[S.SENT],
-                confirmed=counts[S.CONFIRMED],
-                excluded=excluded,
-                held=counts[S.HELD],
-                failed=counts[S.FAILED],
-                bytes_sent=sent_bytes,
-                discarded=sum(
-                    r.discarded for s in self._series.values() for r in s.records.values()
-                ),
-                done=min(max(done, self._reported), expected - excluded),
-            )
+            return add_up(self._series.values(), self._reported)
 
     def reasons(self) -> Counter[str]:
         """Why instances are missing, with how many for each reason."""

@@ -34,6 +34,7 @@ def load_series(row: SeriesTransfer) -> SeriesLedger:
         modality=row.modality,
         description=row.description,
         named=row.instances_named,
+        short=row.instances_listed,
         expected=row.expected,
         reason=row.reason,
         judged=row.state in (SeriesTransfer.State.WARNING, SeriesTransfer.State.FAILURE),
@@ -61,6 +62,7 @@ def _fill_counts(row: SeriesTransfer, series: SeriesLedger) -> None:
     row.description = series.description[:64]
     row.reason = series.reason[:255]
     row.instances_named = series.named
+    row.instances_listed = series.short
     row.expected = max(series.expected, len(series.records))
     row.excluded = counts[state.EXCLUDED]
     if series.reason and not series.records:

@@ -17,10 +17,15 @@ from adit.core.dicom import (
 )
 from adit.core.dicom.remarks import UNREADABLE
 from adit.core.transfer.run import Run
+from adit.core.words import counted
 
 SEVERAL_IDS = (
     "The instances hold {} different patient IDs although the source files them as one patient's: "
     "check there whose they are."
+)
+UNLISTED = (
+    "{} came that the source had not listed, with another patient ID in the header: left behind. "
+    "Check there whose they are."
 )
 ANOTHER_ID = "Instances hold another patient ID than the one under which the study is filed."
 
@@ -57,15 +62,21 @@ class Ownership:
         self._patient_id = patient_id
         self._shared = shared
         self._told = False
+        self._unlisted = 0
+        self._listed = set[str]()
         self._in_headers = set[str]()
         self.seen = set[str]() if seen is None else seen
 
-    def accepts(self, patient_id: str, run: Run) -> bool:
+    def accepts(self, patient_id: str, run: Run, *, listed: bool = True) -> bool:
         """Whether an instance with this patient ID in its header may be delivered.
 
         Sources file a study under a new patient ID and leave the old one in the headers: where
-        nobody else has a study of this UID, that is said once, and no obstacle.
+        nobody else has a study of this UID, that is said once, and no obstacle. What the source did
+        not list must have a patient ID that is known from it, or from what it listed.
         """
+        if not listed and not self._is_known(patient_id):
+            self._unlisted += 1
+            return False
         if not same_patient(patient_id, self._patient_id):
             if self._shared:
                 return False
@@ -73,18 +84,27 @@ class Ownership:
                 self._told = True
                 run.event(ANOTHER_ID, "warning")
         self.seen.add(patient_id)
+        if listed:
+            self._listed.add(patient_id)
         if patient_id.strip():
             self._in_headers.add(patient_id.strip().casefold())
         return True
 
-    def remark(self) -> str:
-        """What has to be said of all that was accepted, "" where it is of one patient.
+    def _is_known(self, patient_id: str) -> bool:
+        known = {self._patient_id, *self._listed}
+        return not self._patient_id or any(same_patient(patient_id, one) for one in known)
+
+    def remarks(self) -> list[str]:
+        """What has to be said of all that came, nothing where it is of one patient.
 
         One ID that differs from the source's is as a rule an earlier one of the same patient.
         Several in one study are those of a wrong merge as well as of a right one.
         """
         number = len(self._in_headers)
-        return SEVERAL_IDS.format(number) if number > 1 else ""
+        remarks = [SEVERAL_IDS.format(number)] if number > 1 else []
+        if self._unlisted:
+            remarks.append(UNLISTED.format(counted(self._unlisted, "instance")))
+        return remarks
 
 
 def patients_of(operator: DicomOperator, study_uid: str) -> set[str]:

@@ -31,6 +31,7 @@ from adit.core.transfer.plan import SHARED, Plan, find_growth, make_plan
 from adit.core.transfer.reconnect import Reconnect
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
+from adit.core.transfer.short_lists import ShortLists
 from adit.core.transfer.transform import check_in, pseudonymize
 from adit.core.words import counted
 
@@ -44,6 +45,10 @@ _FAILURES_IN_A_ROW = 3
 
 # A study that is still being filled is followed so often.
 _GROWTH_ROUNDS = 3
+TWO_VERSIONS = (
+    "{} came twice with different content under one SOP Instance UID; the first counts. Check at "
+    "the source which one is right."
+)
 STILL_GROWING = "The study is still growing at the source; what came last was left there."
 
 
@@ -111,6 +116,7 @@ class Pipeline:
         self._waits = waits
         self._methods: dict[str, None] = {}
         self._patient_ids = patient_ids
+        self._short_lists = ShortLists(ledger, source.server.name, run)
         self._owner = Ownership("", False)
 
     def transfer(self, plan: Plan) -> Ending:
@@ -144,10 +150,18 @@ class Pipeline:
             # What did not arrive never will; the ledger says why, and not who spoke last.
             error = None
         unfinished = self._complete()
-        if remark := self._owner.remark():
+        for remark in self._remarks():
             plan.warnings.append(remark)
             self._run.event(remark, "warning")
         return Ending(error, tuple(plan.warnings), "; ".join(self._methods), unfinished)
+
+    def _remarks(self) -> Iterator[str]:
+        """What has to be said of what came."""
+        yield from self._owner.remarks()
+        if number := len(self._ledger.in_two_versions):
+            yield TWO_VERSIONS.format(counted(number, "instance"))
+        if remark := self._short_lists.remark():
+            yield remark
 
     def _complete(self) -> str:
         """Let the destination close the study once nothing more comes; else say where it lies.
@@ -180,10 +194,10 @@ class Pipeline:
                 plan.warnings.append(STILL_GROWING)
                 return None
             uids = {series.series_instance_uid for series in grown}
-            plan.series = [s for s in plan.series if s.series_instance_uid not in uids] + grown
-            before = self._ledger.totals().expected
+            old = [series for series in plan.series if series.series_instance_uid in uids]
+            plan.series = [series for series in plan.series if series not in old] + grown
             self._ledger.expect(plan)
-            added = self._ledger.totals().expected - before
+            added = sum(s.expected for s in grown) - sum(s.expected for s in old)
             self._run.event(f"The study has grown by {counted(added, 'instance')} at the source.")
             error = self._move_missing(plan)
             if error is not None:
@@ -237,13 +251,15 @@ class Pipeline:
             self._run.cancel.wait(wait)
 
     def _move(self, plan: Plan, protocol: RetrieveProtocol) -> _Pass:
-        asked = self._ledger.missing()
+        asked, listed = self._ledger.missing(), self._ledger.listed()
         fetched = self._source.fetch(
             patient_id=plan.patient_id,
             study_instance_uid=self._request.study_instance_uid,
             series=asked,
             protocol=protocol,
             of_patient_only=plan.shared,
+            listed=listed,
+            on_short_list=self._ledger.list_is_short,
         )
         # What was entered last ends first: the transformation may be waiting for the fetch.
         with (
@@ -262,9 +278,10 @@ class Pipeline:
                 return _Pass(destination=away.cause)
             except DicomError as error:
                 return _Pass(destination=error)
+        self._short_lists.tell()
         if refused is not None or problems:
             return _Pass(problems[0] if problems else None, refused)
-        self._ledger.fetched(asked)
+        self._ledger.fetched(asked, listed)
         if not self._ledger.missing():
             return _Pass()
         name = self._source.server.name
@@ -360,6 +377,8 @@ def plan_transfer(
     run.event(f"Expecting {counted(expected, 'instance')} in {len(plan.series)} series.")
     if plan.shared:
         run.event(SHARED.format(source.server.name), "warning")
+    for remark in plan.remarks:
+        run.event(remark)
     for warning in plan.warnings:
         run.event(warning, "warning")
     for series in plan.series:

@@ -22,6 +22,14 @@ UNCOUNTED = "The source tells neither names nor number of the instances of {} of
 SHARED = (
     "{} has this Study Instance UID under several patients; only what is of this patient is moved."
 )
+LIKE_A_LIMIT = (
+    "Series {}: {} lists {} instances, which may be its limit, and counts none. What it sends "
+    "beyond them is taken, too."
+)
+# At so many results servers and gateways are often set to end an answer.
+_LIMITS = frozenset(
+    (50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024, 2000, 2048, 2500, 4096, 5000, 10_000)
+)
 CUT = "{} lists {} series, as many as it gives at most: there may be more."
 # Modalities whose instances hold no pixel data (PS3.3 C.7.3.1.1.1).
 WITHOUT_PIXELS = frozenset(
@@ -62,11 +70,13 @@ class Plan:
         shared: whether the source has the Study Instance UID under other patients, too: only what
             is of this patient may be delivered.
         patient: whose study it is, as the source says.
+        remarks: what may be of interest, and is no reason to doubt.
     """
 
     patient_id: str
     series: list[PlannedSeries]
     warnings: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     shared: bool = False
     patient: SourcePatient = SourcePatient()
 
@@ -96,6 +106,8 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
         plan.warnings += _contradictions(source, study, plan)
         if cut and study.number_of_series is None:
             plan.warnings.append(CUT.format(source.server.name, len(found)))
+    if study.number_of_instances is None:
+        plan.remarks += _like_limits(source.server.name, found, plan)
     uncounted = sum(not series.counted for series in plan.series)
     if uncounted:
         plan.warnings.append(UNCOUNTED.format(uncounted))
@@ -183,6 +195,18 @@ def _series(
 def _may_be_own(plan: Plan, patient_id: str | None) -> bool:
     """Whether an answer is of the patient, or may be: some servers name none below study level."""
     return not plan.shared or patient_id is None or same_patient(patient_id, plan.patient_id)
+
+
+def _like_limits(name: str, found: list[SeriesResult], plan: Plan) -> list[str]:
+    """Lists that may be cut, where no count tells."""
+    uncounted = {one.series_instance_uid for one in found if one.number_of_instances is None}
+    return [
+        LIKE_A_LIMIT.format(series.series_number, name, series.expected)
+        for series in plan.series
+        if series.series_instance_uid in uncounted
+        and not series.excluded
+        and len(series.instance_uids or ()) in _LIMITS
+    ]
 
 
 def _contradictions(source: DicomOperator, study: StudyResult, plan: Plan) -> list[str]:

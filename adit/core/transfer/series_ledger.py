@@ -8,6 +8,7 @@ from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.packed_records import Change, PackedRecords
+from adit.core.transfer.plan import PlannedSeries
 from adit.core.transfer.records import InstanceRecord, InstanceState
 
 
@@ -17,7 +18,10 @@ class SeriesLedger:
 
     Attributes:
         named: whether the source lists its instances by UID.
+        listed: how many instances the source lists by UID now.
         counted: whether the source tells at least their number.
+        short: how many instances the source listed of a series of which it has more; None where
+            nothing shows that.
         fetched_whole: whether this run fetched all that the source has of it, without an error.
         judged: whether an earlier run came to its end with the series incomplete.
         dirty: whether anything of it has to be written.
@@ -33,6 +37,8 @@ class SeriesLedger:
     description: str = ""
     named: bool = True
     counted: bool = True
+    short: int | None = None
+    listed: int = 0
     fetched_whole: bool = False
     judged: bool = False
     expected: int = 0
@@ -44,6 +50,35 @@ class SeriesLedger:
     dirty: bool = True
     changed: dict[str, None] = field(default_factory=dict)
     packed: PackedRecords = field(default_factory=PackedRecords)
+
+    def expect(self, planned: PlannedSeries) -> None:
+        """Enter the expected set; what earlier attempts achieved stays."""
+        self.series_number = planned.series_number
+        self.modality = planned.modality
+        self.description = planned.description
+        self.reason = planned.excluded
+        self.named = planned.instance_uids is not None
+        self.counted = planned.counted
+        self.dirty = True
+        self._compare_list(planned)
+        state = InstanceState.EXCLUDED if planned.excluded else InstanceState.EXPECTED
+        for uid in planned.instance_uids or ():
+            if uid not in self.records:
+                record = InstanceRecord(uid, state, reason=planned.excluded)
+                self.records[uid] = record
+                self.touch(record)
+        self.expected = max(planned.expected, len(self.records))
+
+    def _compare_list(self, planned: PlannedSeries) -> None:
+        """Note whether the list of the source is known to be short."""
+        if planned.instance_uids is None:
+            self.short = None
+            return
+        self.listed = len(planned.instance_uids)
+        if self.records.keys() - set(planned.instance_uids):
+            self.short = self.listed
+        elif self.short is not None and self.listed > self.short:
+            self.short = None
 
     def touch(self, record: InstanceRecord) -> None:
         """Note that a record has changed, or is new."""

@@ -69,6 +69,10 @@ class ServerDestination:
         """
         return self._inquiry.find(study_uid, expected, patience)
 
+    def holds_others(self, study_uid: str, series_uid: str, known: Collection[str]) -> bool:
+        """Whether the server has more of a series than `known`, or may have."""
+        return self._inquiry.shows_others(study_uid, series_uid, known)
+
     @property
     def can_be_asked(self) -> bool:
         """Whether the server tells which instances it holds."""

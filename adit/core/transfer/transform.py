@@ -39,7 +39,11 @@ def check_in(
     instances: Iterable[DicomInstance], ledger: Ledger, run: Run, owner: Ownership
 ) -> Iterator[Outgoing]:
     """Enter each arrival in the ledger; what came twice, was not wanted or belongs to another
-    patient is dropped here."""
+    patient is dropped here.
+
+    What comes twice in one fetch, in one transfer syntax, should be the same both times.
+    """
+    syntaxes: dict[str, str] = {}
     for instance in instances:
         run.cancel.check()
         try:
@@ -49,14 +53,18 @@ def check_in(
             instance.discard()
             continue
         uid = instance.sop_instance_uid
-        if not owner.accepts(ids.patient_id, run):
+        surplus = ledger.is_surplus(ids.series_instance_uid, uid)
+        if not owner.accepts(ids.patient_id, run, listed=not surplus):
             ledger.of_another_patient(ids.series_instance_uid, uid)
             instance.discard()
             continue
         sha256 = instance.sha256()
         if not ledger.received(ids.series_instance_uid, uid, sha256, instance.size):
+            if syntaxes.get(uid) == instance.transfer_syntax_uid:
+                ledger.came_again(uid, sha256)
             instance.discard()
             continue
+        syntaxes[uid] = instance.transfer_syntax_uid
         yield Outgoing(
             source_uid=uid,
             source_series_uid=ids.series_instance_uid,

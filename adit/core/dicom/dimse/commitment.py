@@ -11,6 +11,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence as DicomSequence
 
 from ..commitment import (
+    EVENT_TYPES,
     STORAGE_COMMITMENT_CLASS,
     STORAGE_COMMITMENT_INSTANCE,
     CommitmentReport,
@@ -26,7 +27,7 @@ from .messages import Message
 
 _REQUEST_COMMITMENT = 1
 _TURN = 0.25
-_PROCESSING_FAILURE = 0x0110
+_PROCESSING_FAILURE, _NO_SUCH_EVENT = 0x0110, 0x0113
 
 
 def commit(
@@ -103,11 +104,13 @@ def _take(
             f"{association.server.name} sent a message that does not belong to storage commitment.",
             code="protocol",
         )
-    try:
-        report = read_report(bytes(message.data), message.context.transfer_syntax)
-    except MalformedReport:
-        report = None
-    status = commands.STATUS_SUCCESS if report else _PROCESSING_FAILURE
+    report, status = None, _NO_SUCH_EVENT
+    if command.event_type in EVENT_TYPES:
+        try:
+            report = read_report(bytes(message.data), message.context.transfer_syntax)
+            status = commands.STATUS_SUCCESS
+        except MalformedReport:
+            status = _PROCESSING_FAILURE
     association.send(message.context, commands.event_report_response(command, status))
     return report if report and report.transaction_uid == transaction_uid else None
 

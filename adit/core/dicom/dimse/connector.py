@@ -119,9 +119,12 @@ class DimseConnector:
             raise
         self._pool.give_back(contexts, association)
 
-    def get_batches(self, sop_classes: Collection[str]) -> list[tuple[Context, ...]]:
-        """The sets of contexts for C-GET of a study that holds `sop_classes`."""
-        return get_context_batches(self._get_model(), sop_classes)
+    def get_batches(
+        self, sop_classes: Collection[str], pairs: Collection[tuple[str, str]] = ()
+    ) -> list[tuple[Context, ...]]:
+        """The sets of contexts for C-GET of a study that holds `sop_classes`, or `pairs` of class
+        and transfer syntax."""
+        return get_context_batches(self._get_model(), sop_classes, pairs)
 
     def get(
         self, scope: Scope, contexts: tuple[Context, ...], report: RetrieveReport

@@ -11,7 +11,7 @@ from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..header import Identifiers, MalformedDataSet, same_patient
 from ..instance import DicomInstance
 from .retrievers import Retriever
-from .want import Want
+from .want import Want, is_short_list
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,9 @@ def retrieve_checked(
 
     Instances of another study or series than was asked for are dropped and are an error, and so
     are data sets that end too early, unless the instance comes once more in good order. Duplicates,
-    and other instances of the same series where some were asked for by name, are dropped quietly.
+    and other instances of the same series where some were asked for by name, are dropped quietly,
+    but for what `Want.listed` is there for: once an instance shows that the list was short, what
+    the server says about the rest counts although all that was listed came.
     Where only instances of the patient are wanted, those of another one do not count as received;
     the first of each SOP Instance UID is yielded for the caller to say so. A series that fails does
     not keep the following ones from being tried.
@@ -44,7 +46,7 @@ def retrieve_checked(
         problem: DicomError | None = None
         damaged: set[str] = set()
         foreign: set[str] = set()
-        misplaced = useless = 0
+        misplaced = useless = surplus = 0
         try:
             for instance in retriever.retrieve(want, received):
                 cancel.check()
@@ -55,16 +57,18 @@ def retrieve_checked(
                 elif not _belongs(identifiers, want):
                     misplaced += 1
                     instance.discard()
-                elif (
-                    instance.sop_instance_uid in received
-                    or not _is_wanted(instance, want)
-                    or (not _is_own(identifiers, want) and instance.sop_instance_uid in foreign)
-                ):
+                elif _is_useless(instance, identifiers, want, received, foreign):
                     useless += 1
-                    instance.discard()
                     if useless > _MOST_USELESS + 4 * max(len(received), want.series_size or 0):
+                        instance.discard()
                         raise _without_end(server)
+                    if _may_differ(instance, identifiers, want, received):
+                        yield instance
+                        del instance
+                    else:
+                        instance.discard()
                 else:
+                    surplus += want.is_surplus(instance.sop_instance_uid)
                     own = received if _is_own(identifiers, want) else foreign
                     own.add(instance.sop_instance_uid)
                     yield instance
@@ -72,7 +76,7 @@ def retrieve_checked(
         except DicomError as error:
             cancel.check()
             problem = error
-        problem = _verdict(want, received, foreign - received, problem, server)
+        problem = _verdict(want, received, foreign - received, problem, server, short=bool(surplus))
         # Where all that was wanted is there, a damaged copy beside it does not matter.
         wanted_more = want.sop_instance_uids is None or problem is not None
         if wanted_more and (lost := len(damaged - received)):
@@ -82,6 +86,8 @@ def retrieve_checked(
             problem = _misplaced(server, misplaced, transient=problem is not None)
         if problem is not None:
             problems.append(problem)
+            if is_short_list(problem):
+                want.on_short_list(want.series_instance_uid)
         failed_in_a_row = failed_in_a_row + 1 if problem is not None and not received else 0
         if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:
             break
@@ -122,8 +128,30 @@ def _is_own(identifiers: Identifiers, want: Want) -> bool:
     return not want.of_patient_only or same_patient(identifiers.patient_id, want.patient_id)
 
 
-def _is_wanted(instance: DicomInstance, want: Want) -> bool:
-    return want.sop_instance_uids is None or instance.sop_instance_uid in want.sop_instance_uids
+def _may_differ(
+    instance: DicomInstance, identifiers: Identifiers, want: Want, received: set[str]
+) -> bool:
+    """Whether it is a second one under its UID, which whoever wants it has to compare."""
+    return (
+        want.listed is not None
+        and instance.sop_instance_uid in received
+        and _is_own(identifiers, want)
+    )
+
+
+def _is_useless(
+    instance: DicomInstance,
+    identifiers: Identifiers,
+    want: Want,
+    received: set[str],
+    foreign: set[str],
+) -> bool:
+    uid = instance.sop_instance_uid
+    if uid in received or (uid in foreign and not _is_own(identifiers, want)):
+        return True
+    if want.sop_instance_uids is None or uid in want.sop_instance_uids:
+        return False
+    return not (want.is_surplus(uid) and _is_own(identifiers, want))
 
 
 def _verdict(
@@ -132,16 +160,19 @@ def _verdict(
     foreign: set[str],
     problem: DicomError | None,
     server: str,
+    *,
+    short: bool,
 ) -> DicomError | None:
     """What is wrong with a series, given what came and what the server said.
 
-    `foreign` came in copies of another patient only.
+    `foreign` came in copies of another patient only; `short` says that the server had not listed
+    all of the series, so that what it listed is no measure.
     """
     if want.sop_instance_uids is not None:
         missing = len(want.missing(received))
         if not missing:
             # All is here; that the server reports a failure does not matter.
-            return None
+            return problem if short or is_short_list(problem) else None
         if want.missing(received) <= foreign:
             return _of_another_patient(server, missing)
         return problem or TransientDicomError(

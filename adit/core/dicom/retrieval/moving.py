@@ -8,18 +8,21 @@ import time
 from collections.abc import Callable, Collection, Iterator
 
 from ..cancel import Canceled, CancelToken
-from ..config import LocalConfig
+from ..config import LocalConfig, ServerConfig
 from ..dimse import DimseConnector, ProgressClock, RetrieveReport, Scope, no_progress
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..incoming import IncomingInstances, IncomingStream
 from ..instance import DicomInstance
-from .want import FEW_AT_ONCE, Want
+from .want import FEW_AT_ONCE, Want, short_list
 
 _TAKE_TIMEOUT = 0.5
 # After the final response the last instances may still be on their way to us.
 _GRACE = 3.0
 # After the last instance the final response may still be on its way.
 _FAREWELL = 5.0
+# When all that was listed is here and the request has ended, more may still be on its way.
+_AFTERTHOUGHT = 1.0
+_LOOK = 0.1
 
 
 class MoveRetriever:
@@ -31,6 +34,7 @@ class MoveRetriever:
 
     def __init__(
         self,
+        server: ServerConfig,
         local: LocalConfig,
         connect: Callable[[CancelToken], DimseConnector],
         incoming: IncomingInstances,
@@ -40,12 +44,14 @@ class MoveRetriever:
         """Creates the retriever.
 
         Args:
+            server: Who is asked, and sends.
             local: Our side.
             connect: Makes a connector that a token of its own can stop.
             incoming: The receivers' inbox.
             list_instances: Gives the UIDs of a series' instances, None where the server cannot.
             cancel: Stops all.
         """
+        self._server = server
         self._local = local
         self._connect = connect
         self._incoming = incoming
@@ -54,11 +60,12 @@ class MoveRetriever:
 
     def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
         expected = want.sop_instance_uids
-        if expected is None:
+        if expected is None and want.listed is None:
             listed = self._list_instances(want)
             expected = frozenset(listed) if listed else None
         if not want.by_name(FEW_AT_ONCE):
-            yield from self._request(want, want.scope(), expected, received)
+            more = expected is not None and want.listed is not None
+            yield from self._request(want, want.scope(), expected, received, more=more)
             return
         problem: DicomError | None = None
         for group in want.groups(want.missing(received)):
@@ -79,7 +86,10 @@ class MoveRetriever:
         scope: Scope,
         expected: frozenset[str] | None,
         received: Collection[str],
+        *,
+        more: bool = False,
     ) -> Iterator[DicomInstance]:
+        """`more`: others of the series than the expected ones are taken, too, should they come."""
         message_id = random.randint(1, 65535)
         with self._incoming.expect(
             study_instance_uid=want.study_instance_uid,
@@ -87,25 +97,35 @@ class MoveRetriever:
             sop_instance_uids=expected,
             message_id=message_id,
             calling_ae_title=self._local.calling_ae_title,
+            server=self._server,
+            patient_id=want.patient_id,
+            others_too=more,
         ) as stream:
-            yield from self._run(scope, message_id, expected, stream, received)
+            yield from self._run(want, scope, message_id, expected, stream, received, more=more)
 
     def _run(
         self,
+        want: Want,
         scope: Scope,
         message_id: int,
         expected: frozenset[str] | None,
         stream: IncomingStream,
         received: Collection[str],
+        *,
+        more: bool,
     ) -> Iterator[DicomInstance]:
         destination = stream.destination() or self._local.receiver_ae_title
         request = _MoveRequest(
             self._local, self._connect, scope, destination, message_id, self._cancel
         )
         try:
-            while not self._is_over(request, expected, received):
+            while not self._is_over(request, expected, received, more=more):
                 self._cancel.check()
-                instance = stream.take(_TAKE_TIMEOUT)
+                if more and _came_as_listed(expected, received):
+                    request.finish(_LOOK)
+                    instance = stream.take(0)
+                else:
+                    instance = stream.take(_TAKE_TIMEOUT)
                 request.doubles = stream.doubles
                 if instance is None:
                     continue
@@ -116,8 +136,13 @@ class MoveRetriever:
                 del instance
                 request.clock.pause(since)
             if expected is not None and expected <= set(received):
-                request.finish(_FAREWELL)
-                return
+                if not more:
+                    request.finish(_FAREWELL)
+                    return
+                if _came_as_listed(expected, received):
+                    if (lost := request.report.failed) and want.is_short(len(received) + lost):
+                        raise short_list(request.server, lost)
+                    return
         finally:
             request.stop()
         self._cancel.check()
@@ -139,16 +164,26 @@ class MoveRetriever:
             )
 
     def _is_over(
-        self, request: _MoveRequest, expected: frozenset[str] | None, received: Collection[str]
+        self,
+        request: _MoveRequest,
+        expected: frozenset[str] | None,
+        received: Collection[str],
+        *,
+        more: bool,
     ) -> bool:
-        if expected is not None and expected <= set(received):
+        if not more and expected is not None and expected <= set(received):
             return True
         clock = request.clock
         if clock.left <= 0:
             return True
+        quiet = self._local.progress_timeout - clock.left
+        if more and _came_as_listed(expected, received):
+            if not request.ended:
+                return quiet > _FAREWELL
+            told = request.report.completed + request.report.warning
+            return 0 < told <= request.counted or quiet > _AFTERTHOUGHT
         if not request.ended:
             return False
-        quiet = self._local.progress_timeout - clock.left
         report = request.report
         if request.error is not None or (report.status or 0) >> 12 in (0xA, 0xC, 0xF):
             return quiet > _GRACE
@@ -156,6 +191,11 @@ class MoveRetriever:
         # A server that told how many it sent, and those are here (or it told that it failed).
         told = announced > 0 or report.failed > 0
         return told and request.counted >= announced and quiet > _GRACE
+
+
+def _came_as_listed(expected: frozenset[str] | None, received: Collection[str]) -> bool:
+    """Whether all that was listed has come, and nothing else of the series."""
+    return expected is not None and len(received) == len(expected) and expected <= set(received)
 
 
 class _MoveRequest:

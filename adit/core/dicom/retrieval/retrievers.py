@@ -12,7 +12,7 @@ from ..dimse import DimseConnector, RetrieveReport
 from ..errors import DicomError, TransientDicomError
 from ..instance import DicomInstance
 from .moving import MoveRetriever
-from .want import FEW_AT_ONCE, FEW_ONE_BY_ONE, Want
+from .want import FEW_AT_ONCE, FEW_ONE_BY_ONE, Want, short_list
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class GetRetriever:
         connector: DimseConnector,
         sop_classes: Callable[[Want], Collection[str]],
         list_instances: Callable[[Want], Collection[str] | None],
+        pairs: Callable[[Want, bool], Collection[tuple[str, str]]] = lambda want, ask: (),
     ) -> None:
         """Creates the retriever.
 
@@ -69,14 +70,17 @@ class GetRetriever:
             connector: Of the server.
             sop_classes: Gives the SOP classes that a series (or its study) holds, empty if unknown.
             list_instances: Gives the UIDs of a series' instances, None where the server cannot.
+            pairs: Gives SOP class and transfer syntax of what a series holds, as far as the server
+                has told, or tells when it is asked.
         """
         self._connector = connector
         self._sop_classes = sop_classes
+        self._pairs = pairs
         self._list_instances = list_instances
 
     def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
         sop_classes = self._sop_classes(want)
-        batches = self._connector.get_batches(sop_classes)
+        batches = self._connector.get_batches(sop_classes, self._pairs(want, False))
         if sop_classes:
             # Should the server have told only a part of them.
             batches += self._connector.get_batches(())
@@ -90,7 +94,15 @@ class GetRetriever:
             )
             if not failed:
                 break
-            promised = max(promised, len(received) + failed)
+            if wanted is not None or not number:
+                promised = max(promised, len(received) + failed)
+            if wanted is not None and set(wanted) <= set(received):
+                # There are more than were listed: no name tells what is missing.
+                wanted = None
+            if want.sop_instance_uids is not None and len(received) >= promised:
+                break
+            if not number:
+                batches[1:1] = self._told_now(want, contexts)
             if wanted is None and not last:
                 # The rest needs other contexts. Ask for it by name, not for all again. A list that
                 # names fewer than there are is of no use.
@@ -98,6 +110,13 @@ class GetRetriever:
                 wanted = listed if len(listed) >= len(received) + failed else None
             by_name = True
         self._check(want, wanted, promised, received)
+
+    def _told_now(self, want: Want, offered: tuple[Context, ...]) -> list[tuple[Context, ...]]:
+        """Contexts for what the server, asked for it, says to hold and could not send."""
+        self._connector.release_idle()
+        pairs = {(sop_class, syntax) for sop_class, syntax in self._pairs(want, True)}
+        pairs -= {(one.abstract_syntax, one.transfer_syntaxes[0]) for one in offered}
+        return self._connector.get_batches((), pairs)[:1] if pairs else []
 
     def _check(
         self,
@@ -107,13 +126,17 @@ class GetRetriever:
         received: Collection[str],
     ) -> None:
         """A request that ends well does not undo what one before it could not send."""
-        if want.sop_instance_uids is not None or not promised:
+        if not promised or (want.sop_instance_uids is not None and want.missing(received)):
+            return
+        server = self._connector.server.name
+        if want.sop_instance_uids is not None:
+            if (missing := promised - len(received)) > 0 and want.is_short(promised):
+                raise short_list(server, missing)
             return
         there = promised if wanted is None else len(set(wanted) | set(received))
         if missing := there - len(received):
             raise TransientDicomError(
-                f"{self._connector.server.name} did not send {missing} of {there} instances.",
-                code="incomplete",
+                f"{server} did not send {missing} of {there} instances.", code="incomplete"
             )
 
     def _with_contexts(
@@ -137,9 +160,24 @@ class GetRetriever:
             # Some servers know no IMAGE level and answer success with nothing, others fail as a
             # whole when one instance is not there: ask for the series, then.
         report = RetrieveReport()
-        yield from self._connector.get(want.scope(), contexts, report)
-        if wanted is not None and not set(wanted) - set(received):
-            return 0
+        problem: DicomError | None = None
+        try:
+            yield from self._connector.get(want.scope(), contexts, report)
+        except DicomError as error:
+            problem = error
+        if want.sop_instance_uids is not None and not want.missing(received):
+            lacking = report.failed
+            if problem is not None:
+                lacking = max(lacking, (report.promised or 0) - report.received)
+            if lacking <= 0 or not want.is_short(len(received) + lacking):
+                if problem is not None:
+                    raise problem
+                return 0
+            if problem is not None or (last and wanted is not None):
+                raise short_list(self._connector.server.name, lacking) from problem
+            return report.failed
+        if problem is not None:
+            raise problem
         self._raise(report, last)
         return report.failed
 

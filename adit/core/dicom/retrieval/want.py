@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
 from ..dimse import Scope
+from ..errors import DicomError, TransientDicomError
 
 # So many instances are asked for by name in one request over DIMSE (PS3.4 C.4.3.1.3.1). Over
 # DICOMweb it is one request each; more are asked for by their series there.
 FEW_AT_ONCE = 64
 FEW_ONE_BY_ONE = 16
+
+
+_SHORT_LIST = "short list"
+
+
+def short_list(server: str, missing: int) -> DicomError:
+    """All that was listed came, and the server says that there are more."""
+    return TransientDicomError(
+        f"{server} has more instances in the series than it lists, and did not send {missing}.",
+        code=_SHORT_LIST,
+    )
+
+
+def is_short_list(problem: DicomError | None) -> bool:
+    """Whether it is that."""
+    return problem is not None and problem.code == _SHORT_LIST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +36,11 @@ class Want:
 
     `series_size` is how many instances the series has, where that is known. `of_patient_only` says
     that the server has the study under several patients: what is another patient's is not wanted.
+
+    `listed` says that whoever wants it has to learn of all that comes, and what the server listed
+    of the series. An instance of the series beyond the list shows that the list was short: it is
+    handed over, too, and so is what comes twice. None: what was not asked for is dropped.
+    `on_short_list` is called where only the server's count of a series shows that.
     """
 
     patient_id: str
@@ -27,6 +49,24 @@ class Want:
     sop_instance_uids: frozenset[str] | None = None
     series_size: int | None = None
     of_patient_only: bool = False
+    listed: frozenset[str] | None = None
+    on_short_list: Callable[[str], None] = field(default=lambda series_uid: None, compare=False)
+
+    def is_surplus(self, uid: str) -> bool:
+        """Whether an instance of the series shows that the server's list of it was short."""
+        return (
+            self.listed is not None
+            and self.sop_instance_uids is not None
+            and uid not in self.listed
+            and uid not in self.sop_instance_uids
+        )
+
+    def is_short(self, number: int) -> bool:
+        """Whether a series of so many instances shows that."""
+        if self.listed is None or self.sop_instance_uids is None or self.of_patient_only:
+            # What a server counts may be another patient's.
+            return False
+        return number > len(self.listed | self.sop_instance_uids)
 
     def by_name(self, few: int) -> bool:
         """Whether the wanted instances are a part of the series, so asked for by name.
@@ -37,6 +77,8 @@ class Want:
         """
         if self.sop_instance_uids is None:
             return False
+        if self.listed is not None and not self.of_patient_only:
+            return not self.sop_instance_uids >= self.listed
         if self.series_size is None:
             return len(self.sop_instance_uids) <= few
         return len(self.sop_instance_uids) < self.series_size

@@ -39,7 +39,9 @@ class Inbox:
             return None
 
 
-def fetch(config, *, wanted=None, protocol=RetrieveProtocol.C_GET, inbox=None, local=LOCAL):
+def fetch(
+    config, *, wanted=None, protocol=RetrieveProtocol.C_GET, inbox=None, local=LOCAL, **about_lists
+):
     """What came, and the error at the end."""
     got = []
     with DicomOperator(config, local, incoming=inbox) as operator:
@@ -50,6 +52,7 @@ def fetch(config, *, wanted=None, protocol=RetrieveProtocol.C_GET, inbox=None, l
                 series={SERIES: wanted},
                 protocol=protocol,
                 sop_classes=[CT],
+                **about_lists,
             ):
                 got.append(instance)
         except (TransientDicomError, PermanentDicomError) as error:

@@ -59,6 +59,7 @@ class TestIncoming:
         sop_instance_uids: Collection[str] | None,
         message_id: int,
         calling_ae_title: str,
+        **_about_the_sender: object,
     ) -> Iterator[TestStream]:
         self.expected.append(
             {

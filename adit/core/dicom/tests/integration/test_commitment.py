@@ -15,9 +15,10 @@ from adit.core.dicom import (
     ServerConfig,
 )
 from adit.core.dicom.tests.reports import TestReports
-from adit.core.dicom.tests.samples import make_series
+from adit.core.dicom.tests.samples import MR, make_series
 from adit.stack.orthanc_rest import Modality
 from adit.test_pacs import PacsDouble
+from adit.test_pacs import commitment as pacs_commitment
 
 pytestmark = [pytest.mark.integration, pytest.mark.interop]
 
@@ -78,6 +79,28 @@ def test_what_the_server_does_not_have_is_named_with_the_reason(pacs):
     assert result.committed == {i.sop_instance_uid for i in instances[:2]}
     assert result.failed == {instances[2].sop_instance_uid: "the server does not have the instance"}
     assert not result.complete
+
+
+def test_an_object_of_another_class_is_another_object(pacs, monkeypatch):
+    instances = make_series(2)
+    whole = pacs_commitment.Commitment._report
+
+    def report(self, information):
+        information.ReferencedSOPSequence[0].ReferencedSOPClassUID = MR
+        return whole(self, information)
+
+    monkeypatch.setattr(pacs_commitment.Commitment, "_report", report)
+    result = store_and_commit(config_of(pacs), None, instances)
+    assert result.committed == {instances[1].sop_instance_uid}
+    assert result.failed == {
+        instances[0].sop_instance_uid: "the instance is of another SOP class there"
+    }
+
+
+def test_an_event_that_is_no_report_is_none(pacs, monkeypatch):
+    monkeypatch.setattr(pacs_commitment, "_event_type", lambda report: 99)
+    result = store_and_commit(config_of(pacs), None, make_series(1), patience=0.5)
+    assert not result.committed and len(result.unanswered) == 1
 
 
 def test_more_instances_than_one_request_holds(pacs):

@@ -18,7 +18,7 @@ from adit.core.dicom import (
     TransientDicomError,
 )
 from adit.core.dicom.contexts import (
-    RANKED_SYNTAXES,
+    ALL_SYNTAXES,
     STORAGE_CLASSES,
     get_context_batches,
     storage_contexts,
@@ -63,7 +63,23 @@ def test_each_pair_of_class_and_syntax_has_a_context_of_its_own():
 def test_known_classes_are_offered_with_every_syntax_in_one_association():
     (batch,) = get_context_batches(MODEL, [CT, MR])
     offered = {(c.abstract_syntax, c.transfer_syntaxes[0]) for c in batch if c.as_scp}
-    assert offered == {(sop, syntax) for sop in (CT, MR) for syntax in RANKED_SYNTAXES}
+    assert offered == {(sop, syntax) for sop in (CT, MR) for syntax in ALL_SYNTAXES}
+    assert {"1.2.840.10008.1.2.4.108", "1.2.840.10008.1.2.4.53"} <= set(ALL_SYNTAXES)
+
+
+def test_what_the_server_tells_to_hold_is_offered_first():
+    pairs = [(MR, "1.2.3.4"), (CT, "1.2.840.10008.1.2.4.108")]
+    batch = get_context_batches(MODEL, [CT, MR], pairs)[0]
+    first = [(c.abstract_syntax, c.transfer_syntaxes[0]) for c in batch[1:3]]
+    assert sorted(first) == sorted(pairs)
+    assert len(batch) == len(set(batch))
+
+
+def test_further_associations_offer_all_syntaxes_of_many_classes():
+    classes = sorted(STORAGE_CLASSES)[:10]
+    batches = get_context_batches(MODEL, classes)
+    offered = {(c.abstract_syntax, c.transfer_syntaxes[0]) for b in batches for c in b if c.as_scp}
+    assert offered == {(sop, syntax) for sop in classes for syntax in ALL_SYNTAXES}
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 21, 22, 60, 170])

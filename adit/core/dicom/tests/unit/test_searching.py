@@ -106,3 +106,42 @@ def test_what_is_complete_comes_before_the_last_is_read():
     assert server.read == 1
     results.close()
     assert server.open == 0
+
+
+def person(number, born=None, sex=None, name="Doe^John"):
+    values = {
+        "0020000D": ("UI", f"1.{number}"),
+        "00100020": ("LO", "4711"),
+        "00100010": ("PN", {"Alphabetic": name}),
+        "00100030": ("DA", born),
+        "00100040": ("CS", sex),
+        "00080061": ("CS", "CT"),
+        "00201206": ("IS", 1),
+        "00201208": ("IS", 1),
+    }
+    return from_json(
+        {tag: {"vr": vr, "Value": [one]} for tag, (vr, one) in values.items() if one is not None}
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "patients"),
+    [
+        ([person(1, "19700101", "M"), person(2, "19700101", "M", "DOE^JOHN")], 1),
+        ([person(1, "19700101"), person(2), person(3, None, "M")], 1),
+        ([person(1, "19700101"), person(2, "19850505", name="Roe^Mary"), person(3)], 2),
+        ([person(1, "19700101", "M"), person(2, "19700101", "F")], 2),
+        ([person(1), person(2, "19700101"), person(3, "19850505")], 2),
+    ],
+)
+def test_different_patients_under_one_id_are_told_apart(answers, patients):
+    searcher = Searcher(
+        ServerConfig(name="PACS", max_associations=2), Server(answers), patient_level=False
+    )
+    found = searcher.patients(Query(patient_id="4711"), None)
+    assert len(list(found)) == patients
+    studies = searcher.studies(Query(patient_id="4711"), None)
+    assert len(list(studies)) == len(answers)
+    for stream in (found, studies):
+        said = [text for text in stream.remarks.sentences() if "under one patient ID" in text]
+        assert len(said) == (patients > 1)

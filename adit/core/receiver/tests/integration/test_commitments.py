@@ -65,6 +65,7 @@ def test_the_report_reaches_the_worker_that_waits(receiver: ReceiverUnderTest, c
             failed={"1.2.3.3": 0x0112},
         )
     ]
+    assert taken[0] and set(taken[0].classes.values()) == {"1.2.840.10008.5.1.4.1.1.2"}
     assert not ReceivedReport.objects.exists()
 
 

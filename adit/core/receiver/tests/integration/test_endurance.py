@@ -36,6 +36,7 @@ def entry(name: str, **changes: object) -> Entry:
         "series_instance_uid": "1.2.1",
         "transfer_syntax_uid": "1.2.840.10008.1.2",
         "calling_ae_title": "PACS",
+        "address": "127.0.0.1",
         "called_ae_title": AE_TITLE,
         "move_originator_ae_title": "",
         "move_originator_message_id": None,

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pydicom import Dataset
 
-from adit.core.dicom import DicomInstance, IncomingStream
+from adit.core.dicom import DicomInstance, IncomingStream, ServerConfig
 from adit.core.dicom.part10 import read_part10
 from adit.core.models import ReceivedInstance, Receiver
 from adit.core.receiver import housekeeping
@@ -31,6 +31,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 # Not the name of the receiver that runs, which would keep correcting its address.
 BY_HAND = "by hand"
+# DCMTK's storescu calls itself so.
+SERVER = ServerConfig(name="PACS", ae_title="PACS", sender_ae_titles=("STORESCU",))
 
 
 @contextlib.contextmanager
@@ -42,6 +44,7 @@ def expect(inbox: ReceiverInbox, study: Study, **changes):
         "sop_instance_uids": study.uids,
         "message_id": 1,
         "calling_ae_title": "ADIT",
+        "server": SERVER,
     }
     with inbox.expect(**(values | changes)) as stream:
         ReceivedInstance.objects.filter(quarantined_at=None).update(received_at=Now())
@@ -155,7 +158,13 @@ def test_two_tasks_never_take_the_same_one(receiver: ReceiverUnderTest, store: S
     assert not ReceivedInstance.objects.exists() and receiver.files() == []
 
 
-def rows_of(study: Study, spool: Path, originator: int | None) -> None:
+def rows_of(
+    study: Study,
+    spool: Path,
+    originator: int | None,
+    sender: str = "PACS",
+    address: str = "127.0.0.1",
+) -> None:
     """Enter a study by hand, as if a C-MOVE had brought it."""
     Receiver.objects.update_or_create(
         name=BY_HAND,
@@ -181,7 +190,8 @@ def rows_of(study: Study, spool: Path, originator: int | None) -> None:
             study_instance_uid=study.uid,
             series_instance_uid=ds.SeriesInstanceUID,
             transfer_syntax_uid=instance.transfer_syntax_uid,
-            calling_ae_title="PACS",
+            calling_ae_title=sender,
+            address=address,
             called_ae_title=AE_TITLE,
             move_originator_ae_title="ADIT" if originator else "",
             move_originator_message_id=originator,
@@ -213,6 +223,7 @@ def test_what_came_before_is_no_answer(transactional_db, tmp_path: Path, head: S
         sop_instance_uids=head.uids,
         message_id=1,
         calling_ae_title="ADIT",
+        server=SERVER,
     ) as stream:
         assert stream.take(0.5) is None
     assert ReceivedInstance.objects.filter(claimed_by=None).count() == 24

@@ -12,7 +12,7 @@ from adit.core.models import (
     SeriesTransfer,
 )
 from adit.core.receiver.housekeeping import delete_discarded
-from adit.core.receiver.leftovers import discard_late_copies, discard_leftovers
+from adit.core.receiver.leftovers import discard_late_copies, discard_leftovers, is_leftover
 from adit.core.receiver.spool import Spool
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
@@ -65,6 +65,19 @@ def test_what_others_asked_for_or_of_another_study_stays(make_task):
     spooled("a", move_originator_ae_title="VIEWER")
     spooled("b", study_instance_uid="9.9", series_instance_uid="9.9.1")
     assert discard_leftovers(make_task().pk, "1.2") == 0
+
+
+def test_what_another_server_sent_stays_for_it_may_be_another_content(make_task):
+    task = make_task("SUCCESS")
+    SeriesTransfer.objects.filter(task=task).update(state="SUCCESS")
+    DicomTask.objects.filter(pk=task.pk).update(end=Now())
+    DicomServerFactory(ae_title="OTHER")
+    before = Now() - timedelta(seconds=20)
+    spooled("a", calling_ae_title="OTHER", received_at=before)
+    assert discard_leftovers(task.pk, "1.2") == discard_late_copies("leftovers") == 0
+    assert not is_leftover("1.2.1", "OTHER") and is_leftover("1.2.1", "STRANGER")
+    spooled("b", calling_ae_title="STRANGER", received_at=before)
+    assert discard_late_copies("leftovers") == 1
 
 
 def test_nothing_is_given_up_while_another_task_fetches_the_series(make_task):

@@ -12,12 +12,12 @@ from adit.core.receiver.inbox import ReceiverInbox
 from adit.stack.ports import wait_until
 
 from .conftest import ReceiverUnderTest, Study, send
-from .test_inbox import expect, take_all
+from .test_inbox import SERVER, expect, take_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
 # What the file does not tell, and what is the row's own.
-UNTOLD = {"id", "called_ae_title", "received_at"}
+UNTOLD = {"id", "address", "called_ae_title", "received_at"}
 
 
 def rows() -> dict[str, dict]:
@@ -78,6 +78,7 @@ def test_an_older_instance_is_no_answer_although_it_is_entered_later(
         "sop_instance_uids": head.uids,
         "message_id": 1,
         "calling_ae_title": "ADIT",
+        "server": SERVER,
     }
     with ReceiverInbox().expect(**expected) as stream:
         mortal_receiver.start()

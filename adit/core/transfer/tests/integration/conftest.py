@@ -80,6 +80,13 @@ def double_source(transactional_db, pacs):
 
 
 @pytest.fixture
+def double_destination(transactional_db):
+    with PacsDouble("TAKER") as double:
+        DicomServerFactory(name="TAKER", ae_title="TAKER", port=double.port)
+        yield double
+
+
+@pytest.fixture
 def holdings(orthancs):
     """All instances at the destination, read back; it is empty when the test begins."""
 

@@ -5,13 +5,11 @@ import copy
 import pytest
 from pydicom.uid import generate_uid
 
-from adit.core.factories import DicomServerFactory
 from adit.core.models import DicomServer
 from adit.core.transfer import pipeline
 from adit.core.transfer.tests.integration.conftest import part10
 from adit.core.transfer.tests.integration.test_transfer import records_of
 from adit.core.transfer.twins import TWIN
-from adit.test_pacs.double import PacsDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
@@ -128,13 +126,6 @@ def test_a_source_that_is_away_too_long_is_left_to_the_next_attempt(
 
 def taker():
     return DicomServer.objects.get(name="TAKER")
-
-
-@pytest.fixture
-def double_destination(transactional_db):
-    with PacsDouble("TAKER") as double:
-        DicomServerFactory(name="TAKER", ae_title="TAKER", port=double.port)
-        yield double
 
 
 @pytest.fixture

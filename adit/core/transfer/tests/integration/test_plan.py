@@ -12,6 +12,7 @@ from adit.core.transfer.tests.integration.test_transfer import records_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
+PROCESSES = pytest.mark.processes
 COUNTS = ("NumberOfSeriesRelatedInstances", "NumberOfStudyRelatedInstances")
 
 
@@ -75,6 +76,62 @@ def test_a_list_of_series_that_is_cut_in_silence_is_no_success(
     result = work(make_task(destination, source=double_source))
     assert (result.state, len(holdings())) == ("WARNING", 20)
     assert "counts 2 series but lists 1" in result.message
+
+
+@pytest.mark.parametrize("protocol", ["C-GET", pytest.param("C-MOVE", marks=PROCESSES)])
+def test_what_comes_beyond_a_list_that_was_cut_in_silence_belongs_to_the_series(
+    protocol,
+    request,
+    settings,
+    double_source,
+    pacs,
+    double_destination,
+    make_task,
+    work,
+    example_study,
+    again,
+):
+    """Nothing but the arrival tells: the source counts nothing."""
+    if protocol == "C-MOVE":
+        receiver = request.getfixturevalue("receiver")
+        pacs.peers[receiver.ae_title] = ("127.0.0.1", receiver.port)
+    DicomServer.objects.filter(pk=double_source.pk).update(preferred_retrieve=protocol)
+    pacs.archive.clear()
+    pacs.archive.add_datasets(example_study.instances[:6])
+    pacs.faults.result_cap = 2
+    pacs.faults.ignored_keys = (*COUNTS, "NumberOfStudyRelatedSeries")
+    task = make_task(DicomServer.objects.get(name="TAKER"), source=double_source)
+    if protocol == "C-GET":
+        # All that was listed is there, and yet the attempt is no success.
+        settings.TRANSFER_RECONNECT_WAITS = []
+        pacs.faults.abort_after = 4
+        result = work(task)
+        held = list(double_destination.archive)
+        assert (result.state, result.retry, len(held)) == ("WARNING", True, 4), result.message
+        pacs.faults.abort_after = 0
+        again(task)
+    result = work(task)
+    held = list(double_destination.archive)
+    assert (result.state, result.retry, len(held)) == ("WARNING", False, 6), result.message
+    assert result.message.startswith("6 of 6 instances confirmed")
+    assert "lists fewer instances of 1 series than it has" in result.message
+    assert [(row.instances_listed, row.expected) for row in rows_of(task)] == [(2, 6)]
+    assert task.events.filter(text__contains="lists 2 instances of series").exists()
+
+
+def test_what_comes_beyond_a_list_under_another_patient_id_is_left_behind(
+    double_source, pacs, destination, make_task, work, example_study, holdings
+):
+    first = example_study.instances[0]
+    pacs.archive.clear()
+    pacs.archive.add_dataset(first)
+    pacs.archive.add_dataset(copy_of(first, PatientID="ANOTHER"))
+    pacs.faults.result_cap = 1
+    pacs.faults.ignored_keys = (*COUNTS, "NumberOfStudyRelatedSeries")
+    pacs.faults.no_patient_below_study = True
+    result = work(make_task(destination, source=double_source))
+    assert (result.state, len(holdings())) == ("WARNING", 1), result.message
+    assert "1 instance came that the source had not listed" in result.message
 
 
 @pytest.mark.parametrize("cap", [1, 7, 20])

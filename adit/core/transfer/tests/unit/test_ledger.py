@@ -136,3 +136,79 @@ def test_a_second_plan_keeps_what_was_achieved():
     ledger.expect(Plan("P", [planned(uids=["1", "2", "3", "4"])]))
     assert ledger.totals().confirmed == 1
     assert ledger.missing() == {"s1": {"2", "3", "4"}}
+
+
+def beyond(ledger: Ledger, *uids: str) -> None:
+    for uid in uids:
+        assert ledger.is_surplus("s1", uid)
+        send(ledger, uid)
+
+
+def test_what_comes_beyond_a_list_has_the_series_fetched_as_a_whole():
+    ledger = ledger_of(planned())
+    asked, listed = ledger.missing(), ledger.listed()
+    for uid in "123":
+        send(ledger, uid)
+    beyond(ledger, "4", "5")
+    assert ledger.totals().expected == 5
+    assert ledger.missing() == {"s1": None}
+    ledger.fetched(asked, listed)
+    assert ledger.missing() == {}
+    assert [series.short for series in ledger.short_lists()] == [3]
+
+
+def test_a_list_that_is_short_is_no_measure_after_a_part_was_asked_for():
+    ledger = ledger_of(planned())
+    send(ledger, "1")
+    asked, listed = ledger.missing(), ledger.listed()
+    for uid in "23":
+        send(ledger, uid)
+    beyond(ledger, "4")
+    ledger.fetched(asked, listed)
+    assert ledger.missing() == {"s1": None}
+    ledger.fetched({"s1": None}, ledger.listed())
+    assert ledger.missing() == {}
+
+
+def test_the_next_attempt_knows_what_came_beyond_the_list():
+    ledger = ledger_of(planned())
+    for uid in "123":
+        send(ledger, uid)
+    beyond(ledger, "4")
+    again = Ledger(ledger.series)
+    again.series[0].short = None
+    again.expect(Plan("P", [planned()]))
+    assert again.missing() == {"s1": None}
+
+
+def test_a_list_that_has_caught_up_is_a_measure_again():
+    ledger = ledger_of(planned())
+    for uid in "123":
+        send(ledger, uid)
+    beyond(ledger, "4")
+    ledger.expect(Plan("P", [planned(uids=list("12345"))]))
+    assert ledger.short_lists() == []
+    assert ledger.missing() == {"s1": {"5"}}
+
+
+def test_a_source_that_counts_more_than_it_lists_is_asked_for_the_whole_series():
+    ledger = ledger_of(planned())
+    for uid in "123":
+        send(ledger, uid)
+    assert ledger.missing() == {}
+    ledger.list_is_short("s1")
+    assert ledger.missing() == {"s1": None}
+    ledger.expect(Plan("P", [planned()]))
+    assert ledger.missing() == {"s1": None}
+    # Nothing else came: the list was whole.
+    ledger.fetched({"s1": None}, ledger.listed())
+    assert (ledger.missing(), ledger.short_lists()) == ({}, [])
+
+
+def test_a_second_content_under_one_uid_is_noted():
+    ledger = ledger_of(planned())
+    send(ledger, "1")
+    ledger.came_again("1", "aa" * 32)
+    assert not ledger.in_two_versions
+    ledger.came_again("1", "cc" * 32)
+    assert ledger.in_two_versions == {"1"}

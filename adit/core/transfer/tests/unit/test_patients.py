@@ -111,4 +111,12 @@ def test_another_id_of_a_study_that_nobody_shares_is_said_once():
 def test_several_ids_within_one_study_are_remarked(headers, remarked):
     owner = Ownership("A", shared=False)
     assert all(owner.accepts(text, told()) for text in headers)
-    assert bool(owner.remark()) is remarked
+    assert bool(owner.remarks()) is remarked
+
+
+def test_what_was_not_listed_is_taken_under_a_known_patient_id_only():
+    owner, run = Ownership("A", shared=False), told()
+    assert owner.accepts("OLD", run)
+    taken = [owner.accepts(text, run, listed=False) for text in ("A ", "OLD ", "B", "")]
+    assert taken == [True, True, False, False]
+    assert [text for text in owner.remarks() if "2 instances came" in text]
