@@ -52,7 +52,7 @@ FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN core_dicomserver AS server ON server.dicomnode_ptr_id = task.source_id
 LEFT JOIN core_dicomserver AS destination ON destination.dicomnode_ptr_id = task.delivers_to_id
-WHERE task.id = %s FOR UPDATE OF job
+WHERE task.id = %s FOR NO KEY UPDATE OF job
 """
 
 # The time is that of the database: the clocks of the hosts may differ.

@@ -56,6 +56,11 @@ def reopen(job: DicomJob) -> None:
         open_again(job)
     except KeysGone as err:
         raise Conflict(f"Job {job.pk} cannot go on: {err}.") from err
+    reopen_state(job)
+
+
+def reopen_state(job: DicomJob) -> None:
+    """Let the state of a job that has ended follow from its tasks again."""
     DicomJob.objects.filter(pk=job.pk, state__in=DicomJob.ENDED).update(state=JobState.PENDING)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from adit.core.jobs.actions.base import is_owner_or_staff, is_staff
@@ -22,9 +23,15 @@ _STARTED_BEFORE = "it was started before, and what it did stays on record; cance
 _LAST = "it is the last task of its job; delete or cancel the job instead"
 
 
+def _locked(tasks: QuerySet[DicomTask]) -> set[int]:
+    """Lock the tasks of the locked job, always in the same order; returns their ids."""
+    rows = tasks.select_for_update(no_key=True).order_by("pk")
+    return set(rows.values_list("pk", flat=True))
+
+
 def _delete(job: DicomJob, task_ids: Collection[int]) -> set[int]:
     tasks = DicomTask.objects.filter(job=job, pk__in=task_ids, state=State.PENDING)
-    ids = set(tasks.select_for_update().values_list("pk", flat=True))
+    ids = _locked(tasks)
     withdraw(tasks)
     get_kind(job.kind).task_model.objects.filter(pk__in=ids).delete()  # type: ignore[attr-defined]
     return ids
@@ -67,7 +74,7 @@ def _kill(job: DicomJob, task_ids: Collection[int]) -> set[int]:
     """Take the lease away. Its worker learns of it by notification, or by its next heartbeat, and
     ends the child; whatever the child still writes is refused."""
     tasks = DicomTask.objects.filter(job=job, pk__in=task_ids, state=State.IN_PROGRESS)
-    ids = set(tasks.select_for_update().values_list("pk", flat=True))
+    ids = _locked(tasks)
     canceling = job.state == DicomJob.State.CANCELING
     tasks.update(
         state=State.CANCELED if canceling else State.FAILURE,

@@ -7,14 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
+from psycopg.errors import DeadlockDetected
 
 from adit.audit.models import AuditEntry
 from adit.core.jobs import leases, queue
-from adit.core.jobs.actions import cancel_job, delete_job
+from adit.core.jobs.actions import (
+    JOB_ACTIONS,
+    TASK_ACTIONS,
+    Conflict,
+    act_on_tasks,
+    base,
+    cancel_job,
+    delete_job,
+)
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.tests.integration.racers import Racers
+from adit.core.jobs.states import lock_job
+from adit.core.jobs.tests.integration.racers import MOVES, Racers
 from adit.core.jobs.tests.integration.scripted import (
     assert_legal,
     delete_queue_rows,
@@ -23,6 +33,7 @@ from adit.core.jobs.tests.integration.scripted import (
     scripted_job,
     state_of,
     tasks_of,
+    wait_for,
 )
 from adit.core.models import DicomJob, DicomServer, DicomTask
 
@@ -166,6 +177,110 @@ def test_kill_against_end(race, fresh, staff):
         assert_legal()
 
 
+def test_kill_against_cancel_of_a_job_that_workers_have_yet_to_count(race, fresh, owner, staff):
+    """A cancel and the kills of all that runs; then both workers count what they left uncounted."""
+    race(("count_few",), ("count_few",))
+    uncounted = 0
+    for _ in ROUNDS:
+        job = fresh(6, send_finished_mail=True)
+        DicomServer.objects.update(max_tasks=6)
+        dispatch()
+        first, second, third, fourth, fifth, sixth = tasks_of(job)
+        for task, other in ((first, second), (third, fourth)):
+            moves = [("finish", claimed(one), "SUCCESS") for one in (task, other)]
+            assert [done for _, done in race(*moves)] == [True, True]
+        claimed(fifth)
+        claimed(sixth)
+        # Neither is done by a worker, which would have counted with it.
+        with ThreadPoolExecutor(2) as executor:
+            canceling = executor.submit(_in_thread, cancel_job, owner, job.pk)
+            ids = [fifth.pk, sixth.pk]
+            assert executor.submit(_in_thread, act_on_tasks, staff, "kill", ids).result(60).done
+            # Who killed first has ended the job: there was nothing left to cancel.
+            canceled = not isinstance(canceling.exception(60), Conflict)
+        state = job_state(job)
+        assert state == ("CANCELED" if canceled else "FAILURE")
+        message = DicomJob.objects.get(pk=job.pk).message
+        for _ in range(2):
+            uncounted += sum(stale for _, stale in race(("derive_stale",), ("derive_stale",)))
+            assert job_state(job) == state
+        assert DicomJob.objects.get(pk=job.pk).message == message
+        mails = ProcrastinateJob.objects.filter(queue_name="default", args__job_id=job.pk)
+        assert sorted(row.args["mail"] for row in mails) == ["finished"]
+        cancels = AuditEntry.objects.filter(action="job.cancel", object_id=str(job.pk))
+        assert cancels.count() == canceled
+    DicomServer.objects.update(max_tasks=2)
+    assert uncounted
+
+
+def test_a_run_that_writes_does_not_wait_for_who_changes_its_job(fresh, owner):
+    """It would wait with its task locked, for which the other one waits."""
+    (task,) = tasks_of(fresh())
+    lease = claimed(task)
+    with ThreadPoolExecutor(1) as executor, transaction.atomic():
+        lock_job(lease.job_id)
+        assert executor.submit(_in_thread, MOVES["progress"], lease, 7).result(30)
+        assert DicomTask.objects.filter(pk=task.pk).update(cancel_requested=True)
+
+
+@pytest.mark.parametrize(
+    ("act", "done"),
+    [
+        (lambda user, task: JOB_ACTIONS["cancel"](user, task.job_id), "job.cancel"),
+        (lambda user, task: TASK_ACTIONS["kill"](user, task.pk), "task.kill"),
+    ],
+    ids=["cancel", "kill"],
+)
+def test_an_action_that_a_deadlock_ends_is_done_anew(fresh, staff, act, done):
+    """Somebody takes the locks the other way round; PostgreSQL ends the action for it.
+
+    It ends who has waited for a second, the action; on a machine that is late, also the other one.
+    """
+
+    def cross(task, locked):
+        try:
+            with transaction.atomic():
+                assert list(DicomTask.objects.select_for_update().order_by().filter(pk=task.pk))
+                locked.set()
+                wait_for(waits_for_a_lock)
+                lock_job(task.job_id)
+        except OperationalError:
+            return False
+        return True
+
+    def try_once():
+        (task,) = tasks_of(fresh())
+        claimed(task)
+        before = AuditEntry.objects.count()
+        locked = threading.Event()
+        with ThreadPoolExecutor(2) as executor:
+            crossing = executor.submit(_in_thread, cross, task, locked)
+            assert locked.wait(30)
+            executor.submit(_in_thread, act, staff, task).result(60)
+            crossed = crossing.result(60)
+        assert [entry.action for entry in AuditEntry.objects.order_by("pk")[before:]] == [done]
+        return crossed
+
+    assert any(try_once() for _ in range(5))
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()
+
+
+def test_an_action_that_deadlocks_end_again_and_again_says_so(fresh, owner, monkeypatch):
+    job = fresh()
+
+    def victim(job_id):
+        raise OperationalError from DeadlockDetected()
+
+    monkeypatch.setattr(base, "lock_job", victim)
+    with pytest.raises(Conflict, match="somebody else changes it at this very moment; try again"):
+        cancel_job(owner, job.pk)
+
+
 def test_reset_against_reset(race, fresh, owner):
     for _ in ROUNDS:
         job = fresh()
@@ -257,9 +372,9 @@ def job_state_or_gone(job):
     return DicomJob.objects.filter(pk=job.pk).values_list("state", flat=True).first()
 
 
-def _in_thread(take, user, job_id):
+def _in_thread(take, *arguments):
     try:
-        return take(user, job_id)
+        return take(*arguments)
     finally:
         connection.close()
 
