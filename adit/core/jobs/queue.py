@@ -86,8 +86,8 @@ def defer_mail(mail: Mail, job_id: int, state: str, message: str = "") -> int:
 
     It tells of the job as it is now, with its `state` and `message`, however late it is sent.
     """
-    facts = {"state": str(state), "message": message}
-    return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id, mail=mail.value, **facts)
+    what: dict[str, Any] = {"mail": mail.value, "state": str(state), "message": message}
+    return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id, **what)
 
 
 _WITHDRAW = "DELETE FROM procrastinate_jobs WHERE id = ANY(%s) AND status = 'todo'"

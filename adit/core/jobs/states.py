@@ -94,6 +94,13 @@ UPDATE core_dicomjob AS job SET
     state = new_state,
     failure_mailed = failure_mailed OR first_failure,
     start = CASE WHEN new_state = 'IN_PROGRESS' THEN coalesce(start, now()) ELSE start END,
+    active_since = CASE new_state WHEN 'IN_PROGRESS' THEN coalesce(active_since, now())
+                                  WHEN 'CANCELING' THEN active_since END,
+    active_seconds = CASE
+        WHEN new_state IN ('UNVERIFIED', 'PENDING') THEN 0
+        WHEN new_state IN ('CANCELED', 'SUCCESS', 'WARNING', 'FAILURE')
+             THEN active_seconds + coalesce(extract(epoch FROM now() - active_since), 0)
+        ELSE active_seconds END,
     "end" = CASE WHEN new_state IN ('CANCELED', 'SUCCESS', 'WARNING', 'FAILURE')
                  THEN coalesce("end", now()) END,
     message = CASE WHEN new_state IN ('UNVERIFIED', 'PENDING') THEN '' ELSE concat_ws(', ',

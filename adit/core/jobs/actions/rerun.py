@@ -42,7 +42,14 @@ def forget_work(tasks: QuerySet[DicomTask]) -> None:
     ended = tasks.filter(state__in=DicomTask.ENDED)
     SeriesTransfer.objects.filter(task__in=ended.values("pk")).delete()
     ended.update(
-        start=None, protocol="", instances_expected=0, instances_done=0, bytes_done=0, log=""
+        start=None,
+        run_start=None,
+        done_before=0,
+        protocol="",
+        instances_expected=0,
+        instances_done=0,
+        bytes_done=0,
+        log="",
     )
 
 
@@ -107,14 +114,6 @@ def _has_warned_tasks(job: DicomJob) -> bool:
     return DicomTask.objects.filter(job=job, state=TaskState.WARNING).exists()
 
 
-def _has_canceled_tasks(job: DicomJob) -> bool:
-    """Of a canceled job all that have not ended otherwise; of others those that somebody canceled
-    before the rest went on."""
-    if job.state == JobState.CANCELED:
-        return True
-    return DicomTask.objects.filter(job=job, state=TaskState.CANCELED).exists()
-
-
 def why_closed(job: DicomJob) -> str:
     """Why no task of an ended job can run again, empty where they can."""
     if not job.is_ended:
@@ -171,9 +170,9 @@ resume_job = JobAction(
     counts=True,
     runs_again=True,
     allowed=is_owner_or_staff,
-    fits=lambda job: _goes_on_from(*DicomJob.ENDED)(job) and _has_canceled_tasks(job),
+    fits=_goes_on_from(JobState.CANCELED),
     effect=_resume,
-    why_not=lambda job: why_closed(job) if job.is_ended else "",
+    why_not=lambda job: why_closed(job) if job.state == JobState.CANCELED else "",
 )
 
 retry_job = JobAction(

@@ -225,6 +225,10 @@ def _tell(action: TaskAction, user: User, job_id: int, tasks: Sequence[DicomTask
     if action.gone:
         lines = ", ".join(str(task.line) for task in tasks[:20]) + (", …" if tasks[20:] else "")
         text = f"Deleted {counted(len(tasks), 'task')} ({lines}) {who}"
+        # Those that ran before, and were waiting to do so again.
+        if delivered := sum(task.instances_done for task in tasks):
+            stays = "stays" if delivered == 1 else "stay"
+            text += f" {counted(delivered, 'instance')} that it had done {stays} delivered."
         add_job_event(job_id, text)
         return
     add_events(

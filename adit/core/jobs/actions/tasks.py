@@ -10,7 +10,6 @@ from django.db.models.functions import Now
 from adit.core.jobs.actions.base import is_owner_or_staff, is_staff
 from adit.core.jobs.actions.rerun import forget_work, reopen, wait_again, why_closed
 from adit.core.jobs.actions.task_base import TaskAction, job_in_words
-from adit.core.jobs.events import ever_started
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
 from adit.core.jobs.registry import get_kind
@@ -19,7 +18,6 @@ from adit.core.transfer.ledger_store import mark_canceled_series, mark_unfinishe
 
 State = DicomTask.State
 
-_STARTED_BEFORE = "it was started before, and what it did stays on record; cancel the job instead"
 _LAST = "it is the last task of its job; delete or cancel the job instead"
 
 
@@ -38,27 +36,14 @@ def _delete(job: DicomJob, task_ids: Collection[int]) -> set[int]:
 
 
 def _to_keep(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
-    """What ever ran stays on record, and a job never ends up without tasks: the last one stays."""
-    started = _started(job, task_ids)
-    others = DicomTask.objects.filter(job=job).exclude(pk__in=set(task_ids) - set(started))
-    if others.exists():
-        return started
-    return {max(task_ids): _LAST}
+    """A job never ends up without tasks: the last one stays."""
+    others = DicomTask.objects.filter(job=job).exclude(pk__in=task_ids)
+    return {} if others.exists() else {max(task_ids): _LAST}
 
 
 def _to_keep_alone(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
     # Of two none is the last.
-    others = DicomTask.objects.filter(job=job).exclude(pk__in=task_ids)
-    if len(task_ids) == 1 and not others.exists():
-        return dict.fromkeys(task_ids, _LAST)
-    return _started(job, task_ids)
-
-
-def _started(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
-    # Of a job that never began none did; and that is most of those that wait.
-    if job.start is None:
-        return {}
-    return dict.fromkeys(sorted(ever_started(task_ids)), _STARTED_BEFORE)
+    return _to_keep(job, task_ids) if len(task_ids) == 1 else {}
 
 
 def _reset(job: DicomJob, task_ids: Collection[int]) -> set[int]:
@@ -104,7 +89,7 @@ delete_task = TaskAction(
     name="delete",
     label="Delete task",
     icon="trash",
-    confirm="The task is deleted for good.",
+    confirm="The task is deleted for good. What it delivered before stays delivered.",
     danger=True,
     verb="delete",
     past="deleted",

@@ -64,7 +64,8 @@ def test_a_mail_on_the_end_tells_of_the_end_that_it_is_about(owner, make_job, ta
     send_queued_mails()
     early, again, last = mail.outbox
     assert early.subject.endswith(f"Job {job.pk}: Failure")
-    for text in (early.body, early.alternatives[0][0]):
+    assert isinstance(early, EmailMultiAlternatives)
+    for text in (early.body, str(early.alternatives[0][0])):
         assert "1 of 2 succeeded, 1 failed" in text
         assert "Since then it was started again." in text
     # What was sent while the job ran again is the same afterwards, but for that.

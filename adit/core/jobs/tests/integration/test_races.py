@@ -7,24 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
-from psycopg.errors import DeadlockDetected
 
 from adit.audit.models import AuditEntry
 from adit.core.jobs import leases, queue
-from adit.core.jobs.actions import (
-    JOB_ACTIONS,
-    TASK_ACTIONS,
-    Conflict,
-    act_on_tasks,
-    base,
-    cancel_job,
-    delete_job,
-)
+from adit.core.jobs.actions import Conflict, act_on_tasks, cancel_job, delete_job
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.states import lock_job
-from adit.core.jobs.tests.integration.racers import MOVES, Racers
+from adit.core.jobs.tests.integration.racers import Racers
 from adit.core.jobs.tests.integration.scripted import (
     assert_legal,
     delete_queue_rows,
@@ -33,7 +23,6 @@ from adit.core.jobs.tests.integration.scripted import (
     scripted_job,
     state_of,
     tasks_of,
-    wait_for,
 )
 from adit.core.models import DicomJob, DicomServer, DicomTask
 
@@ -211,74 +200,6 @@ def test_kill_against_cancel_of_a_job_that_workers_have_yet_to_count(race, fresh
         assert cancels.count() == canceled
     DicomServer.objects.update(max_tasks=2)
     assert uncounted
-
-
-def test_a_run_that_writes_does_not_wait_for_who_changes_its_job(fresh, owner):
-    """It would wait with its task locked, for which the other one waits."""
-    (task,) = tasks_of(fresh())
-    lease = claimed(task)
-    with ThreadPoolExecutor(1) as executor, transaction.atomic():
-        lock_job(lease.job_id)
-        assert executor.submit(_in_thread, MOVES["progress"], lease, 7).result(30)
-        assert DicomTask.objects.filter(pk=task.pk).update(cancel_requested=True)
-
-
-@pytest.mark.parametrize(
-    ("act", "done"),
-    [
-        (lambda user, task: JOB_ACTIONS["cancel"](user, task.job_id), "job.cancel"),
-        (lambda user, task: TASK_ACTIONS["kill"](user, task.pk), "task.kill"),
-    ],
-    ids=["cancel", "kill"],
-)
-def test_an_action_that_a_deadlock_ends_is_done_anew(fresh, staff, act, done):
-    """Somebody takes the locks the other way round; PostgreSQL ends the action for it.
-
-    It ends who has waited for a second, the action; on a machine that is late, also the other one.
-    """
-
-    def cross(task, locked):
-        try:
-            with transaction.atomic():
-                assert list(DicomTask.objects.select_for_update().order_by().filter(pk=task.pk))
-                locked.set()
-                wait_for(waits_for_a_lock)
-                lock_job(task.job_id)
-        except OperationalError:
-            return False
-        return True
-
-    def try_once():
-        (task,) = tasks_of(fresh())
-        claimed(task)
-        before = AuditEntry.objects.count()
-        locked = threading.Event()
-        with ThreadPoolExecutor(2) as executor:
-            crossing = executor.submit(_in_thread, cross, task, locked)
-            assert locked.wait(30)
-            executor.submit(_in_thread, act, staff, task).result(60)
-            crossed = crossing.result(60)
-        assert [entry.action for entry in AuditEntry.objects.order_by("pk")[before:]] == [done]
-        return crossed
-
-    assert any(try_once() for _ in range(5))
-
-
-def waits_for_a_lock():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone()
-
-
-def test_an_action_that_deadlocks_end_again_and_again_says_so(fresh, owner, monkeypatch):
-    job = fresh()
-
-    def victim(job_id):
-        raise OperationalError from DeadlockDetected()
-
-    monkeypatch.setattr(base, "lock_job", victim)
-    with pytest.raises(Conflict, match="somebody else changes it at this very moment; try again"):
-        cancel_job(owner, job.pk)
 
 
 def test_reset_against_reset(race, fresh, owner):
