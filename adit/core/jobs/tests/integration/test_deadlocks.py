@@ -10,6 +10,7 @@ from psycopg.errors import DeadlockDetected
 from adit.audit.models import AuditEntry
 from adit.core.jobs import leases
 from adit.core.jobs.actions import JOB_ACTIONS, TASK_ACTIONS, Conflict, base, cancel_job
+from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.states import lock_job
 from adit.core.jobs.tests.integration.racers import MOVES
 from adit.core.jobs.tests.integration.scripted import tasks_of, wait_for
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
 def claimed(task):
     DicomServer.objects.update(max_tasks=20)
-    base.dispatch()
+    dispatch()
     lease = leases.claim(task.pk, "test")
     assert lease
     return lease
