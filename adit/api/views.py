@@ -82,6 +82,18 @@ def _choice(request: Request, name: str, allowed: Sequence[str]) -> str:
     return value
 
 
+def _knows_only(request: Request, *names: str) -> None:
+    """A parameter that is misspelt must not count as none.
+
+    Raises:
+        ValidationError: the request has another one.
+    """
+    unknown = sorted(set(request.query_params) - {*names, "limit", "cursor"})
+    if unknown:
+        known = ", ".join([*names, "limit", "cursor"])
+        raise ValidationError({name: f"No such parameter; there are {known}." for name in unknown})
+
+
 class Jobs(APIView):
     """The jobs of the user; staff gets all."""
 
@@ -98,6 +110,7 @@ class Jobs(APIView):
         responses={200: JobPageSerializer, **_problems(400, 401)},
     )
     def get(self, request: Request) -> Response:
+        _knows_only(request, "kind", "state", "own")
         user: Any = request.user
         jobs = DicomJob.objects.visible_to(user).select_related("owner")
         if _choice(request, "own", ["true", "false", "1", "0"]) in ("true", "1"):
@@ -135,6 +148,7 @@ class Tasks(APIView):
         responses={200: TaskPageSerializer, **_problems(400, 401, 404)},
     )
     def get(self, request: Request, job_id: int) -> Response:
+        _knows_only(request, "state")
         job = _job(request.user, job_id)
         tasks = _tasks(job)
         if state := _choice(request, "state", DicomTask.State.values):

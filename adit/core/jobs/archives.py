@@ -76,7 +76,9 @@ def hold(lease: ArchiveLease) -> bool:
     """Inside a transaction: whether the lease holds; it does to the end of the transaction."""
     assert connection.in_atomic_block
     lock_job(lease.job_id)
-    held = JobArchive.objects.select_for_update().filter(job_id=lease.job_id, lease=lease.token)
+    held = JobArchive.objects.select_for_update(no_key=True).filter(
+        job_id=lease.job_id, lease=lease.token
+    )
     return held.exists()
 
 

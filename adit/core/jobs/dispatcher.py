@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from adit.core.jobs import queue
 from adit.core.jobs.policy import Candidate, choose_tasks
@@ -145,6 +146,11 @@ def _without(chosen: list[Candidate], kept: Counter[int]) -> list[Candidate]:
     return left[::-1]
 
 
+def _locked(tasks: QuerySet[DicomTask], of: Sequence[str] = ()) -> QuerySet[DicomTask]:
+    """Those that nobody has locked; the dispatcher waits for nobody."""
+    return tasks.select_for_update(skip_locked=True, no_key=True, of=of)
+
+
 def _take_back(candidates: Sequence[Candidate]) -> set[int]:
     """Take tasks out of the queue; returns which. One that a worker claims this very moment stays
     with it, and so do those of a job that somebody changes: who has a job locked may hold their
@@ -155,7 +161,7 @@ def _take_back(candidates: Sequence[Candidate]) -> set[int]:
         pk__in=[c.task_id for c in candidates], state=DicomTask.State.PENDING
     )
     free = tasks.select_related("job").only("pk", "job__id").order_by("pk")
-    taken = {task.pk for task in free.select_for_update(skip_locked=True, of=("self", "job"))}
+    taken = {task.pk for task in _locked(free, of=("self", "job"))}
     tasks = tasks.filter(pk__in=taken)
     queue.withdraw(tasks)
     tasks.update(queued=None, queue_job_id=None)
@@ -188,7 +194,7 @@ def _hand_over(chosen: Sequence[Candidate]) -> int:
     free = DicomTask.objects.filter(
         pk__in=list(new), state=DicomTask.State.PENDING, queued=None
     ).order_by()
-    held = set(free.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    held = set(_locked(free).values_list("pk", flat=True))
     new = {pk: rank for pk, rank in new.items() if pk in held}
     if new:
         rows = queue.defer_tasks(list(new.items()))

@@ -3,9 +3,8 @@
 from collections.abc import Collection
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
 
-from adit.core.models import DicomTask, TaskEvent
+from adit.core.models import TaskEvent
 
 _ADD = """
 INSERT INTO core_taskevent (task_id, job_id, time, level, text)
@@ -43,13 +42,5 @@ def add_job_event(job_id: int, text: str, level: str = TaskEvent.Level.INFO) -> 
         cursor.execute(_ADD_TO_JOB, [job_id, str(level), text[:500]])
 
 
-# How the history of a task tells of each start (`leases.claim`). Unlike `DicomTask.start` it stays
-# when a reset lets the task begin anew.
+# How the history of a task tells of each start (`leases.claim`).
 STARTED = "Started on "
-
-
-def ever_started(task_ids: Collection[int]) -> set[int]:
-    """Those of the tasks that were ever begun with, whatever was reset since."""
-    told = TaskEvent.objects.filter(task_id=OuterRef("pk"), text__startswith=STARTED)
-    ran = DicomTask.objects.filter(Q(start__isnull=False) | Exists(told), pk__in=task_ids)
-    return set(ran.values_list("pk", flat=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 
@@ -50,3 +50,38 @@ def opens_at(hours: Collection[Hours], now: datetime, zone: tzinfo) -> datetime 
     instant = now.timestamp()
     begins = [b for some in hours for b, _ in some.spans(now, zone) if b.timestamp() > instant]
     return min(begins, key=datetime.timestamp, default=None)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """When all of several servers are open at once.
+
+    Attributes:
+        at: the first such time; None where there is none.
+        held_up_by: names of those whose hours make it later than was asked for.
+    """
+
+    at: datetime | None
+    held_up_by: tuple[str, ...] = ()
+
+
+def all_open_at(
+    servers: Mapping[str, tuple[Collection[Hours], tzinfo]], first: datetime
+) -> Opening:
+    """When all the servers, given by name, are open at once from `first` on. The time is in the
+    zone of the server that opens last."""
+    moment, held_up_by = first, dict.fromkeys(servers, False)
+    # What does not meet within a week and two days never does.
+    while moment.timestamp() - first.timestamp() < 9 * 86400:
+        closed = [
+            name for name, hours in servers.items() if not is_open(hours[0], moment, hours[1])
+        ]
+        if not closed:
+            return Opening(moment, tuple(name for name, held in held_up_by.items() if held))
+        held_up_by |= dict.fromkeys(closed, True)
+        openings = [opens_at(servers[name][0], moment, servers[name][1]) for name in closed]
+        begins = [begin for begin in openings if begin is not None]
+        if len(begins) < len(openings):
+            break
+        moment = max(begins, key=datetime.timestamp)
+    return Opening(None, tuple(name for name, held in held_up_by.items() if held))

@@ -52,7 +52,7 @@ FROM core_dicomtask AS task
 JOIN core_dicomjob AS job ON job.id = task.job_id
 LEFT JOIN core_dicomserver AS server ON server.dicomnode_ptr_id = task.source_id
 LEFT JOIN core_dicomserver AS destination ON destination.dicomnode_ptr_id = task.delivers_to_id
-WHERE task.id = %s FOR UPDATE OF job
+WHERE task.id = %s FOR NO KEY UPDATE OF job
 """
 
 # The time is that of the database: the clocks of the hosts may differ.
@@ -61,6 +61,7 @@ WITH claimed AS (UPDATE core_dicomtask SET state = 'IN_PROGRESS', lease = %(toke
     lease_until = statement_timestamp() + %(seconds)s * interval '1 second', worker = %(worker)s,
     attempts = attempts + 1, not_before = NULL, waits_for = '', cancel_requested = false,
     start = coalesce(start, statement_timestamp()), "end" = NULL, message = '',
+    run_start = statement_timestamp(), done_before = instances_done,
     phase = 'starting', instances_per_second = 0
 WHERE id = %(task)s AND state = 'PENDING' AND queued IS NOT NULL
 RETURNING id, attempts), told AS (
@@ -258,7 +259,8 @@ WITH released AS (UPDATE core_dicomtask SET state = %(state)s, message = %(messa
     "end" = CASE WHEN %(ended)s THEN statement_timestamp() ELSE "end" END,
     attempts = attempts - %(back)s, waits_for = %(waits_for)s,
     not_before = statement_timestamp() + %(wait)s::float * interval '1 second',
-    lease = NULL, lease_until = NULL, queued = NULL, queue_job_id = NULL, worker = '', phase = ''
+    lease = NULL, lease_until = NULL, queued = NULL, queue_job_id = NULL, worker = '', phase = '',
+    instances_per_second = 0
 WHERE id = %(task)s AND lease = %(token)s AND state = 'IN_PROGRESS'
 RETURNING id, job_id, source_id), told AS (
     INSERT INTO core_taskevent (task_id, job_id, time, level, text)

@@ -16,9 +16,9 @@ def job_url(job: DicomJob) -> str:
     return f"{settings.SITE_URL}{job.get_absolute_url()}"
 
 
-def _subject(mail: Mail, job: DicomJob) -> str:
+def _subject(mail: Mail, job: DicomJob, state: str) -> str:
     if mail is Mail.FINISHED:
-        return f"Job {job.pk}: {DicomJob.State(job.state).label}"
+        return f"Job {job.pk}: {DicomJob.State(state).label}"
     if mail is Mail.FIRST_FAILURE:
         return f"Job {job.pk}: a task has failed"
     return f"Job {job.pk} waits for verification"
@@ -33,8 +33,12 @@ def _recipients(mail: Mail, job: DicomJob) -> list[str]:
     return [owner.email] if owner.email and owner.is_active else []
 
 
-def send_mail_about(mail: Mail, job_id: int) -> None:
+def send_mail_about(mail: Mail, job_id: int, state: str, message: str = "") -> None:
     """Send a mail in text and HTML; nothing where the job is gone or nobody is to be told.
+
+    Args:
+        state, message: those of the job when that happened which the mail is about; by now it may
+            run again, or have ended otherwise.
 
     Raises:
         OSError: the mail server does not take it; the queue tries again.
@@ -47,17 +51,21 @@ def send_mail_about(mail: Mail, job_id: int) -> None:
         return
     context = {
         "job": job,
+        "state": DicomJob.State(state).label,
+        "message": message,
+        "has_ended": state in DicomJob.ENDED,
+        "runs_again": mail is Mail.FINISHED and not job.is_ended,
         "kind": get_kind(job.kind).label,
         "url": job_url(job),
         "site_name": settings.SITE_NAME,
     }
     template = f"core/mails/job_{mail.value}"
-    message = EmailMultiAlternatives(
-        subject=f"[{settings.SITE_NAME}] {_subject(mail, job)}",
+    letter = EmailMultiAlternatives(
+        subject=f"[{settings.SITE_NAME}] {_subject(mail, job, state)}",
         body=render_to_string(f"{template}.txt", context),
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=recipients if mail is not Mail.UNVERIFIED else [],
         bcc=recipients if mail is Mail.UNVERIFIED else [],
     )
-    message.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
-    message.send()
+    letter.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+    letter.send()

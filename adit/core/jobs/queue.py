@@ -81,9 +81,13 @@ def defer_tasks(tasks: Sequence[tuple[int, int]]) -> list[int]:
     return [row.id for row in rows if row.id is not None]
 
 
-def defer_mail(mail: Mail, job_id: int) -> int:
-    """Queue a mail about a job within the current transaction: it is sent after the commit."""
-    return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id, mail=mail.value)
+def defer_mail(mail: Mail, job_id: int, state: str, message: str = "") -> int:
+    """Queue a mail about a job within the current transaction: it is sent after the commit.
+
+    It tells of the job as it is now, with its `state` and `message`, however late it is sent.
+    """
+    what: dict[str, Any] = {"mail": mail.value, "state": str(state), "message": message}
+    return _defer(SEND_JOB_MAIL, DEFAULT_QUEUE, job_id=job_id, **what)
 
 
 _WITHDRAW = "DELETE FROM procrastinate_jobs WHERE id = ANY(%s) AND status = 'todo'"

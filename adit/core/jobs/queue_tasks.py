@@ -17,10 +17,10 @@ async def run_task(task_id: int) -> None:
 
 
 @blueprint.task(name="send_job_mail", queue=queue.DEFAULT_QUEUE, retry=queue.MAIL_RETRIES)
-def send_job_mail(job_id: int, mail: str) -> None:
+def send_job_mail(job_id: int, mail: str, state: str, message: str) -> None:
     from adit.core.jobs.mails import send_mail_about
 
-    send_mail_about(queue.Mail(mail), job_id)
+    send_mail_about(queue.Mail(mail), job_id, state, message)
 
 
 @blueprint.task(name="run_archive", queue=queue.DICOM_QUEUE)

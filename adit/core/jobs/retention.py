@@ -56,11 +56,13 @@ def clear_logs() -> int:
     if not settings.TASK_LOG_DAYS:
         return 0
     old = database_now() - timedelta(days=settings.TASK_LOG_DAYS)
-    return (
-        DicomTask.objects.filter(job__end__lt=old, end__lt=old, state__in=DicomTask.ENDED)
-        .exclude(log="")
-        .update(log="")
-    )
+    logged = DicomTask.objects.filter(
+        job__end__lt=old, end__lt=old, state__in=DicomTask.ENDED
+    ).exclude(log="")
+    # Those of a job that somebody changes right now are left for the next time: it waits for nobody
+    # with some of them locked.
+    free = logged.order_by().select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return DicomTask.objects.filter(pk__in=free.values("pk")).update(log="")
 
 
 def delete_old_jobs() -> int:

@@ -65,8 +65,10 @@ class TaskRun:
             LeaseLost: another run owns the task.
         """
         assert transaction.get_connection().in_atomic_block
-        held = DicomTask.objects.select_for_update().filter(
+        # Of the task alone, not of the job by which tasks are ordered: who has that locked may
+        # wait for the task (`states.lock_job`).
+        held = DicomTask.objects.select_for_update(no_key=True).filter(
             pk=self.lease.task_id, lease=self.lease.token
         )
-        if not held.values_list("pk", flat=True).first():
+        if not held.order_by().values_list("pk", flat=True):
             raise LeaseLost

@@ -5,14 +5,14 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 from django.db.models.functions import Now
 
-from adit.core.jobs.hours import Hours, is_open, opens_at
+from adit.core.jobs.hours import Hours, is_open
 from adit.core.models import DicomServer, DicomTask, JobKindSettings, ServerTurn
 
 
@@ -23,7 +23,7 @@ class ServerRules:
     Attributes:
         limit: tasks at once.
         is_open: whether the time lies in its hours.
-        opens_at: when its next hours begin, in its time zone; None where it has no more.
+        hours, zone: these hours, and the clock that they follow; none: it is open at any time.
         at: that time, by the clock of the database; None for what is no server.
     """
 
@@ -31,13 +31,18 @@ class ServerRules:
     limit: int
     suspended: bool
     is_open: bool
-    opens_at: datetime | None
     urgent_ignores_hours: bool
+    hours: tuple[Hours, ...] = ()
+    zone: tzinfo = UTC
     at: datetime | None = None
 
     def lets_start(self, urgent: bool) -> bool:
         """Whether a task may start, but for the number of tasks at once."""
-        return not self.suspended and (self.is_open or (urgent and self.urgent_ignores_hours))
+        return not self.suspended and (self.is_open or self.ignores_hours(urgent))
+
+    def ignores_hours(self, urgent: bool) -> bool:
+        """Whether such a task may start at any hour."""
+        return urgent and self.urgent_ignores_hours
 
 
 def rules_of(server_ids: Collection[int] | None = None) -> dict[int, ServerRules]:
@@ -58,14 +63,14 @@ def rules_of(server_ids: Collection[int] | None = None) -> dict[int, ServerRules
     rules = {}
     for pk, (name, limit, suspended, zone_name, urgent_ignores_hours, now) in found.items():
         zone = _zone(zone_name)
-        open_now = is_open(hours.get(pk, ()), now, zone)
         rules[pk] = ServerRules(
             name=name,
             at=now,
             limit=limit,
             suspended=suspended,
-            is_open=open_now,
-            opens_at=None if open_now else opens_at(hours[pk], now, zone),
+            is_open=is_open(hours.get(pk, ()), now, zone),
+            hours=tuple(hours.get(pk, ())),
+            zone=zone,
             urgent_ignores_hours=urgent_ignores_hours,
         )
     return rules

@@ -25,9 +25,11 @@ def lock_job(job_id: int) -> DicomJob | None:
     """Lock the row of a job until the transaction ends.
 
     Whoever changes tasks locks their job first; so no two changes of one job cross each other and
-    the last of them sees all of them.
+    the last of them sees all of them. Only the guard of a run (`run.TaskRun.guard`) locks a task
+    alone: it waits for no job. Nor does who only refers to the job, as by an event (`no_key`).
     """
-    return DicomJob.objects.select_for_update().filter(pk=job_id).first()
+    jobs = DicomJob.objects.select_for_update(no_key=True).order_by()
+    return jobs.filter(pk=job_id).first()
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class LockedJob:
 
 _LOCK = """
 SELECT state, EXISTS (SELECT 1 FROM core_jobarchive WHERE job_id = job.id)
-FROM core_dicomjob AS job WHERE id = %s FOR UPDATE OF job
+FROM core_dicomjob AS job WHERE id = %s FOR NO KEY UPDATE OF job
 """
 
 
@@ -52,8 +54,10 @@ def lock_job_state(job_id: int) -> LockedJob | None:
     return LockedJob(*row) if row else None
 
 
-# An unverified job stays so until it is verified; canceling wins over everything but the end. A job
-# of which a task has started is in progress, also while that waits for another attempt.
+# An unverified job stays so until it is verified, an ended one until an action opens it again
+# (`rerun.reopen_state`): to derive once more changes nothing. Canceling wins over everything but
+# the end. A job of which a task has started is in progress, also while that waits for another
+# attempt.
 _DERIVE = """
 WITH counts AS (
     SELECT count(*) AS total,
@@ -66,7 +70,8 @@ WITH counts AS (
     FROM core_dicomtask WHERE job_id = %(job_id)s
 ), derived AS (
     SELECT counts.*, CASE
-        WHEN job.state = 'UNVERIFIED' THEN 'UNVERIFIED'
+        WHEN job.state IN ('UNVERIFIED', 'CANCELED', 'SUCCESS', 'WARNING', 'FAILURE')
+             THEN job.state
         WHEN job.state = 'CANCELING' AND (running > 0
              OR archive.state IN ('WAITING', 'QUEUED', 'ASSEMBLING')) THEN 'CANCELING'
         WHEN job.state = 'CANCELING' THEN 'CANCELED'
@@ -89,6 +94,13 @@ UPDATE core_dicomjob AS job SET
     state = new_state,
     failure_mailed = failure_mailed OR first_failure,
     start = CASE WHEN new_state = 'IN_PROGRESS' THEN coalesce(start, now()) ELSE start END,
+    active_since = CASE new_state WHEN 'IN_PROGRESS' THEN coalesce(active_since, now())
+                                  WHEN 'CANCELING' THEN active_since END,
+    active_seconds = CASE
+        WHEN new_state IN ('UNVERIFIED', 'PENDING') THEN 0
+        WHEN new_state IN ('CANCELED', 'SUCCESS', 'WARNING', 'FAILURE')
+             THEN active_seconds + coalesce(extract(epoch FROM now() - active_since), 0)
+        ELSE active_seconds END,
     "end" = CASE WHEN new_state IN ('CANCELED', 'SUCCESS', 'WARNING', 'FAILURE')
                  THEN coalesce("end", now()) END,
     message = CASE WHEN new_state IN ('UNVERIFIED', 'PENDING') THEN '' ELSE concat_ws(', ',
@@ -103,7 +115,7 @@ UPDATE core_dicomjob AS job SET
                            WHEN 'CANCELED' THEN 'the archive was canceled'
                            WHEN 'FAILED' THEN 'the archive failed' END) END
 FROM derived WHERE job.id = %(job_id)s
-RETURNING new_state, old_state, mail_end, first_failure, total,
+RETURNING new_state, old_state, mail_end, first_failure, total, job.message,
     pg_notify(%(channel)s, job.id::text)
 """
 
@@ -175,11 +187,11 @@ def derive_job_state(job_id: int, has_archive: bool | None = None) -> Derived | 
         row = cursor.fetchone()
     if row is None:
         return None
-    new_state, old_state, mail_end, first_failure, total, _ = row
+    new_state, old_state, mail_end, first_failure, total, message, _ = row
     _remember(job_id, total)
     ended_now = new_state in DicomJob.ENDED and old_state not in DicomJob.ENDED
     if ended_now and mail_end:
-        defer_mail(Mail.FINISHED, job_id)
+        defer_mail(Mail.FINISHED, job_id, new_state, message)
     elif first_failure:
-        defer_mail(Mail.FIRST_FAILURE, job_id)
+        defer_mail(Mail.FIRST_FAILURE, job_id, new_state, message)
     return Derived(new_state, ended_now)

@@ -83,10 +83,10 @@ def take_lapsed() -> None:
         with transaction.atomic():
             lock_job_state(lease.job_id)
             # A worker that was slow may have renewed it, or another sweep have taken it.
-            lapsed = DicomTask.objects.select_for_update().filter(
+            lapsed = DicomTask.objects.select_for_update(no_key=True).filter(
                 pk=lease.task_id, lease=lease.token, lease_until__lt=Now()
             )
-            if lapsed.values_list("pk", flat=True).first():
+            if lapsed.order_by().values_list("pk", flat=True):
                 after_crash(lease, "Its worker broke off.")
 
 

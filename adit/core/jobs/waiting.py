@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from adit.core.jobs.database_time import database_now
+from adit.core.jobs.hours import Opening, all_open_at
 from adit.core.jobs.places import Place, places_of
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.servers import ServerRules, rules_of, running_and_suspended
 from adit.core.jobs.worker_slots import WorkerSlots, worker_slots
 from adit.core.models import DicomJob, DicomTask
+from adit.core.words import listed
 
 _OPEN_JOBS = (DicomJob.State.PENDING, DicomJob.State.IN_PROGRESS)
 _UNVERIFIED = "waits for verification by staff"
@@ -26,11 +29,10 @@ class WaitingFacts:
 
     Attributes:
         source: name of the source server.
-        closed: name of the server that takes no new tasks or is outside its hours; it may be the
-            destination.
-        suspended: whether it takes no new tasks.
+        suspended: names of those of its servers, source and destination, that take no new tasks.
         suspended_kind: the label of the task's kind where that is suspended.
-        outside_hours: whether its hours keep the task from starting; `opens_at` says until when.
+        closed: names of those that are outside their hours now.
+        opening: when all of them are open at once, from the earliest start on (`not_before`).
         in_use, limit: how many tasks the source has now, and how many it takes.
         place: that in the queue of the source, in the order in which the dispatcher takes tasks.
         not_before: when it may start at the earliest; None for at once.
@@ -39,11 +41,10 @@ class WaitingFacts:
     """
 
     source: str
-    closed: str = ""
-    suspended: bool = False
+    suspended: tuple[str, ...] = ()
     suspended_kind: str = ""
-    outside_hours: bool = False
-    opens_at: datetime | None = None
+    closed: tuple[str, ...] = ()
+    opening: Opening | None = None
     in_use: int = 0
     limit: int = 1
     place: Place = Place(1)
@@ -53,15 +54,18 @@ class WaitingFacts:
 
 
 def waiting_reason(facts: WaitingFacts, now: datetime) -> str:
-    """The one reason that counts, the hardest first."""
+    """The one reason that counts, the hardest first; of times that are known, the latest."""
     if facts.suspended_kind:
         return f"suspended: no new tasks of the kind {facts.suspended_kind} start"
     if facts.suspended:
-        return f"suspended: {facts.closed or facts.source} takes no new tasks"
+        takes = "takes" if len(facts.suspended) == 1 else "take"
+        return f"suspended: {listed(facts.suspended)} {takes} no new tasks"
+    if facts.opening and facts.opening.held_up_by and (facts.closed or not facts.opening.at):
+        return _outside_hours(facts.closed, facts.opening, now)
     if facts.not_before is not None and facts.not_before > now:
-        return facts.waits_for or retry_reason(facts.not_before, now)
-    if facts.outside_hours:
-        return f"{facts.closed or facts.source} is outside its hours{_from(facts.opens_at, now)}"
+        # It may be outside the hours then.
+        start = (facts.opening and facts.opening.at) or facts.not_before
+        return facts.waits_for or retry_reason(start, now)
     workers = facts.workers
     if not workers.total:
         return "waits for a worker: none is running"
@@ -75,6 +79,16 @@ def waiting_reason(facts: WaitingFacts, now: datetime) -> str:
 
 def _position(place: Place) -> str:
     return f"{'' if place.exact else 'about '}position {place.number}"
+
+
+def _outside_hours(closed: Sequence[str], opening: Opening, now: datetime) -> str:
+    names, since = opening.held_up_by, _from(opening.at, now)
+    if len(names) == 1:
+        return f"{names[0]} is outside its hours{since}"
+    if set(names) <= set(closed) and since:
+        return f"{listed(names)} are outside their hours{since}"
+    never = "" if since else "; their hours never meet"
+    return f"{listed(names)} are not open at the same time{since}{never}"
 
 
 def _from(opens_at: datetime | None, now: datetime) -> str:
@@ -164,16 +178,16 @@ def _facts(
         server = rules.get(task.source_id) or _FOLDER
         kind = task.job.kind
         # A destination that is a folder is always open.
-        closed, end = server, rules.get(task.delivers_to_id or 0, server)
-        if not server.suspended and not end.lets_start(task.job.urgent):
-            closed = end if end.suspended or server.lets_start(task.job.urgent) else server
+        ends = (server, rules.get(task.delivers_to_id or 0, server))
+        with_hours = tuple(
+            dict.fromkeys(e for e in ends if e.hours and not e.ignores_hours(task.job.urgent))
+        )
         facts[task.pk] = WaitingFacts(
             source=server.name,
-            closed=closed.name,
-            suspended=closed.suspended,
+            suspended=tuple(dict.fromkeys(end.name for end in ends if end.suspended)),
             suspended_kind=get_kind(kind).label if kind in suspended else "",
-            outside_hours=not closed.suspended and not closed.lets_start(task.job.urgent),
-            opens_at=closed.opens_at,
+            closed=tuple(end.name for end in with_hours if not end.is_open),
+            opening=_opening(with_hours, task.not_before),
             in_use=sum(running.get(task.source_id, {}).values()),
             limit=server.limit,
             place=places.get(task.pk, Place(1)),
@@ -184,12 +198,22 @@ def _facts(
     return facts
 
 
+@lru_cache(maxsize=1000)
+def _opening(ends: tuple[ServerRules, ...], not_before: datetime | None) -> Opening | None:
+    """Many tasks wait for the same."""
+    if not ends:
+        return None
+    now = ends[0].at
+    assert now is not None
+    first = now if not_before is None else max(now, not_before)
+    return all_open_at({end.name: (end.hours, end.zone) for end in ends}, first)
+
+
 # A source that is no server is never dispatched.
 _FOLDER = ServerRules(
     name="its source, which is no server,",
     limit=1,
     suspended=True,
     is_open=True,
-    opens_at=None,
     urgent_ignores_hours=False,
 )

@@ -47,6 +47,10 @@ class DicomJob(models.Model):
     failure_mailed = models.BooleanField(default=False, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     start = models.DateTimeField(null=True, blank=True)
+    # Since when it works on its tasks, and how long it did so before; when it has ended, and until
+    # somebody opens it again, it does not.
+    active_since = models.DateTimeField(null=True, blank=True, editable=False)
+    active_seconds = models.FloatField(default=0, db_default=0, editable=False)
     end = models.DateTimeField(null=True, blank=True)
 
     objects: Any = DicomJobQuerySet.as_manager()

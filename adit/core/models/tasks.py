@@ -75,6 +75,9 @@ class DicomTask(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     start = models.DateTimeField(null=True, blank=True)
     end = models.DateTimeField(null=True, blank=True)
+    # Of the last run: when it began, and how many instances were done by then.
+    run_start = models.DateTimeField(null=True, blank=True, editable=False)
+    done_before = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     protocol = models.CharField(max_length=64, blank=True)
     phase = models.CharField(max_length=32, blank=True)

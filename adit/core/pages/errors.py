@@ -8,6 +8,8 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from adit.core.models import DicomJob
+
 
 class NotThere(Http404):
     """A job or a task that is gone, or somebody else's; `what` says which of both."""
@@ -79,3 +81,13 @@ def conflict(request: HttpRequest, text: str, back: str) -> HttpResponse:
         back=back,
         back_label="Back",
     )
+
+
+def not_allowed(request: HttpRequest, text: str, advice: str, job: DicomJob) -> HttpResponse:
+    """Such an address of a job is not to be opened, but to be sent something (405)."""
+    title, back = "Not by its address", job.get_absolute_url()
+    response = error_page(
+        request, 405, title, text, advice, back=back, back_label=f"To job {job.pk}"
+    )
+    response["Allow"] = "POST"
+    return response

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef
+from django.db.models import Case, Count, OuterRef, Q, When, Window
 from django.db.models.functions import JSONObject
 from django.http import HttpResponse
 from django.template.loader import render_to_string
@@ -26,7 +26,7 @@ from adit.core.pages.action_buttons import job_buttons, task_buttons
 from adit.core.pages.feeds import Fragments
 from adit.core.pages.held.found import held_count
 from adit.core.pages.job_search import JobChoices, find_jobs
-from adit.core.pages.progress import JobProgress, elapsed, progress_of
+from adit.core.pages.progress import JobProgress, elapsed, progress_of, task_elapsed
 from adit.core.pages.source_view import (
     as_seen,
     event_as_seen,
@@ -113,7 +113,7 @@ class JobReading:
     def _shared(self, sees: bool) -> dict[str, Any]:
         if sees not in self._seen_events:
             self._seen_events[sees] = events_as_seen(self.job, self.events, sees)
-        running_count = self.progress.counts.get(DicomTask.State.IN_PROGRESS, 0)
+        running_count = self.running[0].running_count if self.running else 0
         return {
             "job": self.job,
             "progress": self.progress,
@@ -171,7 +171,8 @@ def _event_parts(job: Any) -> list[str]:
 
 
 def _running_tasks(job: Any) -> list[Any]:
-    """The first of the running tasks, each with the series that it works on."""
+    """The first of the running tasks, each with the series that it works on, and with how many
+    there are: told by the same statement, for another one may see others."""
     if not job.progress.counts.get(DicomTask.State.IN_PROGRESS):
         return []
     series = SeriesTransfer.objects.filter(
@@ -182,10 +183,12 @@ def _running_tasks(job: Any) -> list[Any]:
         )
     )
     found = DicomTask.objects.filter(job_id=job.pk, state=DicomTask.State.IN_PROGRESS)
-    found = found.annotate(current_series=ArraySubquery(series)).defer("log")
+    found = found.annotate(
+        current_series=ArraySubquery(series), running_count=Window(Count("*"))
+    ).defer("log")
     tasks: list[Any] = list(found.order_by("start", "id")[:RUNNING_SHOWN])
     for task in tasks:
-        task.elapsed = elapsed(task)
+        task.elapsed = task_elapsed(task)
     return tasks
 
 
@@ -221,7 +224,7 @@ class TaskReading:
         return {
             "task": as_seen(self.task, sees),
             "job": self.task.job,
-            "elapsed": elapsed(self.task),
+            "elapsed": task_elapsed(self.task),
             "series": [series_as_seen(row, self.task, sees) for row in self.series],
             "events": [event_as_seen(event, self.task, sees) for event in self.events],
             "sees_source": not hides_source(self.task, sees),
@@ -304,10 +307,14 @@ def list_fragments(user: Any, choices: JobChoices) -> Fragments:
 
 
 def home_context(user: Any) -> dict[str, Any]:
-    """The user's own running jobs and those that ended last."""
+    """The user's own jobs that have not ended, those at work first, and those that ended last."""
     own = DicomJob.objects.filter(owner=user)
     # One more than is shown tells whether there are more.
-    open_jobs = list(own.exclude(state__in=DicomJob.ENDED)[: RECENT_SHOWN + 1])
+    at_work = Q(state__in=(DicomJob.State.IN_PROGRESS, DicomJob.State.CANCELING))
+    unended = own.exclude(state__in=DicomJob.ENDED).order_by(
+        Case(When(at_work, then=0), default=1), "-id"
+    )
+    open_jobs = list(unended[: RECENT_SHOWN + 1])
     ended = own.filter(state__in=DicomJob.ENDED).order_by("-end", "-id")[:RECENT_SHOWN]
     jobs = with_progress([*open_jobs[:RECENT_SHOWN], *ended])
     return {

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db.models import Count, Q, Sum
+from django.db import connection
 from django.utils import timezone
 
 from adit.core.models import DicomJob, DicomTask
@@ -37,15 +37,27 @@ class Segment:
 
 @dataclass
 class JobProgress:
-    """Counts of one job's tasks and instances."""
+    """Counts of one job's tasks and instances.
+
+    Attributes:
+        instances_left: of tasks that are planned, have not ended and are not told to stop.
+        instances_worked: those done in the last minute (`RATE_SECONDS`), about.
+        seconds_worked: for how long of that minute the job was at work.
+        unplanned, unplanned_left: tasks of which nobody knows yet how many instances they have: all
+            that have not ended, and those of them that are not told to stop.
+        planned: tasks of which that is known.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     instances_expected: int = 0
     instances_done: int = 0
     bytes_done: int = 0
-    instances_per_second: float = 0.0
-    # Tasks that are not planned yet: nobody knows how many instances they have.
+    instances_left: int = 0
+    instances_worked: float = 0.0
+    seconds_worked: float = 0.0
+    planned: int = 0
     unplanned: int = 0
+    unplanned_left: int = 0
 
     @property
     def total(self) -> int:
@@ -87,62 +99,112 @@ class JobProgress:
         return min(self.instances_done, self.bar_end)
 
     @property
+    def instances_per_second(self) -> float:
+        """The rate of the last minute, or since the work began, with the time between tasks."""
+        if self.ended == self.total or not self.seconds_worked:
+            return 0.0
+        return round(self.instances_worked / self.seconds_worked, 2)
+
+    @property
     def remaining(self) -> timedelta | None:
-        """The time that is left at the current rate; None where that cannot be told.
+        """The time that is left at this rate; None where that cannot be told.
 
         Tasks that are not planned yet count as large as the planned ones are on average.
         """
-        if not self.instances_per_second or not self._likely_instances:
-            return None
-        left = max(0.0, self._likely_instances - self.instances_done)
-        return timedelta(seconds=left / self.instances_per_second)
+        rate, left = self.instances_per_second, self._likely_left
+        return timedelta(seconds=left / rate) if rate and left is not None else None
 
     @property
     def bytes_expected(self) -> int | None:
         """About how many bytes there will be, by those of the instances so far; None where that
         cannot be told or all is done."""
-        if not self.instances_done or self.ended == self.total:
+        left = self._likely_left
+        if not self.instances_done or self.ended == self.total or left is None:
             return None
-        each = self.bytes_done / self.instances_done
-        return round(each * max(self.instances_done, self._likely_instances))
+        return round(self.bytes_done * (1 + left / self.instances_done))
 
     @property
-    def _likely_instances(self) -> float:
-        planned = self.total - self.unplanned
-        return self.instances_expected * self.total / planned if planned else 0.0
+    def _likely_left(self) -> float | None:
+        """About how many instances are still to come: nothing of tasks that have ended."""
+        if not self.unplanned_left:
+            return self.instances_left
+        if not self.planned:
+            return None
+        return self.instances_left + self.unplanned_left * self.instances_expected / self.planned
+
+
+RATE_SECONDS = 60
+
+# In the last minute lies a part of each run, from `begin` on, that is `at_work` seconds. Of a run
+# that is under way it is known how fast it was of late; of one that has ended, on average.
+_PROGRESS = """
+SELECT job_id, state, count(*), sum(instances_expected), sum(instances_done), sum(bytes_done),
+    sum(greatest(0, instances_expected - instances_done))
+        FILTER (WHERE state IN ('PENDING', 'IN_PROGRESS') AND NOT cancel_requested
+                AND instances_expected > 0),
+    count(*) FILTER (WHERE instances_expected > 0),
+    count(*) FILTER (WHERE NOT cancel_requested AND instances_expected = 0),
+    sum(CASE WHEN state = 'IN_PROGRESS'
+             THEN least(instances_done - done_before, instances_per_second * at_work)
+             ELSE (instances_done - done_before) * at_work
+                  / greatest(0.001, extract(epoch FROM "end" - coalesce(run_start, start))) END),
+    max(greatest(0.001, extract(epoch FROM statement_timestamp() - begin)))
+FROM core_dicomtask
+LEFT JOIN LATERAL (
+    SELECT greatest(coalesce(run_start, start),
+                    statement_timestamp() - %(window)s * interval '1 second') AS begin
+    WHERE state = 'IN_PROGRESS'
+       OR "end" > statement_timestamp() - %(window)s * interval '1 second'
+) AS recent ON true
+LEFT JOIN LATERAL (
+    SELECT greatest(0.001, extract(epoch FROM coalesce("end", statement_timestamp()) - begin))
+        AS at_work WHERE begin IS NOT NULL
+) AS worked ON true
+WHERE job_id = ANY(%(jobs)s)
+GROUP BY job_id, state
+"""
 
 
 def progress_of(job_ids: Collection[int]) -> dict[int, JobProgress]:
     """The progress of each of the jobs, in one query."""
     progress = {job_id: JobProgress() for job_id in job_ids}
-    rows = (
-        DicomTask.objects.filter(job_id__in=job_ids)
-        .order_by()
-        .values("job_id", "state")
-        .annotate(
-            number=Count("id"),
-            expected=Sum("instances_expected"),
-            done=Sum("instances_done"),
-            size=Sum("bytes_done"),
-            speed=Sum("instances_per_second"),
-            unplanned=Count("id", filter=Q(instances_expected=0)),
-        )
-    )
-    for row in rows:
-        entry = progress[row["job_id"]]
-        entry.counts[row["state"]] = row["number"]
-        entry.instances_expected += row["expected"]
-        entry.instances_done += row["done"]
-        entry.bytes_done += int(row["size"])
-        if row["state"] == State.IN_PROGRESS:
-            entry.instances_per_second = row["speed"]
-        if row["state"] in (State.PENDING, State.IN_PROGRESS):
-            entry.unplanned += row["unplanned"]
+    with connection.cursor() as cursor:
+        cursor.execute(_PROGRESS, {"jobs": list(job_ids), "window": RATE_SECONDS})
+        rows = cursor.fetchall()
+    for job_id, state, number, expected, done, size, left, planned, coming, worked, span in rows:
+        entry = progress[job_id]
+        entry.counts[state] = number
+        entry.instances_expected += expected
+        entry.instances_done += done
+        entry.bytes_done += int(size)
+        entry.instances_left += left or 0
+        entry.planned += planned
+        entry.instances_worked += max(0.0, float(worked or 0))
+        entry.seconds_worked = max(entry.seconds_worked, float(span or 0))
+        if state in (State.PENDING, State.IN_PROGRESS):
+            entry.unplanned += number - planned
+            entry.unplanned_left += coming
     return progress
 
 
-def elapsed(item: DicomJob | DicomTask) -> timedelta | None:
-    """The time since the start of a job or task, or how long it took; None before it starts."""
-    if item.start is None:
+def elapsed(job: DicomJob) -> timedelta | None:
+    """How long the job has worked, or took: without the time between its end and what opened it
+    again. None before it starts."""
+    if job.start is None:
         return None
-    return (item.end or timezone.now()) - item.start
+    if job.active_since is not None:
+        running = timezone.now() - job.active_since
+        return running + timedelta(seconds=job.active_seconds)
+    if job.state == DicomJob.State.PENDING:
+        return None
+    if job.active_seconds:
+        return timedelta(seconds=job.active_seconds)
+    return (job.end or timezone.now()) - job.start
+
+
+def task_elapsed(task: DicomTask) -> timedelta | None:
+    """For how long the last run of the task works, or took; None before it starts."""
+    start = task.run_start or task.start
+    if start is None or task.state == State.PENDING:
+        return None
+    return (task.end or timezone.now()) - start

@@ -12,12 +12,12 @@ from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
 from adit.core.jobs.actions import action_done
 from adit.core.models import DicomJob
+from adit.core.pages.errors import not_allowed
 from adit.core.pages.job_detail import visible_job
 from adit.core.pages.source_view import as_seen, may_see_source
 from adit.core.pages.task_table import TaskChoices, chosen_tasks
@@ -114,11 +114,13 @@ _WRITERS: dict[str, tuple[str, Callable[[Iterable[list[str | int]]], str | bytes
 
 
 @login_required
-@require_POST
 def task_export(request: HttpRequest, job_id: int, form: str) -> HttpResponse:
     """The tasks that the table shows, all pages of them, as `csv` or `xlsx`. A POST, for the
     search may be a patient ID."""
     job = visible_job(request.user, job_id)
+    if request.method != "POST":
+        text = "The address of an export alone does not say what is to be in it."
+        return not_allowed(request, text, "Export the table on the page of the job.", job)
     choices = TaskChoices.from_request(request, job_id)
     if form not in _WRITERS:
         raise Http404

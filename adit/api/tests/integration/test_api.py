@@ -63,11 +63,19 @@ def test_a_filter_that_makes_no_sense_is_refused(owner, query):
     assert_problem(get(owner, f"jobs/?{query}"), 400, "invalid", "Not one of")
 
 
-def test_unknown_parameters_reach_no_filter(owner, stranger, make_job):
-    make_job(owner)
-    query = "jobs/?owner__password__startswith=x&owner=1&id__in=1"
-    assert len(get(owner, query).json()["results"]) == 1
-    assert get(stranger, query).json()["results"] == []
+@pytest.mark.parametrize("what", ["jobs/", "jobs/{}/tasks/"])
+def test_unknown_parameters_are_refused_and_reach_no_filter(owner, make_job, what):
+    path = what.format(make_job(owner).pk)
+    for name in ("foo", "owner__password__startswith", "id__in"):
+        answer = get(owner, f"{path}?{name}=1")
+        assert_problem(answer, 400, "invalid", f"{name}: No such parameter; there are ")
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "501", "ten", "", "1.5", "9" * 40])
+@pytest.mark.parametrize("what", ["jobs/", "jobs/{}/tasks/"])
+def test_a_limit_that_is_none_is_refused(owner, make_job, what, limit):
+    path = what.format(make_job(owner).pk)
+    assert_problem(get(owner, f"{path}?limit={limit}"), 400, "invalid", "from 1 to 500")
 
 
 def test_pages_follow_each_other_by_cursor(owner, make_job):
@@ -82,10 +90,12 @@ def test_pages_follow_each_other_by_cursor(owner, make_job):
 
 @pytest.mark.parametrize("place", ["p=%00", "p=x", "p=-1", f"p={'9' * 40}", "p=%C2%B2", "o=-1"])
 @pytest.mark.parametrize("what", ["jobs/", "jobs/{}/tasks/"])
-def test_a_cursor_that_was_never_given_is_not_found(owner, make_job, place, what):
+def test_a_cursor_that_was_never_given_is_refused(owner, make_job, place, what):
     cursor = b64encode(place.encode()).decode()
     path = what.format(make_job(owner).pk)
-    assert_problem(get(owner, f"{path}?cursor={quote(cursor)}"), 404, "not_found")
+    for wrong in (quote(cursor), "xx"):
+        answer = get(owner, f"{path}?cursor={wrong}")
+        assert_problem(answer, 400, "invalid", "cursor: Not one that")
 
 
 def test_a_job_tells_why_it_waits_and_what_can_be_done(owner, make_job):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.dispatch import Signal
 
 from adit.core.jobs.actions.hurry import calm_down
+from adit.core.jobs.deadlocks import BUSY, Deadlocked, again_after_deadlock
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_job_event
 from adit.core.jobs.states import derive_job_state, lock_job
@@ -97,24 +97,34 @@ class JobAction:
             PermissionDenied: visible, but the user may not do this.
             Conflict: the job's state does not allow it.
         """
-        with transaction.atomic():
-            job = lock_job(job_id)
-            if job is None or not is_owner_or_staff(user, job):
-                raise NoSuchJob(f"There is no job {job_id}.")
-            if not self.allowed(user, job):
-                raise PermissionDenied(f"You may not {self.phrase.format('this job')}.")
-            if not self.fits(job):
-                why = self.why_not(job) or JOB_STATES_IN_WORDS[DicomJob.State(job.state)]
-                raise Conflict(f"Cannot {self.phrase.format(f'job {job_id}')}: {why}.")
-            outcome = self.effect(job)
-            told = f" {outcome}" if self.counts else ""
-            if self.past:
-                add_job_event(job_id, f"{self.past} by {user.get_username()}.{told}")
-            if self.runs_again and (calmed := calm_down(user, job)):
-                outcome = f"{outcome} {calmed}"
-            derive_job_state(job_id)
-            action_done.send(
-                JobAction, user=user, action=f"job.{self.name}", object=job, outcome=outcome
-            )
+        try:
+            outcome = again_after_deadlock(lambda: self._act(user, job_id))
+        except Deadlocked as err:
+            raise Conflict(self._refusal(job_id, BUSY)) from err
         dispatch()
+        return outcome
+
+    def _refusal(self, job_id: int, why: str) -> str:
+        return f"Cannot {self.phrase.format(f'job {job_id}')}: {why}."
+
+    def _act(self, user: User, job_id: int) -> str:
+        """Do it within a transaction."""
+        job = lock_job(job_id)
+        if job is None or not is_owner_or_staff(user, job):
+            raise NoSuchJob(f"There is no job {job_id}.")
+        if not self.allowed(user, job):
+            raise PermissionDenied(f"You may not {self.phrase.format('this job')}.")
+        if not self.fits(job):
+            why = self.why_not(job) or JOB_STATES_IN_WORDS[DicomJob.State(job.state)]
+            raise Conflict(self._refusal(job_id, why))
+        outcome = self.effect(job)
+        told = f" {outcome}" if self.counts else ""
+        if self.past:
+            add_job_event(job_id, f"{self.past} by {user.get_username()}.{told}")
+        if self.runs_again and (calmed := calm_down(user, job)):
+            outcome = f"{outcome} {calmed}"
+        derive_job_state(job_id)
+        action_done.send(
+            JobAction, user=user, action=f"job.{self.name}", object=job, outcome=outcome
+        )
         return outcome

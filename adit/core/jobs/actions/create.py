@@ -61,7 +61,7 @@ def create_job(
             create_archive(job, tasks, archive_password)
         notify_job(job.pk)
         if not verified:
-            defer_mail(Mail.UNVERIFIED, job.pk)
+            defer_mail(Mail.UNVERIFIED, job.pk, job.state)
         action_done.send(
             JobKind, user=user, action="job.create", object=job, outcome=counted(len(tasks), "task")
         )

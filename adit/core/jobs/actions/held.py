@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from adit.core.jobs.actions.base import Conflict, action_done
-from adit.core.jobs.actions.rerun import wait_again
+from adit.core.jobs.actions.rerun import reopen_state, wait_again
+from adit.core.jobs.deadlocks import BUSY, Deadlocked, again_after_deadlock
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_event
 from adit.core.jobs.states import derive_job_state, lock_job
@@ -94,35 +95,58 @@ class HeldAction:
         if (found := ids.first()) is None:
             raise NotHeld(f"There is no series {series_id}.")
         task_id, job_id = found
-        with transaction.atomic():
-            job = lock_job(job_id)
-            task = DicomTask.objects.select_for_update().filter(pk=task_id).first()
-            row = SeriesTransfer.objects.select_for_update().filter(pk=series_id).first()
-            if job is None or task is None or row is None:
-                raise NotHeld(f"There is no series {series_id}.")
-            _check_state(job, task)
-            series = load_series(row)
-            records = _records(series, series_id, keys, findings)
-            for record in records:
-                self.effect(record)
-            fill_row(row, series)
-            row.save()
-            outcome = _in_words(len(records), self.done)
-            add_event(task_id, f"{outcome} by {user.get_username()}.")
-            runs_again = self.effect is _release or not _still_held(task_id)
-            if not runs_again and task.state == DicomTask.State.CANCELED:
-                mark_canceled_series([task_id])
-            else:
-                # The run that may follow tries again what was refused because of what was held.
-                mark_unfinished_series([task_id])
-            if runs_again:
-                wait_again(DicomTask.objects.filter(pk=task_id))
-                derive_job_state(job_id)
-            action_done.send(
-                HeldAction, user=user, action=f"held.{self.name}", object=task, outcome=outcome
+        try:
+            outcome = again_after_deadlock(
+                lambda: self._decide(user, job_id, task_id, series_id, keys, findings)
             )
+        except Deadlocked as err:
+            raise Conflict(f"Nothing is decided: {BUSY}.") from err
         dispatch()
         return f"{outcome}."
+
+    def _decide(
+        self,
+        user: User,
+        job_id: int,
+        task_id: int,
+        series_id: int,
+        keys: Collection[str],
+        findings: Collection[str],
+    ) -> str:
+        """Do it within a transaction."""
+        job = lock_job(job_id)
+        task = _locked(DicomTask.objects.filter(pk=task_id))
+        row = _locked(SeriesTransfer.objects.filter(pk=series_id))
+        if job is None or task is None or row is None:
+            raise NotHeld(f"There is no series {series_id}.")
+        _check_state(job, task)
+        series = load_series(row)
+        records = _records(series, series_id, keys, findings)
+        for record in records:
+            self.effect(record)
+        fill_row(row, series)
+        row.save()
+        outcome = _in_words(len(records), self.done)
+        add_event(task_id, f"{outcome} by {user.get_username()}.")
+        runs_again = self.effect is _release or not _still_held(task_id)
+        if not runs_again and task.state == DicomTask.State.CANCELED:
+            mark_canceled_series([task_id])
+        else:
+            # The run that may follow tries again what was refused because of what was held.
+            mark_unfinished_series([task_id])
+        if runs_again:
+            wait_again(DicomTask.objects.filter(pk=task_id))
+            reopen_state(job)
+            derive_job_state(job_id)
+        action_done.send(
+            HeldAction, user=user, action=f"held.{self.name}", object=task, outcome=outcome
+        )
+        return outcome
+
+
+def _locked(rows: QuerySet[Any]) -> Any:
+    """The row, locked: in itself, not in what it is ordered by."""
+    return rows.select_for_update(no_key=True).order_by().first()
 
 
 def _check_state(job: DicomJob, task: DicomTask) -> None:

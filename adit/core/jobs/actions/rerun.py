@@ -43,7 +43,14 @@ def forget_work(tasks: QuerySet[DicomTask]) -> None:
     ended = tasks.filter(state__in=DicomTask.ENDED)
     forget_series(ended)
     ended.update(
-        start=None, protocol="", instances_expected=0, instances_done=0, bytes_done=0, log=""
+        start=None,
+        run_start=None,
+        done_before=0,
+        protocol="",
+        instances_expected=0,
+        instances_done=0,
+        bytes_done=0,
+        log="",
     )
 
 
@@ -57,6 +64,11 @@ def reopen(job: DicomJob) -> None:
         open_again(job)
     except KeysGone as err:
         raise Conflict(f"Job {job.pk} cannot go on: {err}.") from err
+    reopen_state(job)
+
+
+def reopen_state(job: DicomJob) -> None:
+    """Let the state of a job that has ended follow from its tasks again."""
     DicomJob.objects.filter(pk=job.pk, state__in=DicomJob.ENDED).update(state=JobState.PENDING)
 
 
@@ -101,14 +113,6 @@ def _words(number: int, what: str, one: str, many: str) -> str:
 
 def _has_warned_tasks(job: DicomJob) -> bool:
     return DicomTask.objects.filter(job=job, state=TaskState.WARNING).exists()
-
-
-def _has_canceled_tasks(job: DicomJob) -> bool:
-    """Of a canceled job all that have not ended otherwise; of others those that somebody canceled
-    before the rest went on."""
-    if job.state == JobState.CANCELED:
-        return True
-    return DicomTask.objects.filter(job=job, state=TaskState.CANCELED).exists()
 
 
 def why_closed(job: DicomJob) -> str:
@@ -167,9 +171,9 @@ resume_job = JobAction(
     counts=True,
     runs_again=True,
     allowed=is_owner_or_staff,
-    fits=lambda job: _goes_on_from(*DicomJob.ENDED)(job) and _has_canceled_tasks(job),
+    fits=_goes_on_from(JobState.CANCELED),
     effect=_resume,
-    why_not=lambda job: why_closed(job) if job.is_ended else "",
+    why_not=lambda job: why_closed(job) if job.state == JobState.CANCELED else "",
 )
 
 retry_job = JobAction(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 
 from adit.core.jobs.actions.base import (
     JOB_STATES_IN_WORDS,
@@ -17,6 +16,7 @@ from adit.core.jobs.actions.base import (
     is_owner_or_staff,
 )
 from adit.core.jobs.actions.hurry import calm_down
+from adit.core.jobs.deadlocks import BUSY, Deadlocked, again_after_deadlock
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_events, add_job_event
 from adit.core.jobs.states import derive_job_state, lock_job
@@ -161,49 +161,62 @@ def _act_on_job(
     action: TaskAction, user: User, job_id: int, task_ids: list[int], outcome: BulkOutcome
 ) -> None:
     """Do the action on tasks of one job; adds to `outcome` once the transaction has committed."""
-    with transaction.atomic():
-        job = lock_job(job_id)
-        if job is None or not is_owner_or_staff(user, job):
-            raise NoSuchTask(f"There is no task {task_ids[0]}.")
-        if not action.allowed(user, job):
-            raise PermissionDenied(f"You may not {action.verb} tasks of this job.")
-        tasks = DicomTask.objects.filter(job=job).defer("log").in_bulk(task_ids)
-        outcome.names.update(
-            (pk, f"task {task.line} of job {job_id}") for pk, task in tasks.items()
+    try:
+        done, refused, calmed = again_after_deadlock(
+            lambda: _change(action, user, job_id, task_ids, outcome.names)
         )
-        obstacle = action.job_fits(job)
-        ready = [pk for pk, task in tasks.items() if task.state in action.states and not obstacle]
-        spared = action.spared(job, ready) if ready else {}
-        ready = [pk for pk in ready if pk not in spared]
-        done = action.effect(job, ready) if ready else set()
-        calmed = calm_down(user, job) if done and action.runs_again else ""
-        refused = []
-        for pk in task_ids:
-            if pk in done:
-                continue
-            if pk not in tasks:
-                refused.append((pk, f"There is no task {pk}."))
-            else:
-                state = TASK_STATES_IN_WORDS[DicomTask.State(tasks[pk].state)]
-                why = obstacle or spared.get(pk) or state
-                refused.append((pk, f"Cannot {action.verb} {outcome.names[pk]}: {why}."))
-        if done:
-            changed = [tasks[pk] for pk in task_ids if pk in done]
-            _tell(action, user, job_id, changed)
-            actions_done.send(
-                TaskAction,
-                user=user,
-                action=f"task.{action.name}",
-                entries=[
-                    (task, f"{outcome.names[task.pk].capitalize()} is {action.past}.")
-                    for task in changed
-                ],
-            )
-            derive_job_state(job_id)
+    except Deadlocked as err:
+        raise Conflict(f"Job {job_id} cannot be changed: {BUSY}.") from err
     outcome.done.extend(pk for pk in task_ids if pk in done)
     outcome.refused.extend(refused)
     if calmed:
         outcome.notes.append(calmed)
+
+
+def _change(
+    action: TaskAction, user: User, job_id: int, task_ids: list[int], names: dict[int, str]
+) -> tuple[set[int], list[tuple[int, str]], str]:
+    """Do it within a transaction; adds to `names`.
+
+    Returns:
+        The ids of the tasks on which it was done, the refusals, and what else has changed.
+    """
+    job = lock_job(job_id)
+    if job is None or not is_owner_or_staff(user, job):
+        raise NoSuchTask(f"There is no task {task_ids[0]}.")
+    if not action.allowed(user, job):
+        raise PermissionDenied(f"You may not {action.verb} tasks of this job.")
+    tasks = DicomTask.objects.filter(job=job).defer("log").in_bulk(task_ids)
+    names.update((pk, f"task {task.line} of job {job_id}") for pk, task in tasks.items())
+    obstacle = action.job_fits(job)
+    ready = [pk for pk, task in tasks.items() if task.state in action.states and not obstacle]
+    spared = action.spared(job, ready) if ready else {}
+    ready = [pk for pk in ready if pk not in spared]
+    done = action.effect(job, ready) if ready else set()
+    calmed = calm_down(user, job) if done and action.runs_again else ""
+    refused = []
+    for pk in task_ids:
+        if pk in done:
+            continue
+        if pk not in tasks:
+            refused.append((pk, f"There is no task {pk}."))
+        else:
+            state = TASK_STATES_IN_WORDS[DicomTask.State(tasks[pk].state)]
+            why = obstacle or spared.get(pk) or state
+            refused.append((pk, f"Cannot {action.verb} {names[pk]}: {why}."))
+    if done:
+        changed = [tasks[pk] for pk in task_ids if pk in done]
+        _tell(action, user, job_id, changed)
+        actions_done.send(
+            TaskAction,
+            user=user,
+            action=f"task.{action.name}",
+            entries=[
+                (task, f"{names[task.pk].capitalize()} is {action.past}.") for task in changed
+            ],
+        )
+        derive_job_state(job_id)
+    return done, refused, calmed
 
 
 def _tell(action: TaskAction, user: User, job_id: int, tasks: Sequence[DicomTask]) -> None:
@@ -212,6 +225,10 @@ def _tell(action: TaskAction, user: User, job_id: int, tasks: Sequence[DicomTask
     if action.gone:
         lines = ", ".join(str(task.line) for task in tasks[:20]) + (", …" if tasks[20:] else "")
         text = f"Deleted {counted(len(tasks), 'task')} ({lines}) {who}"
+        # Those that ran before, and were waiting to do so again.
+        if delivered := sum(task.instances_done for task in tasks):
+            stays = "stays" if delivered == 1 else "stay"
+            text += f" {counted(delivered, 'instance')} that it had done {stays} delivered."
         add_job_event(job_id, text)
         return
     add_events(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from adit.core.jobs.actions.base import is_owner_or_staff, is_staff
 from adit.core.jobs.actions.rerun import forget_work, reopen, wait_again, why_closed
 from adit.core.jobs.actions.task_base import TaskAction, job_in_words
-from adit.core.jobs.events import ever_started
 from adit.core.jobs.notify import notify_revoked
 from adit.core.jobs.queue import withdraw
 from adit.core.jobs.registry import get_kind
@@ -18,40 +18,32 @@ from adit.core.transfer.ledger_store import mark_canceled_series, mark_unfinishe
 
 State = DicomTask.State
 
-_STARTED_BEFORE = "it was started before, and what it did stays on record; cancel the job instead"
 _LAST = "it is the last task of its job; delete or cancel the job instead"
+
+
+def _locked(tasks: QuerySet[DicomTask]) -> set[int]:
+    """Lock the tasks of the locked job, always in the same order; returns their ids."""
+    rows = tasks.select_for_update(no_key=True).order_by("pk")
+    return set(rows.values_list("pk", flat=True))
 
 
 def _delete(job: DicomJob, task_ids: Collection[int]) -> set[int]:
     tasks = DicomTask.objects.filter(job=job, pk__in=task_ids, state=State.PENDING)
-    ids = set(tasks.select_for_update().values_list("pk", flat=True))
+    ids = _locked(tasks)
     withdraw(tasks)
     get_kind(job.kind).task_model.objects.filter(pk__in=ids).delete()  # type: ignore[attr-defined]
     return ids
 
 
 def _to_keep(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
-    """What ever ran stays on record, and a job never ends up without tasks: the last one stays."""
-    started = _started(job, task_ids)
-    others = DicomTask.objects.filter(job=job).exclude(pk__in=set(task_ids) - set(started))
-    if others.exists():
-        return started
-    return {max(task_ids): _LAST}
+    """A job never ends up without tasks: the last one stays."""
+    others = DicomTask.objects.filter(job=job).exclude(pk__in=task_ids)
+    return {} if others.exists() else {max(task_ids): _LAST}
 
 
 def _to_keep_alone(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
     # Of two none is the last.
-    others = DicomTask.objects.filter(job=job).exclude(pk__in=task_ids)
-    if len(task_ids) == 1 and not others.exists():
-        return dict.fromkeys(task_ids, _LAST)
-    return _started(job, task_ids)
-
-
-def _started(job: DicomJob, task_ids: Collection[int]) -> dict[int, str]:
-    # Of a job that never began none did; and that is most of those that wait.
-    if job.start is None:
-        return {}
-    return dict.fromkeys(sorted(ever_started(task_ids)), _STARTED_BEFORE)
+    return _to_keep(job, task_ids) if len(task_ids) == 1 else {}
 
 
 def _reset(job: DicomJob, task_ids: Collection[int]) -> set[int]:
@@ -67,7 +59,7 @@ def _kill(job: DicomJob, task_ids: Collection[int]) -> set[int]:
     """Take the lease away. Its worker learns of it by notification, or by its next heartbeat, and
     ends the child; whatever the child still writes is refused."""
     tasks = DicomTask.objects.filter(job=job, pk__in=task_ids, state=State.IN_PROGRESS)
-    ids = set(tasks.select_for_update().values_list("pk", flat=True))
+    ids = _locked(tasks)
     canceling = job.state == DicomJob.State.CANCELING
     tasks.update(
         state=State.CANCELED if canceling else State.FAILURE,
@@ -97,7 +89,7 @@ delete_task = TaskAction(
     name="delete",
     label="Delete task",
     icon="trash",
-    confirm="The task is deleted for good.",
+    confirm="The task is deleted for good. What it delivered before stays delivered.",
     danger=True,
     verb="delete",
     past="deleted",

@@ -88,6 +88,29 @@
 
   document.addEventListener("htmx:wsError", (event) => event.preventDefault());
 
+  // What left the page while its news were under way (a search takes rows away) has none any more.
+  const isThere = (part) => part.getAttribute("hx-swap-oob") !== "true" || document.getElementById(part.id);
+
+  const parsed = (html) => {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    return template;
+  };
+
+  document.addEventListener("htmx:wsBeforeMessage", (event) => {
+    const parts = [...parsed(event.detail.message).content.children];
+    if (parts.length && !parts.some(isThere)) event.preventDefault();
+  });
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!isPoll(event)) return;
+    const answer = parsed(event.detail.serverResponse);
+    const rows = [...answer.content.querySelectorAll("template")];
+    const gone = rows.filter((row) => ![...row.content.children].every(isThere));
+    gone.forEach((row) => row.remove());
+    if (gone.length) event.detail.serverResponse = answer.innerHTML;
+  });
+
   // The log-in page must not be taken for an answer.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!isPoll(event)) return;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import time
+from pathlib import Path
 from typing import Any
 
 # The racers import no model before Django is set up in them.
@@ -65,9 +66,38 @@ def _renew(lease: Any) -> str:
 
 
 def _progress(lease: Any, done: int) -> bool:
-    from adit.core.jobs import leases
+    """As the ledger of a transfer is written: guarded, with an event."""
+    from django.db import transaction
 
-    return leases.report_progress(lease, instances_done=done)
+    from adit.core.dicom import CancelToken
+    from adit.core.jobs.run import LeaseLost, TaskRun
+
+    run = TaskRun(lease, CancelToken(), Path())
+    try:
+        with transaction.atomic():
+            run.guard()
+            run.event("Gets on.")
+            run.progress(now=True, instances_done=done)
+    except LeaseLost:
+        return False
+    return True
+
+
+def _count_few() -> None:
+    """Let this process count jobs of few tasks as seldom as large ones."""
+    from adit.core.jobs import states
+
+    states._MANY_TASKS = 2
+    states._PAUSE_SECONDS = 3600.0
+
+
+def _derive_stale() -> bool:
+    """What a worker does a second later; whether there was anything."""
+    from adit.core.jobs.states import any_stale, derive_stale
+
+    stale = any_stale()
+    derive_stale()
+    return stale
 
 
 def _on_job(name: str, user_id: int, job_id: int) -> str:
@@ -109,6 +139,8 @@ MOVES = {
     "hand_back": _hand_back,
     "renew": _renew,
     "progress": _progress,
+    "count_few": _count_few,
+    "derive_stale": _derive_stale,
     "job": _on_job,
     "tasks": _on_tasks,
     "dispatch": _dispatch,

@@ -137,7 +137,7 @@ def test_resume_lets_canceled_tasks_go_on(owner, make_job, tasks_of):
 
 
 @pytest.mark.parametrize("state", ["SUCCESS", "FAILURE", "WARNING"])
-def test_resume_takes_canceled_tasks_of_a_job_that_went_on_without_them(
+def test_canceled_tasks_of_a_job_that_went_on_without_them_are_reset_and_not_resumed(
     owner, make_job, tasks_of, state
 ):
     job = make_job(owner, tasks=3)
@@ -148,12 +148,13 @@ def test_resume_takes_canceled_tasks_of_a_job_that_went_on_without_them(
     assert lease and leases.finish(lease, state, "")
     job.refresh_from_db()
     assert job.state == state
-    resume_job(owner, job.pk)
+    assert not resume_job.available(owner, job)
+    with pytest.raises(Conflict):
+        resume_job(owner, job.pk)
+    act_on_tasks(owner, "reset", [task.pk for task in tasks_of(job)[1:]])
     assert [task.state for task in tasks_of(job)] == [state, "PENDING", "PENDING"]
     job.refresh_from_db()
     assert job.state == "IN_PROGRESS"
-    with pytest.raises(Conflict):
-        resume_job(owner, job.pk)
 
 
 def test_retry_takes_failed_and_warned_tasks_only(owner, make_job, tasks_of):

@@ -4,6 +4,7 @@ import re
 from datetime import time, timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -51,10 +52,10 @@ def reason(job):
     return reasons_for_tasks([only_task(job)])[only_task(job).pk]
 
 
-def close(source, **changes):
-    """Give the server hours that lie elsewhere than now."""
+def close(source, hours=2):
+    """Give the server hours that lie elsewhere than now: half an hour, from so many hours on."""
     now = timezone.localtime()
-    begin = (now + timedelta(hours=2)).replace(minute=0)
+    begin = (now + timedelta(hours=hours)).replace(minute=0)
     ServerHours.objects.create(
         server=source,
         weekdays=[begin.weekday()],
@@ -203,6 +204,19 @@ def test_a_destination_outside_its_hours_holds_its_tasks_back(owner, destination
     assert f"DESTINATION is outside its hours, from {begin:%H:%M}" in reason(held).replace(
         f"{begin:%A} ", ""
     )
+
+
+def test_of_several_times_that_are_waited_for_the_latest_is_told(
+    owner, source, destination, make_job
+):
+    held = make_job(owner)
+    close(source)
+    # To the same time of the next day.
+    ServerHours.objects.update(until=F("since"))
+    later = close(destination, hours=4)
+    DicomTask.objects.update(not_before=timezone.now() + timedelta(minutes=4), attempts=1)
+    told = reason(held).replace(f"{later:%A} ", "")
+    assert told == f"SOURCE and DESTINATION are outside their hours, from {later:%H:%M}"
 
 
 def test_a_closed_destination_holds_back_nobody_else(owner, destination, make_job, scripted):

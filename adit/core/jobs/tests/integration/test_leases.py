@@ -201,12 +201,14 @@ def test_the_end_of_a_job_is_mailed_if_asked(owner, make_job):
     assert ProcrastinateJob.objects.get(queue_name="default").args == {
         "job_id": job.pk,
         "mail": "finished",
+        "state": "SUCCESS",
+        "message": "1 of 1 succeeded",
     }
 
 
 def test_the_mail_holds_the_link_and_no_identifier(owner, make_job):
     job = make_job(owner)
-    send_mail_about(Mail.FINISHED, job.pk)
+    send_mail_about(Mail.FINISHED, job.pk, "SUCCESS")
     (message,) = mail.outbox
     assert job.get_absolute_url() in message.body
     assert "P0" not in message.body

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from adit.audit.models import AuditEntry
 from adit.core.jobs import leases, queue
-from adit.core.jobs.actions import cancel_job, delete_job
+from adit.core.jobs.actions import Conflict, act_on_tasks, cancel_job, delete_job
 from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.tests.integration.racers import Racers
 from adit.core.jobs.tests.integration.scripted import (
@@ -166,6 +166,42 @@ def test_kill_against_end(race, fresh, staff):
         assert_legal()
 
 
+def test_kill_against_cancel_of_a_job_that_workers_have_yet_to_count(race, fresh, owner, staff):
+    """A cancel and the kills of all that runs; then both workers count what they left uncounted."""
+    race(("count_few",), ("count_few",))
+    uncounted = 0
+    for _ in ROUNDS:
+        job = fresh(6, send_finished_mail=True)
+        DicomServer.objects.update(max_tasks=6)
+        dispatch()
+        first, second, third, fourth, fifth, sixth = tasks_of(job)
+        for task, other in ((first, second), (third, fourth)):
+            moves = [("finish", claimed(one), "SUCCESS") for one in (task, other)]
+            assert [done for _, done in race(*moves)] == [True, True]
+        claimed(fifth)
+        claimed(sixth)
+        # Neither is done by a worker, which would have counted with it.
+        with ThreadPoolExecutor(2) as executor:
+            canceling = executor.submit(_in_thread, cancel_job, owner, job.pk)
+            ids = [fifth.pk, sixth.pk]
+            assert executor.submit(_in_thread, act_on_tasks, staff, "kill", ids).result(60).done
+            # Who killed first has ended the job: there was nothing left to cancel.
+            canceled = not isinstance(canceling.exception(60), Conflict)
+        state = job_state(job)
+        assert state == ("CANCELED" if canceled else "FAILURE")
+        message = DicomJob.objects.get(pk=job.pk).message
+        for _ in range(2):
+            uncounted += sum(stale for _, stale in race(("derive_stale",), ("derive_stale",)))
+            assert job_state(job) == state
+        assert DicomJob.objects.get(pk=job.pk).message == message
+        mails = ProcrastinateJob.objects.filter(queue_name="default", args__job_id=job.pk)
+        assert sorted(row.args["mail"] for row in mails) == ["finished"]
+        cancels = AuditEntry.objects.filter(action="job.cancel", object_id=str(job.pk))
+        assert cancels.count() == canceled
+    DicomServer.objects.update(max_tasks=2)
+    assert uncounted
+
+
 def test_reset_against_reset(race, fresh, owner):
     for _ in ROUNDS:
         job = fresh()
@@ -257,9 +293,9 @@ def job_state_or_gone(job):
     return DicomJob.objects.filter(pk=job.pk).values_list("state", flat=True).first()
 
 
-def _in_thread(take, user, job_id):
+def _in_thread(take, *arguments):
     try:
-        return take(user, job_id)
+        return take(*arguments)
     finally:
         connection.close()
 

@@ -77,7 +77,9 @@ def test_a_job_whose_last_open_task_is_deleted_has_ended(owner, make_job, tasks_
 
 
 @pytest.mark.parametrize("ran", ["and was reset", "and waits to try again"])
-def test_a_task_that_ran_is_not_deleted(ran, owner, make_job, tasks_of):
+def test_a_task_that_ran_and_waits_is_deleted_and_the_history_tells_what_it_did(
+    ran, owner, make_job, tasks_of
+):
     task, waiting = tasks_of(make_job(owner, tasks=2))
     if ran == "and was reset":
         end(task, "SUCCESS")
@@ -86,12 +88,14 @@ def test_a_task_that_ran_is_not_deleted(ran, owner, make_job, tasks_of):
         lease = leases.claim(task.pk, "test")
         assert lease is not None
         leases.wait_and_retry(lease, 0, "The peer is away.")
+        DicomTask.objects.filter(pk=task.pk).update(instances_done=12)
     task.refresh_from_db()
     assert task.state == "PENDING"
-    with pytest.raises(Conflict, match="it was started before, and what it did stays on record"):
-        delete_task(owner, task.pk)
-    delete_task(owner, waiting.pk)
-    assert DicomTask.objects.get() == task
+    delete_task(owner, task.pk)
+    assert DicomTask.objects.get() == waiting
+    told = TaskEvent.objects.filter(task=None).latest("pk").text
+    assert f"Deleted 1 task (1) by {owner.username}." in told
+    assert ("12 instances that it had done stay delivered." in told) == (ran != "and was reset")
 
 
 def test_a_running_task_cannot_be_deleted(owner, make_job, tasks_of):

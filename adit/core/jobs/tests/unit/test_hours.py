@@ -3,7 +3,7 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from adit.core.jobs.hours import Hours, is_open, opens_at
+from adit.core.jobs.hours import Hours, Opening, all_open_at, is_open, opens_at
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 NIGHTS = Hours(frozenset({0, 1, 2, 3}), time(20), time(6))  # from Monday to Thursday evening
@@ -65,3 +65,36 @@ def test_the_night_in_which_clocks_go_back_is_an_hour_longer():
     night = Hours(frozenset({5}), time(22), time(4))  # Saturday, 26 October 2024
     assert is_open([night], datetime(2024, 10, 27, 2, 59, tzinfo=UTC), BERLIN)
     assert not is_open([night], datetime(2024, 10, 27, 3, 0, tzinfo=UTC), BERLIN)
+
+
+DAILY = frozenset(range(7))
+
+
+def daily(since, until):
+    return [Hours(DAILY, time(since), time(until))], BERLIN
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "expected", "held_up_by"),
+    [
+        (daily(10, 14), daily(9, 18), "2024-05-06 12:00", ()),
+        (daily(17, 23), daily(9, 18), "2024-05-06 17:00", ("A",)),
+        (daily(17, 23), daily(19, 22), "2024-05-06 19:00", ("A", "B")),
+        # When the one opens, the other has closed.
+        (daily(17, 18), daily(9, 13), None, ("A", "B")),
+        (daily(17, 20), daily(19, 13), "2024-05-06 19:00", ("A", "B")),
+        (([], BERLIN), daily(9, 11), "2024-05-07 09:00", ("B",)),
+        (([NIGHTS], BERLIN), daily(5, 7), "2024-05-07 05:00", ("A", "B")),
+    ],
+)
+def test_servers_are_open_at_once_when_the_last_of_them_opens(
+    source, destination, expected, held_up_by
+):
+    found = all_open_at({"A": source, "B": destination}, at("2024-05-06 12:00"))
+    assert found == Opening(at(expected) if expected else None, held_up_by)
+
+
+def test_hours_that_never_come_never_meet():
+    never = [Hours(frozenset(), time(1), time(2))], BERLIN
+    found = all_open_at({"A": never, "B": daily(9, 18)}, at("2024-05-06 12:00"))
+    assert found == Opening(None, ("A",))

@@ -236,6 +236,24 @@ def test_a_search_in_a_state_takes_in_tasks_that_enter_the_state(owner, seed, da
     expect(page.locator("#task-search")).to_have_value("PAT0")
 
 
+@pytest.mark.parametrize("by", ["websocket", "poll"])
+def test_news_of_rows_that_a_search_took_away_meanwhile_are_left_out(by, owner, seed, database):
+    made = seed(tasks=["IN_PROGRESS", "PENDING"])
+    gone, other = (f"task-{pk}" for pk in made["tasks"])
+    page = owner.watch(f"/jobs/{made['job']}/")
+    # As by a search of which the server has not heard yet.
+    page.evaluate("(id) => document.getElementById(id).remove()", gone)
+    if by == "poll":
+        with page.expect_response(lambda answer: "/live" in answer.url):
+            page.evaluate("htmx.trigger(document.body, 'adit:poll')")
+    database.change(made["job"], MOVE, 177, made["tasks"][0])
+    told = "UPDATE core_dicomtask SET message = 'New' WHERE job_id = %s"
+    database.change(made["job"], told, made["job"])
+    expect(page.locator(DONE)).to_have_text("177", timeout=20_000)
+    expect(page.locator(f"#{other}")).to_contain_text("New", timeout=20_000)
+    assert owner.errors == []
+
+
 END = 'UPDATE core_dicomtask SET state = %s, lease = NULL, "end" = now() WHERE id = %s'
 
 

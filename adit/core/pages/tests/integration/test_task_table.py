@@ -74,6 +74,16 @@ def test_unknown_parameters_reach_no_filter(client, owner, make_job):
         assert lines(client.get(job.get_absolute_url() + query)) == [1]
 
 
+def test_who_opens_the_address_of_an_export_is_led_to_the_job(client, owner, make_job):
+    job = make_job(owner)
+    client.force_login(owner)
+    response = client.get(reverse("core:task_export", args=[job.pk, "csv"]))
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert "Export the table on the page of the job." in response.content.decode()
+    assert f'href="{job.get_absolute_url()}"' in response.content.decode()
+    assert not AuditEntry.objects.filter(action="job.export").exists()
+
+
 def export(client, job, form, **data):
     return client.post(reverse("core:task_export", args=[job.pk, form]), data)
 
