@@ -106,15 +106,10 @@ def test_a_reset_keeps_what_staff_discarded_and_nothing_else(job, owner, tasks_o
     task, _ = tasks_of(job)
     lease = claim(task)
     finding = ("burned_in in (7FE0,0010) PixelData",)
-    discarded = InstanceRecord(
-        "1.1",
-        InstanceState.EXCLUDED,
-        reason="discarded",
-        findings=finding,
-        discarded=True,
-        **digest,
-    )
-    released = InstanceRecord("1.2", InstanceState.CONFIRMED, "2.25.1", accepted=finding, **digest)
+    discarded = InstanceRecord("1.1", InstanceState.EXCLUDED, findings=finding, discarded=True)
+    released = InstanceRecord("1.2", InstanceState.CONFIRMED, "2.25.1", accepted=finding)
+    for record in (discarded, released):
+        record.sha256_received, record.sha256_held = "ab" * 32, "cd" * 32
     row = SeriesTransfer.objects.create(
         task=task,
         series_instance_uid="1",
