@@ -244,9 +244,24 @@ def test_a_version_closed_to_a_group_does_not_open_an_older_one(client):
 
 
 def test_versions_are_compared_line_by_line(client):
-    DeidProfileFactory(name="Lung study", options=["clean_descriptors"])
+    own, safe = (
+        {"tag": "00190001", "private_creator": "M", "action": "clean", "value": "", "reason": "x"},
+        {"creator": "M", "group": 0x19, "element": 2, "note": "B value"},
+    )
+    DeidProfileFactory(
+        name="Lung study",
+        options=["clean_descriptors"],
+        own_rules=[{**own, "vr": "LO"}],
+        safe_private=[{**safe, "vr": "IS"}],
+    )
     newer = DeidProfileFactory(
-        name="Lung study", version=2, leak_gate=False, burned_in="allow", options=[]
+        name="Lung study",
+        version=2,
+        leak_gate=False,
+        burned_in="allow",
+        options=[],
+        own_rules=[{**own, "vr": "DA"}],
+        safe_private=[{**safe, "vr": "DS"}],
     )
     DeidProfile.objects.filter(name="Lung study").update(secret="00" * 32)
     response = client.get(f"/profiles/{newer.pk}/compare/")
@@ -254,6 +269,8 @@ def test_versions_are_compared_line_by_line(client):
         ("Clean descriptions", "yes", "no"),
         ("Leak gate", "yes", "no"),
         ("Burned-in annotations", "Hold", "Allow"),
+        ("Own rule for 00190001 (M)", "Clean as LO: x", "Clean as DA: x"),
+        ("Safe private (0019,xx02) M", "IS: B value", "DS: B value"),
     ]
     assert client.get(f"/profiles/{newer.pk}/compare/?with=x").status_code == 404
 
