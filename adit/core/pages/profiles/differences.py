@@ -46,7 +46,7 @@ def _lines(profile: DeidProfile) -> dict[str, str]:
     for rule in profile.own_rules:
         lines[f"Own rule for {rule_place(rule)}"] = rule_words(rule)
     for entry in profile.safe_private:
-        lines[f"Safe private {safe_place(entry)}"] = entry.get("note") or "kept"
+        lines[f"Safe private {safe_place(entry)}"] = f"{entry['vr']}: {entry.get('note') or 'kept'}"
     for region in profile.device_regions:
         name = f"Device region {region['manufacturer']} {region['model']}"
         size = f"{region['columns']} × {region['rows']}"
@@ -64,7 +64,8 @@ def rule_place(rule: dict[str, Any]) -> str:
 def rule_words(rule: dict[str, Any]) -> str:
     action = next(words for known, words in RULE_ACTIONS.items() if known.value == rule["action"])
     value = f" “{rule['value']}”" if rule.get("value") else ""
-    return f"{action}{value}: {rule['reason']}"
+    vr = f" as {rule['vr']}" if rule.get("vr") else ""
+    return f"{action}{value}{vr}: {rule['reason']}"
 
 
 def safe_place(entry: dict[str, Any]) -> str:

@@ -243,21 +243,6 @@ def test_a_version_closed_to_a_group_does_not_open_an_older_one(client):
     assert AuditEntry.objects.get(action="profile.groups").outcome.endswith("for Others")
 
 
-def test_versions_are_compared_line_by_line(client):
-    DeidProfileFactory(name="Lung study", options=["clean_descriptors"])
-    newer = DeidProfileFactory(
-        name="Lung study", version=2, leak_gate=False, burned_in="allow", options=[]
-    )
-    DeidProfile.objects.filter(name="Lung study").update(secret="00" * 32)
-    response = client.get(f"/profiles/{newer.pk}/compare/")
-    assert [(d.what, d.before, d.after) for d in response.context["differences"]] == [
-        ("Clean descriptions", "yes", "no"),
-        ("Leak gate", "yes", "no"),
-        ("Burned-in annotations", "Hold", "Allow"),
-    ]
-    assert client.get(f"/profiles/{newer.pk}/compare/?with=x").status_code == 404
-
-
 def test_the_secret_never_reaches_the_browser(client):
     profile = DeidProfileFactory(name="Lung study")
     for page in ("", "edit/", "attributes/", "attributes.csv", "try/"):
