@@ -135,31 +135,27 @@ class JobProgress:
 
 RATE_SECONDS = 60
 
-# In the last minute lies a part of each run, from `begin` on, that is `at_work` seconds. Of a run
-# that is under way it is known how fast it was of late; of one that has ended, on average.
+# In the last minute lies a part of each run. Of a run that is under way it is known how fast it was
+# of late; of one that has ended, on average. Only the few of that minute cost more than a sum.
 _PROGRESS = """
 SELECT job_id, state, count(*), sum(instances_expected), sum(instances_done), sum(bytes_done),
-    sum(greatest(0, instances_expected - instances_done))
-        FILTER (WHERE state IN ('PENDING', 'IN_PROGRESS') AND NOT cancel_requested
-                AND instances_expected > 0),
-    count(*) FILTER (WHERE instances_expected > 0),
-    count(*) FILTER (WHERE NOT cancel_requested AND instances_expected = 0),
-    sum(CASE WHEN state = 'IN_PROGRESS'
-             THEN least(instances_done - done_before, instances_per_second * at_work)
-             ELSE (instances_done - done_before) * at_work
-                  / greatest(0.001, extract(epoch FROM "end" - coalesce(run_start, start))) END),
-    max(greatest(0.001, extract(epoch FROM statement_timestamp() - begin)))
-FROM core_dicomtask
-LEFT JOIN LATERAL (
-    SELECT greatest(coalesce(run_start, start),
-                    statement_timestamp() - %(window)s * interval '1 second') AS begin
-    WHERE state = 'IN_PROGRESS'
-       OR "end" > statement_timestamp() - %(window)s * interval '1 second'
-) AS recent ON true
-LEFT JOIN LATERAL (
-    SELECT greatest(0.001, extract(epoch FROM coalesce("end", statement_timestamp()) - begin))
-        AS at_work WHERE begin IS NOT NULL
-) AS worked ON true
+    count(*) FILTER (WHERE instances_expected = 0),
+    sum(instances_expected - instances_done) FILTER (WHERE cancel_requested),
+    count(*) FILTER (WHERE cancel_requested AND instances_expected = 0),
+    sum(least(instances_done - done_before, instances_per_second
+        * greatest(0.001, extract(epoch FROM
+            statement_timestamp() - greatest(coalesce(run_start, start), minute.began)))))
+        FILTER (WHERE lease IS NOT NULL),
+    sum((instances_done - done_before)
+        * greatest(0.001, extract(epoch FROM
+            "end" - greatest(coalesce(run_start, start), minute.began)))
+        / greatest(0.001, extract(epoch FROM "end" - coalesce(run_start, start))))
+        FILTER (WHERE "end" > minute.began),
+    max(greatest(0.001, extract(epoch FROM
+            statement_timestamp() - greatest(coalesce(run_start, start), minute.began))))
+        FILTER (WHERE lease IS NOT NULL OR "end" > minute.began)
+FROM core_dicomtask,
+    (SELECT statement_timestamp() - %(window)s * interval '1 second' AS began OFFSET 0) AS minute
 WHERE job_id = ANY(%(jobs)s)
 GROUP BY job_id, state
 """
@@ -171,19 +167,20 @@ def progress_of(job_ids: Collection[int]) -> dict[int, JobProgress]:
     with connection.cursor() as cursor:
         cursor.execute(_PROGRESS, {"jobs": list(job_ids), "window": RATE_SECONDS})
         rows = cursor.fetchall()
-    for job_id, state, number, expected, done, size, left, planned, coming, worked, span in rows:
+    for job_id, state, number, expected, done, size, unplanned, *others in rows:
+        stopping, unplanned_stopping, works, worked, span = others
         entry = progress[job_id]
         entry.counts[state] = number
         entry.instances_expected += expected
         entry.instances_done += done
         entry.bytes_done += int(size)
-        entry.instances_left += left or 0
-        entry.planned += planned
-        entry.instances_worked += max(0.0, float(worked or 0))
+        entry.planned += number - unplanned
+        entry.instances_worked += max(0.0, float(works or 0) + float(worked or 0))
         entry.seconds_worked = max(entry.seconds_worked, float(span or 0))
         if state in (State.PENDING, State.IN_PROGRESS):
-            entry.unplanned += number - planned
-            entry.unplanned_left += coming
+            entry.instances_left += max(0, expected - done - (stopping or 0))
+            entry.unplanned += unplanned
+            entry.unplanned_left += unplanned - unplanned_stopping
     return progress
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -72,6 +73,13 @@ def expected_state(job: DicomJob, counts: Counter, canceled: bool) -> str:
         if counts[state]:
             return state
     return "CANCELED"
+
+
+def lock_nothing_unnamed(execute, sql, params, many, context):
+    """Rows that are locked only because others are ordered by them are locked in a wrong order."""
+    if "FOR UPDATE" in sql or "FOR NO KEY UPDATE" in sql:
+        assert " JOIN " not in sql or "UPDATE OF " in sql, sql
+    return execute(sql, params, many, context)
 
 
 class Engine(RuleBasedStateMachine):
@@ -298,13 +306,14 @@ def test_no_order_of_events_leads_to_an_illegal_state(
     Engine.source = source
     with pytest.raises(NoSuchJob):
         JOB_ACTIONS["cancel"](Engine.staff, 10**9)
-    run_state_machine_as_test(
-        Engine,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
+    with connection.execute_wrapper(lock_nothing_unnamed):
+        run_state_machine_as_test(
+            Engine,
+            settings=settings(
+                max_examples=25,
+                stateful_step_count=40,
+                deadline=None,
+                derandomize=True,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+            ),
+        )
