@@ -105,9 +105,11 @@ class MoveRetriever:
             ) as stream:
                 yield from self._run(want, scope, message_id, expected, stream, received, more=more)
         finally:
-            if stream is not None and want.observer is not None:
+            # Copies of other patients have the same UIDs, and differ.
+            observer = None if want.of_patient_only else want.observer
+            if stream is not None and observer is not None:
                 for uid in stream.conflicting:
-                    want.observer.came_in_two_versions(uid)
+                    observer.came_in_two_versions(uid)
 
     def _run(
         self,
