@@ -25,6 +25,7 @@ from .retrieval import (
     Errands,
     GetRetriever,
     MoveRetriever,
+    Observer,
     Retriever,
     WadoRetriever,
     Want,
@@ -169,7 +170,7 @@ class DicomOperator:
         sop_classes: Collection[str] = (),
         of_patient_only: bool = False,
         listed: Mapping[str, Collection[str]] | None = None,
-        on_short_list: Callable[[str], None] = lambda series_uid: None,
+        observer: Observer | None = None,
     ) -> Buffered[DicomInstance]:
         """Fetches instances; the network runs in a thread, a bounded number of bytes ahead.
 
@@ -185,8 +186,7 @@ class DicomOperator:
             of_patient_only: What is of others does not count; the caller tells it apart.
             listed: What the server lists of each series. What comes of a series beyond its list
                 shows that the list was short: it is yielded, too, and so is what comes twice.
-            on_short_list: Called in another thread with the Series Instance UID of a series of
-                which the server counts more than it lists, and which it did not send.
+            observer: Is told what the instances do not show.
 
         Raises:
             PermanentDicomError: Also while iterating, after all that came.
@@ -202,7 +202,7 @@ class DicomOperator:
                 series_size=self._contents.size_of(uid),
                 of_patient_only=of_patient_only,
                 listed=None if listed is None else frozenset(listed.get(uid, ())),
-                on_short_list=on_short_list,
+                observer=observer,
             )
             for uid, uids in series.items()
             if uids is None or uids

@@ -19,9 +19,12 @@ class IncomingStream(Protocol):
 
     Attributes:
         doubles: How many further copies came of what was taken. The server counts them, too.
+        conflicting: SOP Instance UIDs of what came twice with different content. The second one is
+            not handed over; all are known when the stream has ended.
     """
 
     doubles: int
+    conflicting: set[str]
 
     def destination(self) -> str:
         """AE title of the receiver that the C-MOVE should name; "" leaves it to the configuration.

@@ -10,12 +10,15 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pydicom.datadict import dictionary_VR
+
 from .header import LONG_VRS, SHORT_VRS, MalformedDataSet
 
 PIXEL_DATA = 0x7FE00010
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _MOST_LEVELS = 64
+_LONGEST_SHORT = 0xFFFE
 _explicit_head = struct.Struct("<HH2sH")
 _implicit_head = struct.Struct("<HHL")
 _item_end = _implicit_head.pack(0xFFFE, 0xE00D, 0)
@@ -57,6 +60,8 @@ def exchange(data: bytes, changes: Mapping[int, tuple[bytes, bytes] | None]) -> 
             pieces += _encode(tag, left.pop(tag))
         if element.tag in left:
             pieces += _encode(element.tag, left.pop(element.tag))
+        elif vr := _vr_for_unknown(element):
+            pieces += _encode(element.tag, (vr, bytes(view[element.value : element.end])))
         else:
             _check_items(view, element, 0)
             pieces.append(view[element.start : element.end])
@@ -99,6 +104,21 @@ def _implicit(view: memoryview, start: int, end: int, level: int) -> Iterator[by
             pieces.append(_sequence_end)
         yield _implicit_head.pack(*head, _UNDEFINED if open_end else sum(map(len, pieces)))
         yield from pieces
+
+
+def _vr_for_unknown(element: _Element) -> bytes:
+    """The VR of an element of the standard that stands as UN (PS3.5 6.2.2), "" where there is none.
+
+    Some peers do not even find the SOP class of what is written so. The value stays as it is.
+    """
+    is_private = element.tag >> 16 & 1
+    if element.vr != b"UN" or element.length > _LONGEST_SHORT or is_private:
+        return b""
+    try:
+        vr = dictionary_VR(element.tag).encode()
+    except KeyError:
+        return b""
+    return vr if vr in SHORT_VRS else b""
 
 
 def _encode(tag: int, new: tuple[bytes, bytes] | None) -> tuple[bytes, ...]:

@@ -100,6 +100,7 @@ class ReceivedStream:
 
     Attributes:
         doubles: How many copies came beside those that were taken, of the same content.
+        conflicting: SOP Instance UIDs of those that came with another content, too.
     """
 
     def __init__(self, desk: ClaimDesk, carrier: Carrier, patient_id: str = "") -> None:
@@ -113,6 +114,7 @@ class ReceivedStream:
         self._avoided: dict[str, float] = {}
         self._was_alone = True
         self.doubles = 0
+        self.conflicting: set[str] = set()
 
     def destination(self) -> str:
         """The AE title of the receiver that the C-MOVE should name; "" where none is known.
@@ -208,6 +210,7 @@ class ReceivedStream:
                 "One SOP Instance UID came twice with different content; see quarantine."
             )
             self._desk.set_aside(row)
+            self.conflicting.add(row.sop_instance_uid)
 
     def _fetch(self, row: Claimed) -> bytes | FileSlice | None:
         """What arrived; None where it has to be asked for again."""

@@ -149,6 +149,11 @@ class Ledger:
             if self._find(source_uid)[1].sha256_received not in ("", sha256):
                 self.in_two_versions.add(source_uid)
 
+    def came_in_two_versions(self, source_uid: str) -> None:
+        """Note that another content came, too, and is kept elsewhere."""
+        with self._lock:
+            self.in_two_versions.add(source_uid)
+
     def of_another_patient(self, series_uid: str, source_uid: str) -> None:
         """Enter that a copy came that belongs to another patient, who has the same UIDs.
 
@@ -369,17 +374,6 @@ class Ledger:
                 for record in series.records.values()
                 if record.reason and record.state is S.CONFIRMED
             )
-
-    def exclusions(self) -> list[str]:
-        """Why instances were excluded, each reason once."""
-        with self._lock:
-            found = {
-                record.reason
-                for series in self._series.values()
-                for record in series.records.values()
-                if record.state is S.EXCLUDED
-            } | {series.reason for series in self._series.values()}
-            return sorted(reason.rstrip(".") for reason in found if reason)
 
     def take_dirty(self, *, compact: bool = False) -> list[SeriesLedger]:
         """The series that changed since the last call; with `compact` also those whose compact form

@@ -259,7 +259,7 @@ class Pipeline:
             protocol=protocol,
             of_patient_only=plan.shared,
             listed=listed,
-            on_short_list=self._ledger.list_is_short,
+            observer=self._ledger,
         )
         # What was entered last ends first: the transformation may be waiting for the fetch.
         with (

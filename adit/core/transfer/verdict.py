@@ -6,6 +6,7 @@ from adit.core.dicom import PermanentDicomError
 from adit.core.models import TaskResult
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.pipeline import Ending
+from adit.core.transfer.records import InstanceState
 from adit.core.words import counted
 
 
@@ -36,7 +37,7 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     if not totals.expected:
         why = str(ending.error) if ending.error else "The study has no instances."
     elif not totals.wanted:
-        why = "Everything in this study is excluded: " + "; ".join(ledger.exclusions()) + "."
+        why = "Everything in this study is excluded: " + "; ".join(_exclusions(ledger)) + "."
     elif ending.error is not None:
         why = str(ending.error)
     else:
@@ -49,3 +50,15 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
     message = f"{proven}. {why}" if totals.wanted else why
     state = "WARNING" if totals.confirmed or totals.held else "FAILURE"
     return TaskResult(state, message, retry=not permanent)
+
+
+def _exclusions(ledger: Ledger) -> list[str]:
+    """Why instances were excluded, each reason once."""
+    with ledger.lock:
+        found = {
+            record.reason
+            for series in ledger.series
+            for record in series.records.values()
+            if record.state is InstanceState.EXCLUDED
+        } | {series.reason for series in ledger.series}
+    return sorted(reason.rstrip(".") for reason in found if reason)

@@ -3,12 +3,13 @@
 from .checked import retrieve_checked
 from .lanes import Errands, worst_of_lanes
 from .retrievers import GetRetriever, MoveRetriever, Retriever, WadoRetriever
-from .want import Want
+from .want import Observer, Want
 
 __all__ = [
     "Errands",
     "GetRetriever",
     "MoveRetriever",
+    "Observer",
     "Retriever",
     "WadoRetriever",
     "Want",

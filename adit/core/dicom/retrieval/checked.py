@@ -86,8 +86,8 @@ def retrieve_checked(
             problem = _misplaced(server, misplaced, transient=problem is not None)
         if problem is not None:
             problems.append(problem)
-            if is_short_list(problem):
-                want.on_short_list(want.series_instance_uid)
+            if is_short_list(problem) and want.observer is not None:
+                want.observer.list_is_short(want.series_instance_uid)
         failed_in_a_row = failed_in_a_row + 1 if problem is not None and not received else 0
         if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:
             break

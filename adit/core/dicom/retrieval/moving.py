@@ -91,17 +91,25 @@ class MoveRetriever:
     ) -> Iterator[DicomInstance]:
         """`more`: others of the series than the expected ones are taken, too, should they come."""
         message_id = random.randint(1, 65535)
-        with self._incoming.expect(
-            study_instance_uid=want.study_instance_uid,
-            series_instance_uids=[want.series_instance_uid],
-            sop_instance_uids=expected,
-            message_id=message_id,
-            calling_ae_title=self._local.calling_ae_title,
-            server=self._server,
-            patient_id=want.patient_id,
-            others_too=more,
-        ) as stream:
-            yield from self._run(want, scope, message_id, expected, stream, received, more=more)
+        stream: IncomingStream | None = None
+        try:
+            with self._incoming.expect(
+                study_instance_uid=want.study_instance_uid,
+                series_instance_uids=[want.series_instance_uid],
+                sop_instance_uids=expected,
+                message_id=message_id,
+                calling_ae_title=self._local.calling_ae_title,
+                server=self._server,
+                patient_id=want.patient_id,
+                others_too=more,
+            ) as stream:
+                yield from self._run(want, scope, message_id, expected, stream, received, more=more)
+        finally:
+            # Copies of other patients have the same UIDs, and differ.
+            observer = None if want.of_patient_only else want.observer
+            if stream is not None and observer is not None:
+                for uid in stream.conflicting:
+                    observer.came_in_two_versions(uid)
 
     def _run(
         self,

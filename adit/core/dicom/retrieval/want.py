@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..dimse import Scope
 from ..errors import DicomError, TransientDicomError
@@ -30,6 +31,18 @@ def is_short_list(problem: DicomError | None) -> bool:
     return problem is not None and problem.code == _SHORT_LIST
 
 
+class Observer(Protocol):
+    """Is told of what the instances do not show; called in the threads that fetch."""
+
+    def list_is_short(self, series_uid: str) -> None:
+        """The server counts more instances in a series than it lists, and did not send them."""
+        ...
+
+    def came_in_two_versions(self, source_uid: str) -> None:
+        """Two contents came under one SOP Instance UID; the second one is kept elsewhere."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
     """Instances of one series; `sop_instance_uids` None means all that the server has.
@@ -40,7 +53,7 @@ class Want:
     `listed` says that whoever wants it has to learn of all that comes, and what the server listed
     of the series. An instance of the series beyond the list shows that the list was short: it is
     handed over, too, and so is what comes twice. None: what was not asked for is dropped.
-    `on_short_list` is called where only the server's count of a series shows that.
+    `observer` is told what shows only otherwise.
     """
 
     patient_id: str
@@ -50,7 +63,7 @@ class Want:
     series_size: int | None = None
     of_patient_only: bool = False
     listed: frozenset[str] | None = None
-    on_short_list: Callable[[str], None] = field(default=lambda series_uid: None, compare=False)
+    observer: Observer | None = field(default=None, compare=False)
 
     def is_surplus(self, uid: str) -> bool:
         """Whether an instance of the series shows that the server's list of it was short."""

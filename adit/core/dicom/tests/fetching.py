@@ -22,6 +22,7 @@ class Inbox:
     """Hands over what the script of the peer puts in."""
 
     doubles = 0
+    conflicting: frozenset[str] = frozenset()
 
     def __init__(self):
         self.queue = queue.Queue()

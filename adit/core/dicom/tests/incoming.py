@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom.uid import AllTransferSyntaxes
@@ -93,6 +93,7 @@ class TestStream:
     study: str
     series: Collection[str] | None
     doubles: int = 0
+    conflicting: set[str] = field(default_factory=set)
 
     def destination(self) -> str:
         return ""

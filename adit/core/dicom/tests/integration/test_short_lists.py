@@ -53,6 +53,17 @@ def listing(*uids):
     return {SERIES: set(uids)}
 
 
+class Observed:
+    def __init__(self):
+        self.short = []
+
+    def list_is_short(self, series_uid):
+        self.short.append(series_uid)
+
+    def came_in_two_versions(self, source_uid):
+        raise AssertionError(source_uid)
+
+
 def get_what_fits(*instances, failed):
     """Sends what the contexts are for, and says that so many others failed."""
 
@@ -87,16 +98,14 @@ def test_what_comes_beyond_the_list_is_handed_over_where_it_is_wanted(failed):
 
 
 def test_a_server_that_counts_more_than_it_lists_has_not_sent_the_series():
-    instances, short = make_series(2), []
+    instances, observer = make_series(2), Observed()
     named = {instance.sop_instance_uid for instance in instances}
     script = get_what_fits(*instances, failed=3)
     with scripted(script) as peer:
-        got, error = fetch(
-            peer.config(), wanted=named, on_short_list=short.append, listed=listing(*named)
-        )
+        got, error = fetch(peer.config(), wanted=named, observer=observer, listed=listing(*named))
     assert {i.sop_instance_uid for i in got} == named
     assert isinstance(error, TransientDicomError) and error.code == "short list"
-    assert short == [SERIES]
+    assert observer.short == [SERIES]
 
 
 def test_a_second_one_under_a_uid_is_handed_over_to_be_compared():

@@ -260,7 +260,7 @@ def test_another_content_of_what_was_taken_is_set_aside(
         rows_of(head, tmp_path, originator)
         changed = ReceivedInstance.objects.filter(claimed_by=None).earliest("pk")
         ReceivedInstance.objects.filter(pk=changed.pk).update(sha256="0" * 64)
-    assert len(taken) == 24
+    assert len(taken) == 24 and stream.conflicting == {changed.sop_instance_uid}
     (left,) = ReceivedInstance.objects.all()
     assert left.pk == changed.pk
     assert left.conflicting and left.quarantined_at is not None
