@@ -52,6 +52,7 @@ def fetch(operator, protocol, series=None, study=STUDY):
 def store(operator, instances, protocol=None):
     outcomes = list(operator.store(instances, protocol=protocol))
     assert [o.instance for o in outcomes] == list(instances)
+    assert not [o for o in outcomes if not o.accepted]
     return outcomes
 
 
