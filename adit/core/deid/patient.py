@@ -107,7 +107,8 @@ def patient_context(
     birth = parse_date(text(PATIENT_BIRTH_DATE))
     told = parse_date(source.birth_date)
     # As the study is filed: headers keep the ids from before a patient was merged or renamed.
-    patient_key = next(filter(None, source.patient_ids), "") or text(PATIENT_ID)
+    told_ids = (patient_id.strip(" \0") for patient_id in source.patient_ids)
+    patient_key = next(filter(None, told_ids), "") or text(PATIENT_ID)
     if not patient_key:  # without an id the name and birth date, without these the study
         patient_key = "\0".join(("", text(PATIENT_NAME), text(PATIENT_BIRTH_DATE))).rstrip("\0")
         patient_key = patient_key or "\0\0" + text(STUDY_INSTANCE_UID)

@@ -92,3 +92,12 @@ def test_dates_shift_together_whatever_id_the_headers_kept(own: str):
         cleaned, _ = process(data, under=under, assignment=assignment())
         shifted.append(decode(cleaned).StudyDate)
     assert shifted[0] == shifted[1] != "20190203"
+
+
+def test_blanks_around_a_patient_id_of_the_source_change_nothing():
+    data = encode(header("Thorax", PatientID="PID-90817"))
+    under = profile(Option.RETAIN_LONGITUDINAL_MODIFIED_DATES)
+    padded = SourcePatient(patient_ids=(" PID-90817 ",))
+    plain = SourcePatient(patient_ids=("PID-90817",))
+    told = [process(data, under=under, assignment=assignment(one))[0] for one in (padded, plain)]
+    assert told[0] == told[1]
