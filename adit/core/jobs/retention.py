@@ -62,7 +62,8 @@ def clear_logs() -> int:
     # Those of a job that somebody changes right now are left for the next time: it waits for nobody
     # with some of them locked.
     free = logged.order_by().select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return DicomTask.objects.filter(pk__in=free.values("pk")).update(log="")
+    with transaction.atomic():
+        return DicomTask.objects.filter(pk__in=free.values("pk")).update(log="")
 
 
 def delete_old_jobs() -> int:

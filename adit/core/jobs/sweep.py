@@ -7,7 +7,7 @@ import logging
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from adit.core.jobs.archives import sweep_archives
@@ -90,19 +90,23 @@ def take_lapsed() -> None:
                 after_crash(lease, "Its worker broke off.")
 
 
+def sweep_once() -> None:
+    """Sweep and keep house; what fails holds up nothing else."""
+    for step in (sweep, sweep_work_folders, keep_house):
+        try:
+            step()
+        except (OperationalError, InterfaceError) as err:
+            logger.warning("Sweep: the database is not reachable (%s)", type(err).__name__)
+            return
+        except DatabaseError as err:
+            # Its text may quote what stands in the rows.
+            logger.error("Sweep: %s failed (%s)", step.__name__, type(err).__name__)
+
+
 async def sweep_forever() -> None:
     """Sweep every few seconds until canceled; a database that is away is waited for."""
 
     threads = DatabaseThreads(1, "sweep")
-
-    def once() -> None:
-        try:
-            sweep()
-            sweep_work_folders()
-            keep_house()
-        except DatabaseError as err:
-            logger.warning("Sweep: the database is not reachable (%s)", type(err).__name__)
-
     while True:
-        await threads.call(once)
+        await threads.call(sweep_once)
         await asyncio.sleep(INTERVAL_SECONDS)

@@ -7,6 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from adit.core.jobs import retention
+from adit.core.jobs.sweep import sweep_once
 from adit.core.jobs.tests.integration.scripted import tasks_of
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer, TaskEvent
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
@@ -49,6 +50,17 @@ def test_a_job_past_its_retention_is_deleted_with_all_that_belongs_to_it(ended_j
         *(SeriesTransfer, TaskEvent),
     ):
         assert not model.objects.exists(), model
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_of_a_worker_keeps_house_in_transactions_of_its_own(ended_job, caplog):
+    ended_job(31)
+    (kept, _) = tasks_of(ended_job(20))
+    sweep_once()
+    assert list(DicomJob.objects.values_list("pk", flat=True)) == [kept.job_id]
+    kept.refresh_from_db()
+    assert kept.log == ""
+    assert not [record for record in caplog.records if record.name == "adit.core.jobs.sweep"]
 
 
 def test_a_job_within_its_retention_stays(ended_job):
