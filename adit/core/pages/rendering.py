@@ -35,11 +35,14 @@ class CannotRender(Exception):
 
 
 class Window(StrEnum):
-    """How grey values become visible; colours change by `EQUAL` only."""
+    """How grey values become visible; colours change by `EQUAL` and `UNUSED` only."""
 
     VIEWER = "viewer"
     FULL = "full"
     EQUAL = "equal"
+    UNUSED = "unused"
+    """The bits alone that are no part of the values, one picture for each bit, from the lowest at
+    the top; black if none is set."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ class Rendered:
         frame: From 1.
         rows, columns: Of the frame itself.
         scaled: It was scaled down.
+        unused_bits: Those above the values that are set in the frame, from 0; overlays may lie
+            there (PS3.5 8.1.2).
+        pictures: How many are below each other, each of the size of the frame.
     """
 
     png: bytes
@@ -58,6 +64,13 @@ class Rendered:
     rows: int
     columns: int
     scaled: bool
+    unused_bits: tuple[int, ...] = ()
+    pictures: int = 1
+
+    @property
+    def height(self) -> int:
+        """Of all pictures, in rows of the frame."""
+        return self.rows * self.pictures
 
 
 def has_pixels(dataset: Dataset) -> bool:
@@ -103,14 +116,49 @@ def _render(dataset: Dataset, syntax: UID, frame: int, window: Window) -> Render
         raise CannotRender(f"A frame of {columns} × {rows} pixels is too large to be shown here.")
     if syntax.is_encapsulated:
         _check_codestream(dataset, frame, frames, rows, columns)
-    array = pixel_array(dataset, index=frame - 1)
-    picture = _picture(array, dataset, frame, window)
+    unused = _unused(dataset, frame)
+    bits = _bits_set(unused)
+    pictures = 1
+    if window is Window.UNUSED:
+        picture = _bits_alone(unused, bits, rows, columns)
+        pictures = max(len(bits), 1)
+    else:
+        picture = _picture(pixel_array(dataset, index=frame - 1), dataset, frame, window)
     scaled = max(picture.size) > LARGEST_SHOWN
     if scaled:
         picture.thumbnail((LARGEST_SHOWN, LARGEST_SHOWN))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
-    return Rendered(buffer.getvalue(), frame, frames, rows, columns, scaled)
+    return Rendered(buffer.getvalue(), frame, frames, rows, columns, scaled, bits, pictures)
+
+
+def _unused(dataset: Dataset, frame: int) -> np.ndarray | None:
+    """What the bits above those stored say beyond the sign: rows and columns, 0 where nothing;
+    `None` if there are no such bits. All samples of a pixel together."""
+    allocated = int(dataset.get("BitsAllocated") or 8)
+    spare = allocated - int(dataset.get("BitsStored") or allocated)
+    if "PixelData" not in dataset or allocated == 1 or spare <= 0:
+        return None
+    whole = pixel_array(dataset, index=frame - 1, raw=True, correct_unused_bits=False)
+    value = np.right_shift(np.left_shift(whole, spare), spare)
+    unused = (whole ^ value).view(f"u{whole.dtype.itemsize}")
+    return np.bitwise_or.reduce(unused, axis=-1) if unused.ndim == 3 else unused
+
+
+def _bits_set(unused: np.ndarray | None) -> tuple[int, ...]:
+    if unused is None:
+        return ()
+    every = int(np.bitwise_or.reduce(unused, axis=None))
+    return tuple(bit for bit in range(every.bit_length()) if every >> bit & 1)
+
+
+def _bits_alone(
+    unused: np.ndarray | None, bits: tuple[int, ...], rows: int, columns: int
+) -> Image.Image:
+    if unused is None or not bits:
+        return Image.new("L", (columns, rows))
+    planes = [((unused >> bit & 1) * 255).astype(np.uint8) for bit in bits]
+    return Image.fromarray(np.concatenate(planes), "L")
 
 
 def _check_codestream(dataset: Dataset, frame: int, frames: int, rows: int, columns: int) -> None:

@@ -71,6 +71,11 @@ class Content:
     dump: str
     dumped_from: int
 
+    @property
+    def has_words(self) -> bool:
+        """Words of the patient stand in the runs that are listed."""
+        return any(run.is_patients for run in self.runs)
+
 
 def words_of(rows: Iterable[PreviewRow], patient: SourcePatient) -> tuple[str, ...]:
     """Names, ids and dates of the patient in small letters, to mark them where they stand: of the

@@ -22,6 +22,7 @@ from adit.core.deid import (
 from adit.core.dicom import DicomError, DicomInstance
 from adit.core.jobs.registry import concrete_job, concrete_task
 from adit.core.models import DicomServer, SeriesTransfer
+from adit.core.pages.held.beyond import beyond_pictures
 from adit.core.pages.held.contents import Content, content_of, contents, words_of
 from adit.core.pages.held.documents import Document, document_of, part10
 from adit.core.pages.profiles.shown_preview import ShownPreview, around_findings, tag_of
@@ -51,10 +52,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Picture:
-    """A frame for the page, or why there is none."""
+    """A frame for the page, or why there is none.
+
+    Attributes:
+        beyond: What the object holds that no picture shows, in words.
+    """
 
     rendered: Rendered | None
     error: str = ""
+    beyond: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -183,7 +189,8 @@ def read(instance: DicomInstance) -> Dataset:
 
 
 def _picture(dataset: Dataset, frame: int, window: Window) -> Picture:
+    beyond = tuple(beyond_pictures(dataset))
     try:
-        return Picture(render_frame(dataset, frame, window))
+        return Picture(render_frame(dataset, frame, window), beyond=beyond)
     except CannotRender as error:
-        return Picture(None, str(error))
+        return Picture(None, str(error), beyond)

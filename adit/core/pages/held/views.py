@@ -38,6 +38,7 @@ WINDOWS = {
     Window.VIEWER: "As a viewer shows it",
     Window.FULL: "All values, from the lowest to the highest",
     Window.EQUAL: "Equalised: faint text becomes visible",
+    Window.UNUSED: "Unused bits alone",
 }
 
 
@@ -102,7 +103,8 @@ def held_look(request: HttpRequest, series_id: int) -> HttpResponse:
         error = str(err)
     what = f"held {_name(row, number)}"
     if shown and shown.picture:
-        what += f", frame {frame}"
+        rendered = shown.picture.rendered
+        what += f", frame {rendered.frame}" if rendered else " without a picture"
     _audit(request, row, "look", f"looked at {what}" if shown else f"{what} could not be shown")
     look = {
         "key": key,
@@ -167,7 +169,10 @@ def held_decide(request: HttpRequest, series_id: int, name: str) -> HttpResponse
 
 
 def _frame(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
+    """From 1; 0, which no object has, for what is no number of a frame."""
+    if not text:
+        return 1
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _window(text: str) -> Window:

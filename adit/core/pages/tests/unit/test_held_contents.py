@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from django.template.loader import render_to_string
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -46,6 +47,20 @@ def test_without_text_the_bytes_are_shown():
     found = content_of("x", bytes(range(24)), WORDS)
     assert (found.runs, found.more_runs) == ([], 0)
     assert found.dump.splitlines()[1].startswith("00000010  10 11 12 13")
+
+
+@pytest.mark.parametrize(
+    "value", [b"WmFib2xvdG55", b"yntolobaZ", "Zabolotny".encode("utf-32-le"), bytes(24)]
+)
+def test_words_in_another_encoding_are_said_not_to_be_listed(value):
+    found = content_of("x", value, WORDS)
+    assert not found.has_words
+    page = render_to_string("core/held/_content.html", {"content": found})
+    assert "stand in another encoding" in page
+    found = content_of("x", value + b"\0" * 4 + b"Zabolotny", WORDS)
+    assert found.has_words
+    page = render_to_string("core/held/_content.html", {"content": found})
+    assert "another encoding" not in page
 
 
 def test_many_runs_are_counted():

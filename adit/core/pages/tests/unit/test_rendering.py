@@ -15,6 +15,7 @@ from pydicom.uid import (
     MPEG4HP41,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
+    RLELossless,
 )
 
 from adit.core.pages.rendering import CannotRender, Window, render_frame
@@ -49,6 +50,7 @@ def shown(ds, frame=1, window=Window.VIEWER) -> np.ndarray:
 
 
 RAMP = np.arange(16).reshape(4, 4) * 100
+OF_VALUES = (Window.VIEWER, Window.FULL, Window.EQUAL)
 
 
 def test_the_window_of_the_header_is_applied_after_the_rescale():
@@ -72,7 +74,7 @@ def test_what_the_window_hides_is_seen_in_the_others():
 
 def test_inverted_images_are_inverted():
     ds = image(RAMP, PhotometricInterpretation="MONOCHROME1")
-    for window in Window:
+    for window in OF_VALUES:
         grey = shown(ds, window=window)
         assert grey[0, 0] > grey[3, 3]
 
@@ -89,6 +91,37 @@ def test_each_frame_has_its_own_window_in_enhanced_objects():
     assert shown(ds, 1)[3, 3] == 255
     assert shown(ds, 2).max() == 0
     assert render_frame(ds, 2).frames == 2
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bits_above_the_values_are_told_of_and_shown_alone(signed, compressed):
+    values = RAMP - 700 * signed
+    pixels = np.stack([values, values]) & 0xFFFF
+    pixels[1, 1, 1:3] ^= 1 << 13  # what is written there
+    pixels[1, 2, 0] ^= 1 << 15
+    ds = image(pixels, BitsStored=12, HighBit=11, PixelRepresentation=signed)
+    if compressed:
+        ds.compress(RLELossless, generate_instance_uid=False)
+    assert render_frame(ds, 1).unused_bits == ()
+    assert shown(ds, 1, Window.UNUSED).max() == 0
+    for window in Window:
+        assert render_frame(ds, 2, window).unused_bits == (13, 15)
+    for window in OF_VALUES:
+        assert (shown(ds, 2, window) == shown(ds, 1, window)).all()
+    expected = np.zeros((8, 4))
+    expected[1, 1:3] = expected[4 + 2, 0] = 255
+    assert (shown(ds, 2, Window.UNUSED) == expected).all()
+    assert render_frame(ds, 2, Window.UNUSED).height == 8
+
+
+def test_unused_bits_of_colours_are_shown_together():
+    pixels = np.zeros((4, 4, 3), "<u2")
+    pixels[0, 0, 0] = pixels[3, 3, 2] = 1 << 15
+    ds = image(RAMP, BitsStored=12, HighBit=11, SamplesPerPixel=3, PlanarConfiguration=0)
+    ds.PhotometricInterpretation, ds.PixelData = "RGB", pixels.tobytes()
+    grey = shown(ds, window=Window.UNUSED)
+    assert grey.shape == (4, 4) and [grey[0, 0], grey[3, 3], grey.sum()] == [255, 255, 510]
 
 
 @pytest.mark.parametrize("frame", [0, 3, 10**8])
@@ -111,7 +144,7 @@ def test_a_frame_that_is_not_there_is_said_so(frame):
 )
 def test_colours_and_compressed_frames_are_shown(name, mode):
     ds = dcmread(path_of(name))
-    for window in Window:
+    for window in OF_VALUES:
         found = render_frame(ds, 1, window)
         picture = Image.open(io.BytesIO(found.png))
         assert (picture.mode, picture.size) == (mode, (ds.Columns, ds.Rows))

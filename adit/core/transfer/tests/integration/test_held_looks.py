@@ -62,6 +62,12 @@ def pixels(frames: int = 1) -> dict:
     }
 
 
+def with_more(image: dict) -> dict:
+    """What is written lies in a bit above the values too, and bytes follow the last frame."""
+    more = {"BitsStored": 7, "HighBit": 6, "PixelData": image["PixelData"] + bytes(64)}
+    return image | more
+
+
 @pytest.fixture(scope="module")
 def example_study():
     video = pixels() | {"syntax": MPEG4HP41, "PixelData": encapsulate([b"video"])}
@@ -70,7 +76,7 @@ def example_study():
     block.add_new(1, "OB", b"\1\2" + b"Zabolotny phone 123 " + bytes(20))
     document = {"EncapsulatedDocument": DOCUMENT, "MIMETypeOfEncapsulatedDocument": "text/html"}
     instances = [
-        instance(1, SC_CLASS, "OT", **pixels(2)),
+        instance(1, SC_CLASS, "OT", **with_more(pixels(2))),
         instance(2, PDF_CLASS, "OT", **document),
         instance(3, SC_CLASS, "OT", **video),
         private,
@@ -120,13 +126,21 @@ def test_staff_sees_what_it_would_release(rows, client):
     # The pixels, frame by frame.
     response = look(client, rows["image"])
     assert picture_in(response).max() == 0
-    assert "Frame 1 of 2" in response.content.decode()
-    written = picture_in(look(client, rows["image"], frame="2", window="full"))
-    assert (written[8:12, 4:40] == 255).all() and written[0].max() == 0
+    content = response.content.decode()
+    assert "Frame 1 of 2" in content and 'data-testid="unused-bits"' not in content
+    assert "The pixels go on for 64 bytes after the last frame." in content
+    for window in ("full", "unused"):
+        response = look(client, rows["image"], frame="2", window=window)
+        written = picture_in(response)
+        assert (written[8:12, 4:40] == 255).all() and written[0].max() == 0
+        told = 'data-testid="unused-bits"' in response.content.decode()
+        assert told == (window == "full")
     assert "there is no frame 7" in look(client, rows["image"], frame="7").content.decode().lower()
+    assert "there is no frame 0" in look(client, rows["image"], frame="x").content.decode().lower()
     outcomes = list(AuditEntry.objects.filter(action="held.look").values_list("outcome", flat=True))
     assert "looked at held instance 1 of series 1, frame 2" in outcomes
-    assert len(outcomes) == 3
+    assert outcomes.count("looked at held instance 1 of series 1 without a picture") == 2
+    assert len(outcomes) == 5
 
     # The document, by its text and as a file.
     row = rows["document"]

@@ -1,0 +1,83 @@
+"""What an object holds beside what pictures of its frames show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+
+from pydicom import Dataset
+from pydicom.encaps import generate_fragments, parse_basic_offsets
+from pydicom.uid import UID, RLELossless
+
+_BITS = {"PixelData": None, "FloatPixelData": 32, "DoubleFloatPixelData": 64}
+_BEGINS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
+"""Of JPEG and JPEG-LS, of JPEG 2000, and of it in a file."""
+_OVERLAYS, _CURVES = range(0x6000, 0x6020, 2), range(0x5000, 0x5020, 2)
+_DATA = 0x3000
+"""Element of both."""
+_END_OF_IMAGE = b"\xff\xd9"
+
+
+def beyond_pictures(dataset: Dataset) -> Iterator[str]:
+    """Sentences on pixels after the last frame, and on overlays and curves (PS3.3 C.9), which are
+    not drawn.
+
+    Args:
+        dataset: With file meta information.
+    """
+    syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
+    for keyword, bits in _BITS.items():
+        if keyword in dataset:
+            yield from _beyond_frames(dataset, keyword, bits, syntax)
+    overlays = [f"({group:04X},{_DATA:04X})" for group in _held(dataset, _OVERLAYS)]
+    if overlays:
+        yield f"An overlay is held beside the pixels and not drawn: {', '.join(overlays)}."
+    curves = [f"({group:04X},{_DATA:04X})" for group in _held(dataset, _CURVES)]
+    if curves:
+        yield f"A curve is held beside the pixels and not drawn: {', '.join(curves)}."
+
+
+def _held(dataset: Dataset, groups: range) -> list[int]:
+    return [group for group in groups if (group, _DATA) in dataset]
+
+
+def _beyond_frames(dataset: Dataset, keyword: str, bits: int | None, syntax: UID) -> Iterator[str]:
+    try:
+        frames = max(int(dataset.get("NumberOfFrames") or 1), 1)
+        if syntax.is_encapsulated:
+            found = _frames_in(dataset, syntax)
+            if found > frames:
+                yield (
+                    f"The pixels hold {found} frames, and the header tells of {frames}: "
+                    f"{found - frames} cannot be shown."
+                )
+            return
+        extra = len(dataset[keyword].value) - _expected(dataset, bits, frames)
+    except Exception as error:  # the header may lack or garble anything; texts may quote values
+        yield f"Whether the pixels hold more than the frames is unknown ({type(error).__name__})."
+        return
+    if extra > 0:
+        yield f"The pixels go on for {extra} byte{'s'[: extra > 1]} after the last frame."
+
+
+def _expected(dataset: Dataset, bits: int | None, frames: int) -> int:
+    """Bytes of pixels that are not compressed, padded to an even number (PS3.5 8.1.1)."""
+    samples = int(dataset.get("SamplesPerPixel") or 1)
+    if str(dataset.get("PhotometricInterpretation")) == "YBR_FULL_422":
+        samples = 2  # PS3.3 C.7.6.3.1.2: the colours of two pixels in one
+    pixels = int(dataset.Rows) * int(dataset.Columns) * samples * frames
+    size = (pixels * (bits or int(dataset.BitsAllocated)) + 7) // 8
+    return size + size % 2
+
+
+def _frames_in(dataset: Dataset, syntax: UID) -> int:
+    """How many frames the offsets tell of, or the fragments begin, whichever is more."""
+    data = BytesIO(dataset.PixelData)
+    offsets = len(parse_basic_offsets(data))
+    extended = len(dataset.get("ExtendedOffsetTable") or b"") // 8
+    begun, ended = 0, True
+    for fragment in generate_fragments(data):
+        if ended or syntax == RLELossless or fragment.startswith(_BEGINS):
+            begun += 1
+        ended = _END_OF_IMAGE in fragment[-4:]
+    return max(offsets, extended, begun)
