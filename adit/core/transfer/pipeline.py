@@ -383,5 +383,5 @@ def plan_transfer(
         run.event(warning, "warning")
     for series in plan.series:
         if series.excluded:
-            run.event(f"Series {series.series_number}: {series.excluded}")
+            run.event(f"{series.in_words.capitalize()}: {series.excluded}")
     return plan

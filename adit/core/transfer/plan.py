@@ -23,7 +23,7 @@ SHARED = (
     "{} has this Study Instance UID under several patients; only what is of this patient is moved."
 )
 LIKE_A_LIMIT = (
-    "Series {}: {} lists {} instances, which may be its limit, and counts none. What it sends "
+    "{}: {} lists {} instances, which may be its limit, and counts none. What it sends "
     "beyond them is taken, too."
 )
 # At so many results servers and gateways are often set to end an answer.
@@ -59,6 +59,15 @@ class PlannedSeries:
     expected: int = 0
     counted: bool = True
     excluded: str = ""
+
+    @property
+    def in_words(self) -> str:
+        return series_in_words(self.series_number)
+
+
+def series_in_words(number: int | None) -> str:
+    """`series 3`, or what to say where the source gives no number."""
+    return "a series without number" if number is None else f"series {number}"
 
 
 @dataclass
@@ -201,7 +210,7 @@ def _like_limits(name: str, found: list[SeriesResult], plan: Plan) -> list[str]:
     """Lists that may be cut, where no count tells."""
     uncounted = {one.series_instance_uid for one in found if one.number_of_instances is None}
     return [
-        LIKE_A_LIMIT.format(series.series_number, name, series.expected)
+        LIKE_A_LIMIT.format(series.in_words.capitalize(), name, series.expected)
         for series in plan.series
         if series.series_instance_uid in uncounted
         and not series.excluded

@@ -8,6 +8,7 @@ and the series is fetched as a whole.
 from __future__ import annotations
 
 from adit.core.transfer.ledger import Ledger
+from adit.core.transfer.plan import series_in_words
 from adit.core.transfer.run import Run
 from adit.core.words import counted
 
@@ -33,9 +34,9 @@ class ShortLists:
                 continue
             self._told.add(series.series_instance_uid)
             listed = counted(series.short or 0, "instance")
+            which = series_in_words(series.series_number)
             self._run.event(
-                f"{self._source} lists {listed} of series {series.series_number} and has more: "
-                "it is fetched as a whole.",
+                f"{self._source} lists {listed} of {which} and has more: it is fetched as a whole.",
                 "warning",
             )
 

@@ -32,7 +32,7 @@ def judge(ledger: Ledger, ending: Ending, destination: str) -> TaskResult:
         proven += f" ({'; '.join(noted)})"
     if totals.confirmed and not totals.missing and ending.error is None:
         state = "WARNING" if ending.warnings else "SUCCESS"
-        return TaskResult(state, ". ".join([proven, *ending.warnings]).rstrip(".") + ".")
+        return TaskResult(state, " ".join(f"{s.rstrip('.')}." for s in [proven, *ending.warnings]))
 
     if not totals.expected:
         why = str(ending.error) if ending.error else "The study has no instances."

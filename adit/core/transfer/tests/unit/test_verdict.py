@@ -61,6 +61,12 @@ def test_a_complete_transfer_with_something_to_say_is_a_warning():
     assert result.message == "1 of 1 instance confirmed at THERE. The list was cut."
 
 
+def test_all_that_has_to_be_said_is_said_in_sentences():
+    ending = Ending(None, ("The list was cut.", "One came twice"), "")
+    message = judge(ledger_of([CONFIRMED]), ending, "THERE").message
+    assert message.endswith("confirmed at THERE. The list was cut. One came twice.")
+
+
 def test_it_says_where_an_unfinished_study_lies():
     ending = Ending(None, (), "", "job/study-1.incomplete")
     result = judge(ledger_of([CONFIRMED, HELD]), ending, "THERE")
