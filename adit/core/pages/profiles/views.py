@@ -201,6 +201,7 @@ def _detail(
         "offered": offered,
         "offered_words": offered_in_words(profile.name),
         "narrowed_by": profile.narrowed_by() if profile.is_active else [],
+        "open_to": profile.offered_to(),
         "newest": versions[0],
         "number_of_jobs": jobs.get(profile.pk, 0),
         "options": [(words, option.value in profile.options) for option, words in OPTIONS.items()],

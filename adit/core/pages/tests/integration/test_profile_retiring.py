@@ -57,5 +57,10 @@ def test_no_group_gets_what_every_version_keeps_from_it(client):
         version.groups.set([user.active_group])
     page = client.post(f"/profiles/{versions[1].pk}/active/", {"active": "0"}, follow=True)
     assert "No group may use version 1" in words_of(page)
+    # So says the page of the version, and where a new one is made.
+    shown = words_of(client.get(f"/profiles/{versions[0].pk}/"))
+    assert "No group may use version 1, whatever is chosen here." in shown
+    assert "So is this one" not in shown
+    assert "make a new version of version 2 ." in shown
     for user in (one, two):
         assert not DeidProfile.objects.usable_by(user).filter(name="Lung study").exists()
