@@ -123,6 +123,7 @@ def _render(dataset: Dataset, syntax: UID, frame: int, window: Window) -> Render
         picture = _bits_alone(unused, bits, rows, columns)
         pictures = max(len(bits), 1)
     else:
+        del unused  # frames may be large
         picture = _picture(pixel_array(dataset, index=frame - 1), dataset, frame, window)
     scaled = max(picture.size) > LARGEST_SHOWN
     if scaled:
@@ -140,8 +141,10 @@ def _unused(dataset: Dataset, frame: int) -> np.ndarray | None:
     if "PixelData" not in dataset or allocated == 1 or spare <= 0:
         return None
     whole = pixel_array(dataset, index=frame - 1, raw=True, correct_unused_bits=False)
-    value = np.right_shift(np.left_shift(whole, spare), spare)
-    unused = (whole ^ value).view(f"u{whole.dtype.itemsize}")
+    unused = np.left_shift(whole, spare)
+    unused >>= spare  # the value alone, with its sign
+    unused ^= whole
+    unused = unused.view(f"u{whole.dtype.itemsize}")
     return np.bitwise_or.reduce(unused, axis=-1) if unused.ndim == 3 else unused
 
 

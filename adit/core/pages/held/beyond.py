@@ -16,6 +16,8 @@ _OVERLAYS, _CURVES = range(0x6000, 0x6020, 2), range(0x5000, 0x5020, 2)
 _DATA = 0x3000
 """Element of both."""
 _END_OF_IMAGE = b"\xff\xd9"
+_FOLLOWING = [_END_OF_IMAGE + pad + begin for pad in (b"", b"\0") for begin in _BEGINS]
+"""A codestream after another one in the same fragment."""
 
 
 def beyond_pictures(dataset: Dataset) -> Iterator[str]:
@@ -79,5 +81,6 @@ def _frames_in(dataset: Dataset, syntax: UID) -> int:
     for fragment in generate_fragments(data):
         if ended or syntax == RLELossless or fragment.startswith(_BEGINS):
             begun += 1
+        begun += sum(map(fragment.count, _FOLLOWING))
         ended = _END_OF_IMAGE in fragment[-4:]
     return max(offsets, extended, begun)

@@ -66,6 +66,12 @@ def test_a_frame_in_several_fragments_is_one():
     assert list(beyond_pictures(image(JPEGBaseline8Bit, PixelData=data))) == []
 
 
+@pytest.mark.parametrize("pad", [b"", b"\0"])
+def test_a_codestream_after_another_in_one_fragment_is_counted(pad):
+    data = encapsulate([JPEG_FRAME + pad + JPEG_FRAME])
+    assert "hold 2 frames" in next(beyond_pictures(image(JPEGBaseline8Bit, PixelData=data)))
+
+
 def test_frames_that_an_extended_table_tells_of_are_counted():
     data, offsets, lengths = encapsulate_extended([b"unmarked"] * 2)
     ds = image(JPEG2000Lossless, PixelData=data, ExtendedOffsetTable=offsets)

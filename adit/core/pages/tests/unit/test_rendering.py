@@ -13,6 +13,7 @@ from pydicom.uid import (
     HEVCMP51,
     MPEG2MPMLF,
     MPEG4HP41,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
     RLELossless,
@@ -113,6 +114,14 @@ def test_bits_above_the_values_are_told_of_and_shown_alone(signed, compressed):
     expected[1, 1:3] = expected[4 + 2, 0] = 255
     assert (shown(ds, 2, Window.UNUSED) == expected).all()
     assert render_frame(ds, 2, Window.UNUSED).height == 8
+
+
+def test_unused_bits_are_found_in_big_endian_pixels():
+    ds = image(RAMP)
+    ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    ds.BitsStored, ds.HighBit, ds["PixelData"].VR = 12, 11, "OW"
+    ds.PixelData = (RAMP | 1 << 14).astype(">u2").tobytes()
+    assert render_frame(ds).unused_bits == (14,)
 
 
 def test_unused_bits_of_colours_are_shown_together():
