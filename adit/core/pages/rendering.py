@@ -141,11 +141,16 @@ def _unused(dataset: Dataset, frame: int) -> np.ndarray | None:
     if "PixelData" not in dataset or allocated == 1 or spare <= 0:
         return None
     whole = pixel_array(dataset, index=frame - 1, raw=True, correct_unused_bits=False)
+    unused = unused_bits_in(whole, spare)
+    return np.bitwise_or.reduce(unused, axis=-1) if unused.ndim == 3 else unused
+
+
+def unused_bits_in(whole: np.ndarray, spare: int) -> np.ndarray:
+    """What the upper `spare` bits of integers say beyond the sign, unsigned and in their places."""
     unused = np.left_shift(whole, spare)
     unused >>= spare  # the value alone, with its sign
     unused ^= whole
-    unused = unused.view(f"u{whole.dtype.itemsize}")
-    return np.bitwise_or.reduce(unused, axis=-1) if unused.ndim == 3 else unused
+    return unused.view(f"u{whole.dtype.itemsize}")
 
 
 def _bits_set(unused: np.ndarray | None) -> tuple[int, ...]:

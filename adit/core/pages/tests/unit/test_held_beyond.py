@@ -5,7 +5,13 @@ import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
 
 from adit.core.pages.held.beyond import beyond_pictures
 
@@ -64,6 +70,31 @@ def test_compressed_frames_after_the_last_are_counted(syntax, frame, table):
 def test_a_frame_in_several_fragments_is_one():
     data = encapsulate([JPEG_FRAME], fragments_per_frame=3)
     assert list(beyond_pictures(image(JPEGBaseline8Bit, PixelData=data))) == []
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_frames_with_bits_above_the_values_are_named(order, signed):
+    pixels = np.full((30, 3, 5), -2048 * signed, f"{order}i2")
+    syntax = ExplicitVRLittleEndian if order == "<" else ExplicitVRBigEndian
+    ds = image(syntax, BitsAllocated=16, BitsStored=12, PixelRepresentation=signed)
+    ds.NumberOfFrames, ds.PixelData = 30, pixels.tobytes()
+    assert list(beyond_pictures(ds)) == []
+    pixels[6, 2, 4] ^= 1 << 12
+    ds.PixelData = pixels.tobytes()
+    assert list(beyond_pictures(ds)) == ["Bits above those of the values are set in frame 7."]
+    pixels[5:, 0, 0] ^= 1 << 14
+    ds.PixelData = pixels.tobytes()
+    (words,) = beyond_pictures(ds)
+    assert "are set in frames 6, 7, 8," in words and words.endswith(", 25 and 5 more.")
+
+
+@pytest.mark.timeout(20)
+def test_frames_that_are_not_there_are_not_looked_for():
+    ds = image(BitsAllocated=16, BitsStored=12, NumberOfFrames=10**12)
+    ds.PixelData = np.full((2, 3, 5), 0x8000, "<u2").tobytes() + b"\0"
+    (words,) = beyond_pictures(ds)
+    assert words.endswith("set in frames 1, 2.")
 
 
 @pytest.mark.parametrize("pad", [b"", b"\0"])
