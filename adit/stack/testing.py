@@ -15,20 +15,17 @@ from adit.stack.postgres_cluster import PostgresError
 from adit.stack.processes import bytecode_cache
 
 _QUICK = "not acceptance and not processes and not interop"
-# Thousands of tests, which compute all the time.
+# Thousands of tests, which compute all the time. They let those go first that watch the clock.
 _DEID = "adit/core/deid"
 # These wait for peers that are slow, silent or gone.
 _DICOM = "adit/core/dicom"
-_INTEROP = "interop and not acceptance and not processes"
-# What watches the clock goes first: pages that must be up to date within seconds, kills after which
-# work must go on within a minute.
-_NICENESS = {_DEID: 10, _QUICK: 5, _INTEROP: 5}
+_NICENESS = {_DEID: 10}
 
 LANES = (
     ("-m", _QUICK, f"--ignore={_DEID}", f"--ignore={_DICOM}"),
     ("-m", _QUICK, _DICOM),
     ("-m", _QUICK, _DEID),
-    ("-m", _INTEROP),
+    ("-m", "interop and not acceptance and not processes"),
     ("-m", "processes and not patience and not acceptance"),
     ("-m", "patience and not acceptance"),
     ("-m", "acceptance"),

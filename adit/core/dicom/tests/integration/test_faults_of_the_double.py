@@ -30,7 +30,7 @@ from adit.test_pacs.faults import Faults
 pytestmark = pytest.mark.integration
 
 RECEIVER = "FAULT_RECEIVER"
-LOCAL = LocalConfig(receiver_ae_title=RECEIVER, progress_timeout=2, network_timeout=10)
+LOCAL = LocalConfig(receiver_ae_title=RECEIVER, progress_timeout=6, network_timeout=15)
 COUNT = 8
 
 
@@ -77,7 +77,7 @@ CASES = [
     Case("endless_pending_find", True, "find instances", 1, "repeats the same answer"),
     Case("fail_gets", True, "get", 0, "was unable to process the request. [C000]"),
     Case("fail_moves", True, "move", 0, "was unable to process the request. [C000]"),
-    Case("stop_mid_data_set", 3, "get", 2, "sent nothing new for 2 seconds. [no progress]"),
+    Case("stop_mid_data_set", 3, "get", 2, "sent nothing new for 6 seconds. [no progress]"),
     Case("stop_mid_data_set", 3, "move", 2, "[no progress]"),
     Case("abort_after", 3, "get", 3, "aborted the association"),
     Case("abort_after", 3, "move", 3, "aborted the association"),
