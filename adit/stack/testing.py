@@ -19,7 +19,7 @@ _QUICK = "not acceptance and not processes and not interop"
 _DEID = "adit/core/deid"
 # These wait for peers that are slow, silent or gone.
 _DICOM = "adit/core/dicom"
-_NICENESS = {_DEID: 10}
+_NICENESS = {_DEID: 5}
 
 LANES = (
     ("-m", _QUICK, f"--ignore={_DEID}", f"--ignore={_DICOM}"),

@@ -79,7 +79,7 @@ def header(data: bytes, syntax: str) -> tuple[Dataset, str] | None:
     return dataset, syntax
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_clean_objects_raise_fewer_than_one_alarm_in_a_thousand(
     capsys: pytest.CaptureFixture[str],
 ):

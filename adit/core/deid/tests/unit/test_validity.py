@@ -129,7 +129,7 @@ def test_there_are_samples_of_all_kinds():
     assert len(PATHS) >= 100
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_de_identification_adds_no_error(
@@ -138,7 +138,7 @@ def test_de_identification_adds_no_error(
     assert verdicts[path].result()[kind] == set()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_the_example_studies_get_no_error(kind: str, verdicts: dict[Path | int, Verdict]):
     found = [

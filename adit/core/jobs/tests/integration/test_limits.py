@@ -40,7 +40,7 @@ def start_transfer(pacs, make_user):
 
     def start(source_limits, destination_limits):
         user = make_user(is_superuser=True)
-        source = double_node("FROM", pacs[0], max_tasks=6, **source_limits)
+        source = double_node("FROM", pacs[0], **{"max_tasks": 6, **source_limits})
         destination = double_node("TO", pacs[1], **destination_limits)
         grant_access(user.active_group, source, source=True)
         grant_access(user.active_group, destination, destination=True)
@@ -130,9 +130,8 @@ def test_when_the_hours_end_running_tasks_finish_and_nothing_new_starts(
 
 
 def test_no_more_tasks_run_at_once_than_the_source_takes(start_transfer, pacs, workers):
-    job = start_transfer({}, {})
-    DicomServer.objects.filter(name="FROM").update(max_tasks=2)
-    pacs[0].faults.delay = 0.02
+    job = start_transfer({"max_tasks": 2}, {})
+    pacs[0].faults.delay = 0.1
     for _ in range(3):
         workers.start(concurrency=2)
     most = 0

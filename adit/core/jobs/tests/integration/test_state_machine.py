@@ -38,7 +38,7 @@ from adit.core.jobs.waiting import reasons_for_tasks
 from adit.core.models import DicomJob, DicomServer, DicomTask, JobKindSettings, TaskEvent
 
 # Minutes of computing, beside whatever else runs.
-pytestmark = [pytest.mark.integration, pytest.mark.django_db, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.django_db, pytest.mark.timeout(2400)]
 
 ENDED = {"CANCELED", "SUCCESS", "WARNING", "FAILURE"}
 OUTCOMES = [

@@ -43,7 +43,7 @@ def large_uid(orthancs, example_study):
             orthanc.request("DELETE", study["Path"])
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("protocol", ["C-GET", "WADO-RS"])
 def test_an_object_of_600_mb_takes_a_task_less_than_400_mb(
     protocol, large_uid, source, destination, make_task, start_worker, orthancs

@@ -163,7 +163,7 @@ def new_uids(task, study) -> dict[str, str]:
     return {uid: pseudonymizer.map_uid(uid) for uid in uids}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("protocol", ALL)
 def test_nothing_is_lost_doubled_or_claimed(
     protocol, system, source_by, make_task, example_study, large_study, subtests
@@ -177,7 +177,7 @@ def test_nothing_is_lost_doubled_or_claimed(
                 check(fault, protocol, system, source, make_task, study)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_two_minutes_without_any_pacs_cost_nothing(system, source_by, make_task, example_study):
     """With the waits that users have, not those of the other tests."""
     system.as_shipped()
