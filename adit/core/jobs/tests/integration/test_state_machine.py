@@ -2,6 +2,7 @@
 sweeps and dispatches on PostgreSQL, and never an illegal state."""
 
 import random
+import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -77,8 +78,10 @@ def expected_state(job: DicomJob, counts: Counter, canceled: bool) -> str:
 
 def lock_nothing_unnamed(execute, sql, params, many, context):
     """Rows that are locked only because others are ordered by them are locked in a wrong order."""
-    if "FOR UPDATE" in sql or "FOR NO KEY UPDATE" in sql:
-        assert " JOIN " not in sql or "UPDATE OF " in sql, sql
+    for locking in re.finditer(r"\bFOR (NO KEY )?UPDATE(?! OF )", sql):
+        # What is locked stands between the SELECT and the lock.
+        chosen = sql[: locking.start()].rpartition("SELECT ")[2]
+        assert " JOIN " not in chosen, sql
     return execute(sql, params, many, context)
 
 
