@@ -6,6 +6,11 @@ import re
 from enum import StrEnum
 
 
+def is_video_syntax(transfer_syntax_uid: str) -> bool:
+    """Whether pixels in this transfer syntax are a video (PS3.5 8.2.5 to 8.2.8, PS3.22)."""
+    return _VIDEO_SYNTAX.fullmatch(transfer_syntax_uid) is not None
+
+
 class BurnedInPolicy(StrEnum):
     """What happens to an object that may carry identity in its pixels or document.
 
@@ -98,7 +103,7 @@ def suspicion(
         return ENCAPSULATED_DOCUMENT, "An encapsulated document cannot be checked."
     if sop_class_uid in _VOICES:
         return _WAVEFORM_DATA, "A recording of a voice cannot be checked."
-    if _VIDEO_SYNTAX.fullmatch(transfer_syntax_uid) or sop_class_uid in _VIDEOS:
+    if is_video_syntax(transfer_syntax_uid) or sop_class_uid in _VIDEOS:
         return PIXEL_DATA, "A video cannot be checked."
     if not image:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,6 +16,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
+from adit.core.deid.burned_in import is_video_syntax
 from adit.core.deid.codestream_size import sizes_in
 
 LARGEST_DECODED = 1 << 28
@@ -24,7 +24,6 @@ LARGEST_DECODED = 1 << 28
 LARGEST_SHOWN = 4096
 """Rows or columns of a rendered frame; larger ones are scaled down."""
 
-_VIDEO = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.10\d(\.\d+)?")
 _ITEM = b"\xfe\xff\x00\xe0"
 _LEVELS = 1 << 16
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -92,7 +91,7 @@ def render_frame(dataset: Dataset, frame: int = 1, window: Window = Window.VIEWE
     syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
     if not has_pixels(dataset):
         raise CannotRender("The object has no pixels.")
-    if _VIDEO.fullmatch(syntax):
+    if is_video_syntax(syntax):
         raise CannotRender(f"It is a video ({syntax.name}), of which no frame can be shown here.")
     try:
         return _render(dataset, syntax, frame, window)

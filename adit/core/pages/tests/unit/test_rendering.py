@@ -176,7 +176,9 @@ def test_a_codestream_of_another_size_is_not_decoded():
         render_frame(ds)
 
 
-@pytest.mark.parametrize("syntax", [MPEG2MPMLF, MPEG4HP41, HEVCMP51, f"{MPEG4HP41}.1"])
+@pytest.mark.parametrize(
+    "syntax", [MPEG2MPMLF, MPEG4HP41, HEVCMP51, f"{MPEG4HP41}.1", "1.2.840.10008.1.2.7.1"]
+)
 def test_a_video_is_said_to_be_one(syntax):
     ds = image(RAMP)
     ds.file_meta.TransferSyntaxUID = syntax
