@@ -117,7 +117,6 @@ class Pseudonymizer:
         target: Writable,
         transfer_syntax_uid: str,
         *,
-        accepted: frozenset[str] = frozenset(),
         trace: Trace | None = None,
     ) -> DeidResult:
         """De-identifies one data set from source to target, in the same transfer syntax.
@@ -130,7 +129,6 @@ class Pseudonymizer:
             target: Gets the de-identified data set; to be discarded if this raises, if the result
                 is `excluded` and, unless somebody decides otherwise, if it has findings.
             transfer_syntax_uid: Of the source.
-            accepted: Findings as text (`str(finding)`) that somebody released; no longer reported.
             trace: Told of every element (preview).
 
         Raises:
@@ -141,7 +139,7 @@ class Pseudonymizer:
             DeidentificationError: The engine met something that it does not know.
         """
         try:
-            return self._process(source, target, transfer_syntax_uid, accepted, trace)
+            return self._process(source, target, transfer_syntax_uid, trace)
         except (DeidentificationError, OSError, MemoryError):
             raise
         except Exception as error:  # its text may quote a value, and so may a traceback
@@ -152,7 +150,6 @@ class Pseudonymizer:
         source: BinaryIO,
         target: Writable,
         transfer_syntax_uid: str,
-        accepted: frozenset[str],
         trace: Trace | None,
     ) -> DeidResult:
         counting = CountingTarget(target)
@@ -227,8 +224,6 @@ class Pseudonymizer:
                 result.findings += self._gate.check(
                     before, after, encoding, patient=buffer, whole=after is header
                 )
-        if accepted:
-            result.findings = [item for item in result.findings if str(item) not in accepted]
         result.size = counting.size
         result.action_counts = counts
         result.unknown = names_of_unknown(rewriter.unknown, context.cleaner)

@@ -14,7 +14,6 @@ from adit.core.deid import (
     BurnedInPolicy,
     FindingKind,
     Option,
-    Pseudonymizer,
     attribute_table,
     preview,
 )
@@ -216,19 +215,6 @@ def test_a_document_that_names_the_patient_never_passes(policy: BurnedInPolicy):
 
     assert result.excluded or FindingKind.PATIENT_NAME in {i.kind for i in result.findings}
     assert (b"Schmidt" in data) is not bool(result.excluded)
-
-
-def test_what_somebody_released_holds_no_more():
-    dataset = ct_header(Modality="US", Rows=4)
-    data = encode(dataset)
-    pseudonymizer = Pseudonymizer(profile(), Assignment(pseudonym="S1"))
-    held = pseudonymizer.process(io.BytesIO(data), io.BytesIO(), EXPLICIT)
-    accepted = frozenset(str(item) for item in held.findings)
-
-    released = pseudonymizer.process(io.BytesIO(data), io.BytesIO(), EXPLICIT, accepted=accepted)
-
-    assert accepted == {"burned_in in (7FE0,0010) PixelData"}
-    assert released.findings == []
 
 
 def test_icons_go_with_their_pixels_native_or_in_fragments():
