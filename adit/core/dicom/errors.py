@@ -151,7 +151,7 @@ DIMSE_RULES: dict[str, tuple[Rule, ...]] = {
 
 # A-ASSOCIATE-RJ, PS3.8 Table 9-21: (source, reason).
 _CHECK_AE = "Check the AE titles here and there."
-_REJECTIONS: dict[tuple[int, int], tuple[str, str]] = {
+REJECTIONS: dict[tuple[int, int], tuple[str, str]] = {
     (1, 1): ("without a reason", _CHECK_AE),
     (1, 2): ("because of the application context", ""),
     (1, 3): (
@@ -219,7 +219,7 @@ def from_rules(rules: tuple[Rule, ...], server: str, service: str, status: int) 
 
 def from_rejection(server: str, result: int, source: int, reason: int) -> DicomError:
     """Sorts an A-ASSOCIATE-RJ (PS3.8 9.3.4): its `result` says whether it is for good."""
-    why, advice = _REJECTIONS.get((source, reason), ("without a known reason", ""))
+    why, advice = REJECTIONS.get((source, reason), ("without a known reason", ""))
     transient = result == 2 or source == 3
     return _error(transient)(
         f"{server} rejected the association {why}.",

@@ -50,10 +50,10 @@ from .wire import MAXIMUM_PDU, PduSource, prepare
 REQUEST_SECONDS = 30.0
 """So long a peer may take for the TLS handshake, and then for its association request."""
 
-_IDLE_SECONDS = 600.0
-_SILENCE_SECONDS = 60.0
-_PDU_SECONDS = 60.0
-_SEND_SECONDS = 30.0
+IDLE_SECONDS = 600.0
+SILENCE_SECONDS = 60.0
+PDU_SECONDS = 60.0
+SEND_SECONDS = 30.0
 _LARGEST_COMMAND = 64 * 1024
 _WELCOME_SECONDS = 1.0
 
@@ -185,14 +185,14 @@ class Session:
     def _serve(self) -> None:
         if isinstance(self._socket, ssl.SSLSocket):
             self._shake_hands(self._socket)
-        prepare(self._socket, _SEND_SECONDS)
+        prepare(self._socket, SEND_SECONDS)
         self._source = source = PduSource(self._socket)
         if not self._negotiate(source):
             return
         source.negotiated()
         while not (self._stopping and self._store is None):
-            wait = _SILENCE_SECONDS if self._is_within_message else _IDLE_SECONDS
-            if not self._take_pdu(*source.read(wait, _PDU_SECONDS)):
+            wait = SILENCE_SECONDS if self._is_within_message else IDLE_SECONDS
+            if not self._take_pdu(*source.read(wait, PDU_SECONDS)):
                 return
             if (store := self._store) is not None:
                 store.add_all(source.read_fragments(store.context_id))

@@ -182,7 +182,7 @@ def test_a_peer_that_stops_within_a_data_set_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(wire, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(session_module, "_SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(session_module, "SILENCE_SECONDS", 0.2)
     receiver = SessionUnderTest(tmp_path)
     receiver.associate()
     receiver.peer.sendall(data_pdu((1, LAST_COMMAND, STORE)) + data_pdu((1, DATA, CONTENT)))
@@ -194,7 +194,7 @@ def test_a_pdu_that_trickles_in_is_not_awaited_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(wire, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(session_module, "_PDU_SECONDS", 0.3)
+    monkeypatch.setattr(session_module, "PDU_SECONDS", 0.3)
     receiver = SessionUnderTest(tmp_path)
     receiver.associate()
     try:
