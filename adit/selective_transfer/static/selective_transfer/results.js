@@ -121,6 +121,9 @@
       document.getElementById("results-empty").hidden = true;
       showTicks();
     },
+    invite() {
+      document.getElementById("results-empty").hidden = false;
+    },
     add(html) {
       body.append(fragment(html));
       document.getElementById("results-box").hidden = false;

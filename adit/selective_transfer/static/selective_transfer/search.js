@@ -65,6 +65,7 @@
     } else if (message.type === "invalid") {
       setRunning(false);
       say("");
+      results.invite();
       showErrors(message.errors);
     } else if (message.type === "error") {
       setRunning(false);

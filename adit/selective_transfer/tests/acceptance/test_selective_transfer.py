@@ -139,6 +139,16 @@ def test_a_killed_worker_costs_nothing(
     assert comparison.compared == BIG
 
 
+def test_a_search_without_a_criterion_is_answered_where_it_was_asked(log_in, page, system):
+    log_in()
+    page.goto(f"{system.url}/selective-transfer/")
+    page.get_by_role("button", name="Search", exact=True).click()
+
+    expect(page.get_by_role("alert")).to_contain_text("at least one criterion")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+    expect(page.get_by_text("Search for studies, then tick")).to_be_visible()
+
+
 def test_without_a_pseudonym_the_researcher_is_told_why_not(log_in, page, system):
     log_in()
     page.goto(f"{system.url}/selective-transfer/")

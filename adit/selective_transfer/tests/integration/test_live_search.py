@@ -131,7 +131,7 @@ async def test_invalid_search_is_told_by_field(new_user, source):
     async with open_page(await new_user(source)) as page:
         await page.search(source)
         _, answer = await page.to_the_end()
-        assert answer["errors"] == {"": "Give at least one criterion."}
+        assert answer["errors"][""].startswith("Give at least one criterion")
         await page.search(source, birth_date="01/02/2020")
         _, answer = await page.to_the_end()
         assert "YYYY-MM-DD" in answer["errors"]["birth_date"]
