@@ -38,11 +38,11 @@ class _BareCharacters(dict[int, int | str | None]):
 _BARE = _BareCharacters()
 
 
-def _class_of_marks() -> str:
-    """Ranges of a character class of all marks (general category M)."""
+def _character_class(*categories: str) -> str:
+    """Ranges of a character class of general categories, named by their first letters."""
     ranges: list[list[int]] = []
     for number in range(0x300, 0x11800):
-        if unicodedata.category(chr(number))[0] == "M":
+        if unicodedata.category(chr(number)).startswith(categories):
             if ranges and ranges[-1][1] == number - 1:
                 ranges[-1][1] = number
             else:
@@ -50,13 +50,31 @@ def _class_of_marks() -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
-_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_class_of_marks()}])*")
+_MARKS = _character_class("M")
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*")
+
+# `str.translate` looks up each character; a pattern finds those to look up many times faster.
+_TO_WRITE = re.compile(f"[{''.join(map(chr, _WRITTEN))}]+")
+_TO_MAKE_PLAIN = re.compile(f"[{''.join(map(chr, _PLAIN))}]+")
+_TO_LEAVE_OUT = re.compile(f"[{''.join(map(chr, _INVISIBLE))}]+")
+_TO_BARE = re.compile(f"[{_MARKS}{_character_class('Nd')}\U00011800-\U0010ffff]+")
+
+
+def _written(text: str) -> str:
+    return _TO_WRITE.sub(lambda found: found[0].translate(_WRITTEN), text)
+
+
+def _plain(text: str) -> str:
+    return _TO_MAKE_PLAIN.sub(lambda found: found[0].translate(_PLAIN), text)
+
+
+def _bare(text: str) -> str:
+    return _TO_BARE.sub(lambda found: found[0].translate(_BARE), text)
 
 
 def words_of(text: str) -> list[str]:
     """Words of letters and their marks, composed, of any script."""
-    normal = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
-    return _WORD.findall(normal)
+    return _WORD.findall(_TO_LEAVE_OUT.sub("", unicodedata.normalize("NFKC", text)))
 
 
 def foldings(text: str) -> tuple[str, str]:
@@ -67,16 +85,16 @@ def foldings(text: str) -> tuple[str, str]:
     if text.isascii():
         lowered = text.lower()
         return lowered, lowered
-    lowered = unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold()
-    folded, written = _without_accents(lowered), lowered.translate(_WRITTEN)
+    lowered = _TO_LEAVE_OUT.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    folded, written = _without_accents(lowered), _written(lowered)
     return folded, folded if written == lowered else _without_accents(written)
 
 
 def _without_accents(text: str) -> str:
     if text.isascii():
         return text
-    letters = unicodedata.normalize("NFD", text).translate(_BARE)
-    return unicodedata.normalize("NFC", letters).translate(_PLAIN)
+    letters = _bare(unicodedata.normalize("NFD", text))
+    return _plain(unicodedata.normalize("NFC", letters))
 
 
 def is_caseless(word: str) -> bool:
