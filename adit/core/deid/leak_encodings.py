@@ -28,7 +28,7 @@ _OF_IDEOGRAPHS = (
 )
 
 _WINDOWS = {
-    ord(character): byte
+    character: byte
     for byte in range(0x80, 0xA0)
     if (character := bytes([byte]).decode("cp1252", "replace")) != "\ufffd"
 }
@@ -39,7 +39,7 @@ _BEYOND_LATIN = "adit.cp1252_or_delete"
 def _encode_beyond_latin(error: UnicodeError) -> tuple[bytes, int]:
     assert isinstance(error, UnicodeEncodeError)
     characters = error.object[error.start : error.end]
-    return bytes(_WINDOWS.get(ord(character), 0x7F) for character in characters), error.end
+    return bytes([_WINDOWS.get(character, 0x7F) for character in characters]), error.end
 
 
 codecs.register_error(_BEYOND_LATIN, _encode_beyond_latin)

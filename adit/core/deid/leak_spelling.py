@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 
-_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
-_WRITTEN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
+_LETTERS = {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"}
+_UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"}
 _HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
-_PLAIN = {**_LETTERS, **_HIRAGANA}
 _INVISIBLE = dict.fromkeys(
     (0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)
 )
@@ -36,13 +36,14 @@ class _BareCharacters(dict[int, int | str | None]):
 
 
 _BARE = _BareCharacters()
+_BEYOND_ALPHABETS = 0x11800
 
 
-def _character_class(*categories: str) -> str:
-    """Ranges of a character class of general categories, named by their first letters."""
+def _characters(belongs: Callable[[str], object]) -> str:
+    """Those of an alphabet, as ranges for a character class."""
     ranges: list[list[int]] = []
-    for number in range(0x300, 0x11800):
-        if unicodedata.category(chr(number)).startswith(categories):
+    for number in range(0x300, _BEYOND_ALPHABETS):
+        if belongs(chr(number)):
             if ranges and ranges[-1][1] == number - 1:
                 ranges[-1][1] = number
             else:
@@ -50,26 +51,34 @@ def _character_class(*categories: str) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
-_MARKS = _character_class("M")
-_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*")
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
 
-# `str.translate` looks up each character; a pattern finds those to look up many times faster.
-_TO_WRITE = re.compile(f"[{''.join(map(chr, _WRITTEN))}]+")
-_TO_MAKE_PLAIN = re.compile(f"[{''.join(map(chr, _PLAIN))}]+")
-_TO_LEAVE_OUT = re.compile(f"[{''.join(map(chr, _INVISIBLE))}]+")
-_TO_BARE = re.compile(f"[{_MARKS}{_character_class('Nd')}\U00011800-\U0010ffff]+")
+
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_characters(_is_mark)}])*")
+
+# `str.translate` looks up each character; what can be left out or replaced without is done so,
+# many times faster.
+_TO_LEAVE_OUT = re.compile(f"[{''.join(map(chr, _INVISIBLE))}]")
+_ACCENT = re.compile(f"[{_characters(unicodedata.combining)}]")
+_OTHER_TO_BARE = re.compile(f"[{_characters(str.isdecimal)}{chr(_BEYOND_ALPHABETS)}-\U0010ffff]")
+_KATAKANA = re.compile(f"[{''.join(map(chr, _HIRAGANA))}]")
 
 
 def _written(text: str) -> str:
-    return _TO_WRITE.sub(lambda found: found[0].translate(_WRITTEN), text)
+    for letter, letters in _UMLAUTS.items():
+        text = text.replace(letter, letters)
+    return text
 
 
 def _plain(text: str) -> str:
-    return _TO_MAKE_PLAIN.sub(lambda found: found[0].translate(_PLAIN), text)
+    for letter, letters in _LETTERS.items():
+        text = text.replace(letter, letters)
+    return text.translate(_HIRAGANA) if _KATAKANA.search(text) else text
 
 
 def _bare(text: str) -> str:
-    return _TO_BARE.sub(lambda found: found[0].translate(_BARE), text)
+    return text.translate(_BARE) if _OTHER_TO_BARE.search(text) else _ACCENT.sub("", text)
 
 
 def words_of(text: str) -> list[str]:
