@@ -1,6 +1,7 @@
 """What the tests of all apps share."""
 
 import gc
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ hypothesis.settings.load_profile("adit")
 ROOT = Path(__file__).resolve().parent.parent
 
 # Debian's Chromium; the flags keep it from calling hosts outside and let it run as root.
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
