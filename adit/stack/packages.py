@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from adit.stack import orthanc
 
 _INSTALL = ("install", "--yes", "--no-install-recommends")
+# For what is only wanted: a machine without network shall not wait for it.
+_IMPATIENT = ("-o", "Acquire::http::Timeout=10", "-o", "Acquire::Retries=0")
 
 
 class MissingPackages(Exception):
@@ -78,6 +80,7 @@ def ensure_packages() -> list[str]:
             raise MissingPackages(_advice(needed))
         return []
     apt_get = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2"]
+    apt_get += () if needed else _IMPATIENT
     subprocess.run([*apt_get, "update"], stdout=subprocess.DEVNULL)
     # One that cannot be had lets the whole command fail.
     for names in (needed, [name for name in absent if name not in needed]):
