@@ -1,8 +1,12 @@
 """The ASGI application: HTTP and WebSockets."""
 
+import gc
 import os
 
-from django.core.asgi import get_asgi_application
+# As in manage.py.
+gc.disable()
+
+from django.core.asgi import get_asgi_application  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "adit.settings")
 

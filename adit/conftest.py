@@ -1,5 +1,8 @@
 """What the tests of all apps share."""
 
+import gc
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -17,7 +20,7 @@ hypothesis.settings.load_profile("adit")
 ROOT = Path(__file__).resolve().parent.parent
 
 # Debian's Chromium; the flags keep it from calling hosts outside and let it run as root.
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +30,17 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Thousands of tests are objects that stay: they are never searched for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """What every app builds on: DICOM, de-identification, transfer, jobs and their pages."""
 
+import gc
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
@@ -15,3 +17,6 @@ class CoreConfig(AppConfig):
         from adit.core.jobs import folder_mails, notices  # noqa: F401
 
         post_migrate.connect(ensure_default_profile, sender=self)
+        # What is loaded by now is never searched for garbage again.
+        gc.freeze()
+        gc.enable()

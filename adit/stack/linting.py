@@ -63,7 +63,12 @@ def _run(name: str, check: Callable[[], tuple[bool, str]]) -> Outcome:
 
 def _tool(root: Path, *command: str) -> Callable[[], tuple[bool, str]]:
     program = Path(sys.executable).with_name(command[0])
-    environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    environment = {
+        **os.environ,
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+        # With the 16 MB that Node.js gives to young objects pyright collects garbage half the time.
+        "NODE_OPTIONS": f"{os.environ.get('NODE_OPTIONS', '')} --max-semi-space-size=64".strip(),
+    }
 
     def run() -> tuple[bool, str]:
         result = subprocess.run(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from adit.stack import orthanc
 
 _INSTALL = ("install", "--yes", "--no-install-recommends")
+# For what is only wanted: a machine without network shall not wait for it.
+_IMPATIENT = ("-o", "Acquire::http::Timeout=10", "-o", "Acquire::Retries=0")
 
 
 class MissingPackages(Exception):
@@ -18,10 +20,16 @@ class MissingPackages(Exception):
 
 @dataclass(frozen=True)
 class SystemPackage:
-    """A Debian package and how to see that what it brings is there, from wherever."""
+    """A Debian package and how to see that what it brings is there, from wherever.
+
+    Attributes:
+        is_replaced: whether something else is there that does its work, if not as well: then it is
+            installed where that can be done, and its absence is no fault.
+    """
 
     name: str
     is_present: Callable[[], bool]
+    is_replaced: Callable[[], bool] = lambda: False
 
 
 def _has_programs(*names: str) -> Callable[[], bool]:
@@ -34,13 +42,26 @@ TEST_PACKAGES = (
     # Its echoscu, storescu and so on have namesakes among pynetdicom's scripts; these have not.
     SystemPackage("dcmtk", _has_programs("dcmqrscp", "dcmdump", "dcmsend")),
     SystemPackage("7zip", lambda: bool(shutil.which("7zz") or shutil.which("7z"))),
-    SystemPackage("chromium", _has_programs("chromium")),
+    # A whole Chromium makes a window for each context, which takes a second of computing.
+    SystemPackage(
+        "chromium-headless-shell",
+        _has_programs("chromium-headless-shell"),
+        _has_programs("chromium"),
+    ),
 )
 
 
 def missing_packages() -> list[str]:
-    """The names of the packages that are not there."""
+    """The names of the packages that are not there and that nothing replaces."""
+    return [name for name in _absent_packages() if not _is_replaced(name)]
+
+
+def _absent_packages() -> list[str]:
     return [package.name for package in TEST_PACKAGES if not package.is_present()]
+
+
+def _is_replaced(name: str) -> bool:
+    return any(package.name == name and package.is_replaced() for package in TEST_PACKAGES)
 
 
 def ensure_packages() -> list[str]:
@@ -50,23 +71,29 @@ def ensure_packages() -> list[str]:
         MissingPackages: something is missing, and this is not root, sudo wants a password, or
             apt-get is not there or failed.
     """
-    names = missing_packages()
-    if not names:
+    absent, needed = _absent_packages(), missing_packages()
+    if not absent:
         return []
     prefix = _root_prefix()
     if prefix is None or shutil.which("apt-get") is None:
-        raise MissingPackages(_advice(names))
+        if needed:
+            raise MissingPackages(_advice(needed))
+        return []
     apt_get = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2"]
+    apt_get += () if needed else _IMPATIENT
     subprocess.run([*apt_get, "update"], stdout=subprocess.DEVNULL)
-    install = [*apt_get, *_INSTALL, *names]
-    result = subprocess.run(install, stdout=subprocess.DEVNULL)
+    # One that cannot be had lets the whole command fail.
+    for names in (needed, [name for name in absent if name not in needed]):
+        if names:
+            subprocess.run([*apt_get, *_INSTALL, *names], stdout=subprocess.DEVNULL)
     orthanc.find_program.cache_clear()
     orthanc.find_dicomweb_plugin.cache_clear()
-    if result.returncode or missing_packages():
+    if missing_packages():
         raise MissingPackages(_advice(missing_packages()))
-    if "orthanc" in names:
+    if "orthanc" in needed:
         _stop_system_orthanc(prefix)
-    return names
+    still = _absent_packages()
+    return [name for name in absent if name not in still]
 
 
 def _advice(names: list[str]) -> str:

@@ -14,23 +14,37 @@ from adit.stack.postgres import EmbeddedPostgres
 from adit.stack.postgres_cluster import PostgresError
 from adit.stack.processes import bytecode_cache
 
-_QUICK = "not acceptance and not processes and not interop"
 # Thousands of tests, which compute all the time. They let those go first that watch the clock.
 _DEID = "adit/core/deid"
 # These wait for peers that are slow, silent or gone.
 _DICOM = "adit/core/dicom"
+_JOBS, _TRANSFER = "adit/core/jobs", "adit/core/transfer"
 _NICENESS = {_DEID: 5}
 
+_ACCEPTANCE = "acceptance"
+_PATIENCE = "patience and not acceptance"
+_REST = "not patience and not acceptance"
+_QUICK = f"{_REST} and not processes and not interop"
+_REAL = f"{_REST} and (processes or interop)"
+
+
+def _ignoring(*rooms: str) -> tuple[str, ...]:
+    return tuple(f"--ignore={room}" for room in rooms)
+
+
+# Each test is in one of them: by its room, by its marks, or as what these leave to the rest.
 LANES = (
-    ("-m", _QUICK, f"--ignore={_DEID}", f"--ignore={_DICOM}"),
+    ("-m", _QUICK, *_ignoring(_DEID, _DICOM, _TRANSFER)),
+    ("-m", _PATIENCE),
+    ("-m", _REAL, _JOBS),
+    ("-m", _REAL, *_ignoring(_DEID, _JOBS, _TRANSFER)),
+    ("-m", _REST, _DEID),
+    ("-m", _REST, _TRANSFER),
     ("-m", _QUICK, _DICOM),
-    ("-m", _QUICK, _DEID),
-    ("-m", "interop and not acceptance and not processes"),
-    ("-m", "processes and not patience and not acceptance"),
-    ("-m", "patience and not acceptance"),
-    ("-m", "acceptance"),
+    ("-m", _ACCEPTANCE),
 )
-"""What runs beside each other when everything runs: arguments for pytest."""
+"""What runs beside each other when everything runs: arguments for pytest. All take about as long,
+so that no processor is idle while the last of them ends."""
 
 
 def run_tests(root: Path, arguments: Sequence[str]) -> int:

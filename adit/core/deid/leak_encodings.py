@@ -6,6 +6,7 @@ the result once more. Which encodings are worth a try depends on the letters of 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 
 from .leak_spelling import is_ideographic
@@ -25,6 +26,23 @@ _OF_IDEOGRAPHS = (
     *("utf-8", "cp932", "euc_jp", "iso2022_jp", "iso2022_jp_2"),
     *("cp949", "iso2022_kr", "gb18030", "cp950"),
 )
+
+_WINDOWS = {
+    character: byte
+    for byte in range(0x80, 0xA0)
+    if (character := bytes([byte]).decode("cp1252", "replace")) != "\ufffd"
+}
+_BEYOND_LATIN = "adit.cp1252_or_delete"
+"""Error handler that encodes what Latin-1 has not: in code page 1252, or as deletes."""
+
+
+def _encode_beyond_latin(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    characters = error.object[error.start : error.end]
+    return bytes([_WINDOWS.get(character, 0x7F) for character in characters]), error.end
+
+
+codecs.register_error(_BEYOND_LATIN, _encode_beyond_latin)
 
 
 def likely_encodings(texts: Iterable[str]) -> list[str]:
@@ -62,13 +80,8 @@ def unscrambled(value: bytes) -> bytes:
         text = value.decode("utf-8", "replace")
     if text.isascii():
         return b""
-    data = bytearray()
-    for character in text:
-        if character < "\u0100":
-            data.append(ord(character))
-        else:
-            data += _encoded(character, "cp1252") or b"\x7f"
-    return b"" if data.isascii() else bytes(data)
+    data = text.encode("latin-1", _BEYOND_LATIN)
+    return b"" if data.isascii() else data
 
 
 def scrambled(text: str) -> Iterable[bytes]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 
-_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
-_WRITTEN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
+_LETTERS = {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"}
+_UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"}
 _HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
-_PLAIN = {**_LETTERS, **_HIRAGANA}
 _INVISIBLE = dict.fromkeys(
     (0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)
 )
@@ -36,13 +36,14 @@ class _BareCharacters(dict[int, int | str | None]):
 
 
 _BARE = _BareCharacters()
+_BEYOND_ALPHABETS = 0x11800
 
 
-def _class_of_marks() -> str:
-    """Ranges of a character class of all marks (general category M)."""
+def _characters(belongs: Callable[[str], object]) -> str:
+    """Those of an alphabet, as ranges for a character class."""
     ranges: list[list[int]] = []
-    for number in range(0x300, 0x11800):
-        if unicodedata.category(chr(number))[0] == "M":
+    for number in range(0x300, _BEYOND_ALPHABETS):
+        if belongs(chr(number)):
             if ranges and ranges[-1][1] == number - 1:
                 ranges[-1][1] = number
             else:
@@ -50,13 +51,39 @@ def _class_of_marks() -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
-_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_class_of_marks()}])*")
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
+
+
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_characters(_is_mark)}])*")
+
+# `str.translate` looks up each character; what can be left out or replaced without is done so,
+# many times faster.
+_TO_LEAVE_OUT = re.compile(f"[{''.join(map(chr, _INVISIBLE))}]")
+_ACCENT = re.compile(f"[{_characters(unicodedata.combining)}]")
+_OTHER_TO_BARE = re.compile(f"[{_characters(str.isdecimal)}{chr(_BEYOND_ALPHABETS)}-\U0010ffff]")
+_KATAKANA = re.compile(f"[{''.join(map(chr, _HIRAGANA))}]")
+
+
+def _written(text: str) -> str:
+    for letter, letters in _UMLAUTS.items():
+        text = text.replace(letter, letters)
+    return text
+
+
+def _plain(text: str) -> str:
+    for letter, letters in _LETTERS.items():
+        text = text.replace(letter, letters)
+    return text.translate(_HIRAGANA) if _KATAKANA.search(text) else text
+
+
+def _bare(text: str) -> str:
+    return text.translate(_BARE) if _OTHER_TO_BARE.search(text) else _ACCENT.sub("", text)
 
 
 def words_of(text: str) -> list[str]:
     """Words of letters and their marks, composed, of any script."""
-    normal = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
-    return _WORD.findall(normal)
+    return _WORD.findall(_TO_LEAVE_OUT.sub("", unicodedata.normalize("NFKC", text)))
 
 
 def foldings(text: str) -> tuple[str, str]:
@@ -67,16 +94,16 @@ def foldings(text: str) -> tuple[str, str]:
     if text.isascii():
         lowered = text.lower()
         return lowered, lowered
-    lowered = unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold()
-    folded, written = _without_accents(lowered), lowered.translate(_WRITTEN)
+    lowered = _TO_LEAVE_OUT.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    folded, written = _without_accents(lowered), _written(lowered)
     return folded, folded if written == lowered else _without_accents(written)
 
 
 def _without_accents(text: str) -> str:
     if text.isascii():
         return text
-    letters = unicodedata.normalize("NFD", text).translate(_BARE)
-    return unicodedata.normalize("NFC", letters).translate(_PLAIN)
+    letters = _bare(unicodedata.normalize("NFD", text))
+    return _plain(unicodedata.normalize("NFC", letters))
 
 
 def is_caseless(word: str) -> bool:

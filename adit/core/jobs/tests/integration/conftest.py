@@ -1,10 +1,12 @@
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 
 from adit.core.factories import DicomServerFactory, UserFactory, grant_access
 from adit.core.jobs import registry
 from adit.core.jobs.actions import create_job
 from adit.core.jobs.registry import get_kind
+from adit.core.jobs.tests.integration.racers import Racers
 from adit.core.jobs.tests.integration.scripted import Workers, scripted_job
 from adit.core.models import DicomNode, DicomTask
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
@@ -97,6 +99,27 @@ def scripted(scripted_kinds, source):
         return scripted_job(owner, source, scripts or [""], **changes)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def racers(django_db_setup):
+    """Two processes for all races of a module: one with Django takes seconds to start."""
+    racers = Racers(connection.settings_dict["NAME"])
+    yield racers
+    racers.stop()
+
+
+@pytest.fixture
+def race(transactional_db, scripted_kinds, racers):
+    return racers
+
+
+@pytest.fixture
+def own_race(transactional_db, scripted_kinds):
+    """Racers that a test may change."""
+    racers = Racers(connection.settings_dict["NAME"])
+    yield racers
+    racers.stop()
 
 
 @pytest.fixture

@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
 
 from adit.core.jobs import leases
 from adit.core.jobs.actions import cancel_job
 from adit.core.jobs.child import Outcome
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.tests.integration.racers import MOVES, Racers
+from adit.core.jobs.tests.integration.racers import MOVES
 from adit.core.jobs.tests.integration.scripted import (
     assert_legal,
     delete_queue_rows,
@@ -174,13 +173,6 @@ SCENES: dict[Callable[..., Scene], dict[str, Callable[[Scene], tuple]]] = {
 
 # More rounds where two processes lock several rows each.
 ROUNDS = {_overtaken: 6}
-
-
-@pytest.fixture
-def race(transactional_db, scripted_kinds):
-    racers = Racers(connection.settings_dict["NAME"])
-    yield racers
-    racers.stop()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from adit.audit.models import AuditEntry
 from adit.core.jobs import leases, queue
 from adit.core.jobs.actions import Conflict, act_on_tasks, cancel_job, delete_job
 from adit.core.jobs.dispatcher import dispatch
-from adit.core.jobs.tests.integration.racers import Racers
 from adit.core.jobs.tests.integration.scripted import (
     assert_legal,
     delete_queue_rows,
@@ -33,13 +32,6 @@ pytestmark = [
 ]
 
 ROUNDS = range(8)
-
-
-@pytest.fixture
-def race(transactional_db, scripted_kinds):
-    racers = Racers(connection.settings_dict["NAME"])
-    yield racers
-    racers.stop()
 
 
 @pytest.fixture
@@ -166,9 +158,9 @@ def test_kill_against_end(race, fresh, staff):
         assert_legal()
 
 
-def test_kill_against_cancel_of_a_job_that_workers_have_yet_to_count(race, fresh, owner, staff):
+def test_kill_against_cancel_of_a_job_that_workers_have_yet_to_count(own_race, fresh, owner, staff):
     """A cancel and the kills of all that runs; then both workers count what they left uncounted."""
-    race(("count_few",), ("count_few",))
+    own_race(("count_few",), ("count_few",))
     uncounted = 0
     for _ in ROUNDS:
         job = fresh(6, send_finished_mail=True)
@@ -177,7 +169,7 @@ def test_kill_against_cancel_of_a_job_that_workers_have_yet_to_count(race, fresh
         first, second, third, fourth, fifth, sixth = tasks_of(job)
         for task, other in ((first, second), (third, fourth)):
             moves = [("finish", claimed(one), "SUCCESS") for one in (task, other)]
-            assert [done for _, done in race(*moves)] == [True, True]
+            assert [done for _, done in own_race(*moves)] == [True, True]
         claimed(fifth)
         claimed(sixth)
         # Neither is done by a worker, which would have counted with it.
@@ -191,7 +183,7 @@ def test_kill_against_cancel_of_a_job_that_workers_have_yet_to_count(race, fresh
         assert state == ("CANCELED" if canceled else "FAILURE")
         message = DicomJob.objects.get(pk=job.pk).message
         for _ in range(2):
-            uncounted += sum(stale for _, stale in race(("derive_stale",), ("derive_stale",)))
+            uncounted += sum(stale for _, stale in own_race(("derive_stale",), ("derive_stale",)))
             assert job_state(job) == state
         assert DicomJob.objects.get(pk=job.pk).message == message
         mails = ProcrastinateJob.objects.filter(queue_name="default", args__job_id=job.pk)

@@ -29,12 +29,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120.0) ->
 @pytest.fixture(scope="session")
 def _seeder(system) -> Iterator[subprocess.Popen[str]]:
     """A process with Django: it takes seconds to start, and Playwright's thread is not for it."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": system.database_url,
-        "ENVIRONMENT": "development",
-        "DJANGO_SETTINGS_MODULE": "adit.settings",
-    }
+    environment = {**os.environ, **system.state["environment"]}
     command = [sys.executable, "-m", "adit.core.pages.tests.acceptance.seed"]
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -45,17 +40,20 @@ def _seeder(system) -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
+def _ask(seeder: Any, **what: Any) -> Any:
+    seeder.stdin.write(json.dumps(what) + "\n")
+    seeder.stdin.flush()
+    answer = json.loads(seeder.stdout.readline())
+    assert "error" not in answer, answer["error"]
+    return answer
+
+
 @pytest.fixture
 def seed(_seeder):
     """Put a job into the system that only the test moves; returns the ids of it and its tasks."""
 
     def do(owner: str = "researcher", state: str = "IN_PROGRESS", tasks=(), **more: Any) -> Any:
-        options = {"owner": owner, "state": state, "tasks": list(tasks), **more}
-        _seeder.stdin.write(json.dumps(options) + "\n")
-        _seeder.stdin.flush()
-        answer = json.loads(_seeder.stdout.readline())
-        assert "error" not in answer, answer["error"]
-        return answer
+        return _ask(_seeder, owner=owner, state=state, tasks=list(tasks), **more)
 
     return do
 
@@ -78,19 +76,20 @@ def database(system):
 
 
 class Visitor:
-    """A user with a browser of his own."""
+    """A user with a browser of his own, logged in by `cookies`.
 
-    def __init__(self, context: Any, url: str, name: str) -> None:
+    Other tests log in by the page, which costs seconds of computing.
+    """
+
+    def __init__(self, context: Any, url: str, name: str, cookies: dict[str, str]) -> None:
         self.context, self.url, self.name = context, url, name
         self.page = context.new_page()
         self.errors: list[str] = []
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(f"{url}/accounts/login/")
-        self.page.locator("[name=username]").fill(name)
-        self.page.locator("[name=password]").fill(name)
-        self.page.get_by_role("button", name="Log in").click()
-        self.page.wait_for_url(lambda address: "login" not in address)
+        context.add_cookies(
+            [{"name": key, "value": value, "url": url} for key, value in cookies.items()]
+        )
 
     def _note(self, message: Any) -> None:
         if message.type == "error":
@@ -108,14 +107,14 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(browser, system):
+def visit(browser, system, _seeder):
     """Let a user come with a browser of his own."""
     contexts = []
 
     def do(name: str, **options: Any) -> Visitor:
         context = browser.new_context(**options)
         contexts.append(context)
-        return Visitor(context, system.url, name)
+        return Visitor(context, system.url, name, _ask(_seeder, log_in=name))
 
     yield do
     for context in contexts:

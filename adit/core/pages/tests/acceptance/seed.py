@@ -1,10 +1,12 @@
-"""Puts jobs into the database of a running system, in states of which no worker moves them.
+"""Puts jobs into the database of a running system, in states of which no worker moves them, and
+logs users in.
 
     python -m adit.core.pages.tests.acceptance.seed
 
 Reads a job a line, as JSON: `{"owner": "researcher", …}`. Its source is suspended, and who runs has
 a lease for a day; so what the pages show is what a test writes. Answers each line with the ids of
-the job and of its tasks, or an error, as JSON.
+the job and of its tasks, or an error, as JSON. `{"log_in": "researcher"}` is answered with the
+cookies of a new session.
 """
 
 import json
@@ -89,6 +91,25 @@ def seed(
     return {"job": job.pk, "tasks": [row.pk for row in rows]}
 
 
+def log_in(name: str) -> Any:
+    """What the log-in page does once it has the password."""
+    from django.conf import settings
+    from django.contrib.auth import login
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.http import HttpRequest
+
+    from adit.accounts.models import User
+
+    request = HttpRequest()
+    request.session = SessionStore()
+    login(request, User.objects.get(username=name), settings.AUTHENTICATION_BACKENDS[0])
+    request.session.save()
+    return {
+        settings.SESSION_COOKIE_NAME: request.session.session_key,
+        settings.CSRF_COOKIE_NAME: request.META["CSRF_COOKIE"],
+    }
+
+
 def _message(tasks: list[str]) -> str:
     words = {"WARNING": "with warnings", "FAILURE": "failed", "CANCELED": "canceled"}
     parts = [f"{tasks.count('SUCCESS')} of {len(tasks)} succeeded"]
@@ -141,7 +162,8 @@ def main() -> None:
     for line in sys.stdin:
         close_old_connections()
         try:
-            answer = seed(**json.loads(line))
+            asked = json.loads(line)
+            answer = log_in(asked["log_in"]) if "log_in" in asked else seed(**asked)
         except Exception:
             answer = {"error": traceback.format_exc()}
         print(json.dumps(answer), flush=True)

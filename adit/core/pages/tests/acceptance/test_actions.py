@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from adit.core.pages.tests.acceptance.conftest import wait_for
+
 pytestmark = pytest.mark.acceptance
 
 # The state of the job and of its tasks, who acts, and the state of the job afterwards.
@@ -150,6 +152,13 @@ def test_what_is_pressed_twice_before_the_answer_comes_is_asked_once(owner, seed
 FOCUSED = "() => document.activeElement.id || document.activeElement.tagName"
 
 
+def comes_to_stay(page, condition):
+    """Whether something becomes true, however late, and is so after the updates that follow."""
+    wait_for(condition, "the focus", 20)
+    page.wait_for_timeout(1500)
+    return condition()
+
+
 def test_after_an_action_by_keyboard_the_focus_is_at_what_can_be_done_now(owner, seed):
     made = seed(state="CANCELED", tasks=["SUCCESS", "CANCELED"])
     page = owner.watch(f"/jobs/{made['job']}/")
@@ -157,8 +166,7 @@ def test_after_an_action_by_keyboard_the_focus_is_at_what_can_be_done_now(owner,
     page.keyboard.press("Enter")
     expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
     expect(page.locator("#action-resume")).to_have_count(0)
-    page.wait_for_timeout(1500)
-    assert page.evaluate(FOCUSED).startswith("action-")
+    assert comes_to_stay(page, lambda: page.evaluate(FOCUSED).startswith("action-"))
 
 
 def test_after_a_dialog_by_keyboard_too(owner, seed):
@@ -169,10 +177,8 @@ def test_after_a_dialog_by_keyboard_too(owner, seed):
     page.locator("dialog[open]").get_by_test_id("confirm-reset").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
-    page.wait_for_timeout(1500)
-    assert page.evaluate(
-        "() => document.getElementById('task-actions').contains(document.activeElement)"
-    )
+    within = "() => document.getElementById('task-actions').contains(document.activeElement)"
+    assert comes_to_stay(page, lambda: page.evaluate(within))
 
 
 def test_after_a_bulk_action_by_keyboard_the_focus_is_at_the_table(owner, seed):
@@ -184,8 +190,7 @@ def test_after_a_bulk_action_by_keyboard_the_focus_is_at_the_table(owner, seed):
     page.locator("dialog[open]").get_by_test_id("confirm-reset").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
-    page.wait_for_timeout(1500)
-    assert page.evaluate(FOCUSED) == "pick-all"
+    assert comes_to_stay(page, lambda: page.evaluate(FOCUSED) == "pick-all")
 
 
 def test_a_bulk_action_that_no_selected_task_allows_is_shown_disabled(staff, seed):
