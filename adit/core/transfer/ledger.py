@@ -269,6 +269,12 @@ class Ledger:
 
     # What is proven
 
+    def was_taken(self, source_uid: str, new_uid: str) -> bool:
+        """Whether the destination has taken the instance with success before."""
+        with self._lock:
+            record = self._find(source_uid)[1]
+            return bool(record.sha256_sent) and record.new_uid == new_uid
+
     def sent_unconfirmed(self) -> dict[str, list[InstanceRecord]]:
         """What was sent but not confirmed, by series UID at the destination."""
         found: dict[str, list[InstanceRecord]] = {}
@@ -305,7 +311,7 @@ class Ledger:
             for series in self._series.values():
                 for record in series.records.values():
                     if record.state is S.SENT:
-                        record.state, record.reason = S.EXPECTED, reason
+                        record.is_not_shown(reason)
                         series.touch(record)
 
     def files_of(self, new_series_uid: str) -> list[dict[str, Any]]:
