@@ -247,7 +247,11 @@ class DicomOperator:
         try:
             for instance in instances:
                 if self._pace is not None:
-                    self._pace()
+                    try:
+                        self._pace()
+                    except BaseException:
+                        instance.discard()
+                        raise
                 yield instance
                 del instance
         finally:

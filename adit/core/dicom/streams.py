@@ -108,6 +108,7 @@ class _State(Generic[T]):
             iterator = iter(iterable)
             for item in iterator:
                 if not self.put(item):
+                    _discard(item)
                     break
                 # Otherwise this frame would keep an item alive that the consumer has done with.
                 del item
@@ -166,11 +167,16 @@ class _State(Generic[T]):
             self.queued_bytes = 0
             self.changed.notify_all()
         for item in dropped:
-            discard = getattr(item, "discard", None)
-            if discard is not None:
-                with contextlib.suppress(OSError):
-                    discard()
+            _discard(item)
         return running
+
+
+def _discard(item: object) -> None:
+    """Drops what nobody takes any more, with the file that it may lie in."""
+    discard = getattr(item, "discard", None)
+    if discard is not None:
+        with contextlib.suppress(OSError):
+            discard()
 
 
 def buffered(

@@ -130,10 +130,11 @@ def _single(
     try:
         for chunk in chunks:
             part.write(chunk)
+        instance = part.finish()
     except BaseException:
         part.discard()
         raise
-    yield part.finish()
+    yield instance
 
 
 class _Part:

@@ -63,7 +63,9 @@ def retrieve_checked(
         misplaced = useless = surplus = 0
         try:
             for instance in retriever.retrieve(want, received):
-                cancel.check()
+                if cancel.canceled:
+                    instance.discard()
+                    cancel.check()
                 identifiers = _identifiers(instance)
                 if identifiers is None:
                     damaged.add(instance.sop_instance_uid)
