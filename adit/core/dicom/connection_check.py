@@ -11,7 +11,7 @@ import itertools
 import statistics
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ from .attributes import Attributes
 from .cancel import Canceled, CancelToken
 from .commitment import STORAGE_COMMITMENT_CLASS
 from .config import LocalConfig, ServerConfig
-from .connection_report import LABELS, ConnectionReport, Finding, Verdict
+from .connection_report import LABELS, ConnectionReport, Verdict
 from .contexts import Context, get_context_batches, query_contexts, storage_contexts
 from .dicomweb import wado
 from .dicomweb.client import DicomWebClient
@@ -107,7 +107,7 @@ def check_connection(
         cancel.check()
         # What the server only said that it offers is not proposed as if it had been tested.
         check.report.capabilities.clear()
-        check.note(
+        check.report.note(
             "Time",
             Verdict.FAILED,
             f"The test was ended after {AT_MOST:.0f} seconds. What was not reached by then is not "
@@ -116,7 +116,8 @@ def check_connection(
     finally:
         timer.cancel()
     if not check.report.findings:
-        check.note("Settings", Verdict.FAILED, "Neither a host nor a DICOMweb address is set.")
+        says = "Neither a host nor a DICOMweb address is set."
+        check.report.note("Settings", Verdict.FAILED, says)
     return check.report
 
 
@@ -127,30 +128,6 @@ class _Check:
     local: LocalConfig
     cancel: CancelToken
 
-    def note(
-        self,
-        title: str,
-        verdict: Verdict,
-        says: str,
-        seconds: float = 0.0,
-        flags: Collection[str] = (),
-    ) -> None:
-        """Notes a finding; a failure of what is switched off altogether is none of the server's.
-
-        Args:
-            flags: The capabilities that it is about; none: all.
-        """
-        if verdict is Verdict.FAILED and flags and not self._uses(flags):
-            verdict, says = Verdict.UNCLEAR, f"{says} It is not used: it is switched off here."
-        self.report.findings.append(Finding(title, verdict, says, seconds))
-
-    def _uses(self, flags: Iterable[str]) -> bool:
-        return any(getattr(self.server, flag) for flag in flags)
-
-    def _all_over(self, flags: Collection[str]) -> Collection[str]:
-        """The same, where anything is switched on; else all counts: nobody has chosen yet."""
-        return flags if self._uses(LABELS) else ()
-
     def _try(
         self, title: str, step: Callable[[], str], flags: Collection[str] = ()
     ) -> DicomError | None:
@@ -159,9 +136,9 @@ class _Check:
         try:
             says = step()
         except DicomError as error:
-            self.note(title, Verdict.FAILED, str(error), time.monotonic() - started, flags)
+            self.report.note(title, Verdict.FAILED, str(error), time.monotonic() - started, flags)
             return error
-        self.note(title, Verdict.PASSED, says, time.monotonic() - started)
+        self.report.note(title, Verdict.PASSED, says, time.monotonic() - started)
         return None
 
     @contextmanager
@@ -176,7 +153,7 @@ class _Check:
 
     def dimse(self) -> None:
         """All that is offered over DIMSE."""
-        over_dimse = self._all_over(_DIMSE)
+        over_dimse = self.report.where_used(_DIMSE)
         if self._try("Association", self._associate, over_dimse):
             return
         self._try("C-ECHO", self._echo, over_dimse)
@@ -284,33 +261,35 @@ class _Check:
         seconds = time.monotonic() - started
         if error is None:
             says = f"The server accepts {destination!r} as destination."
-            self.note(title, Verdict.PASSED, says, seconds)
+            self.report.note(title, Verdict.PASSED, says, seconds)
             return
         # The service is there, but not shown to work: that is no reason to switch it on.
         del self.report.capabilities[flag]
         if error.code == _UNKNOWN_DESTINATION:
             says = f"{error} (our receiver's AE title: {destination!r})"
-            self.note(title, Verdict.FAILED, says, seconds, [flag])
+            self.report.note(title, Verdict.FAILED, says, seconds, [flag])
         else:
             # To ask for a study that is not there may be a failure in itself.
             says = f"The server does not move a study that it does not have: {error}"
-            self.note(title, Verdict.UNCLEAR, says, seconds)
+            self.report.note(title, Verdict.UNCLEAR, says, seconds)
 
     def web(self) -> None:
         """All that is offered over DICOMweb."""
         try:
             client = DicomWebClient(self.server, self.local, self.cancel)
         except DicomError as error:
-            self.note("DICOMweb", Verdict.FAILED, str(error), flags=self._all_over(_WEB))
+            self.report.note(
+                "DICOMweb", Verdict.FAILED, str(error), flags=self.report.where_used(_WEB)
+            )
             return
         try:
-            flags = self._all_over(["dicomweb_qido_support"])
+            flags = self.report.where_used(["dicomweb_qido_support"])
             error = self._try("QIDO-RS", lambda: self._qido(client), flags)
             if error is None:
                 self.report.capabilities["dicomweb_qido_support"] = True
             elif _says_absent(error):
                 self.report.capabilities["dicomweb_qido_support"] = False
-            elif error.code != _KEY_IGNORED and (not flags or self._uses(flags)):
+            elif error.code != _KEY_IGNORED and (not flags or self.report.uses(flags)):
                 return
             self._wado(client)
             self._stow(client)
@@ -333,33 +312,34 @@ class _Check:
             return response.status_code, kind.strip().lower()
 
     def _wado(self, client: DicomWebClient) -> None:
-        flags = self._all_over(["dicomweb_wado_support"])
+        flags = self.report.where_used(["dicomweb_wado_support"])
         try:
             there = self._some_instance(client)
             path = there or f"studies/{_nothing()}"
             url = client.url(self.server.dicomweb_wado_prefix, path)
             status, kind = self._answer(client, "GET", url, accept=wado.ACCEPT)
         except DicomError as error:
-            self.note("WADO-RS", Verdict.FAILED, str(error), flags=flags)
+            self.report.note("WADO-RS", Verdict.FAILED, str(error), flags=flags)
             return
         absent = _SERVICE_IS_NOT_THERE if there else {405, 501}
         if status in (401, 403):
             says = f"The server does not let us in (HTTP {status})."
-            self.note("WADO-RS", Verdict.FAILED, says, flags=flags)
+            self.report.note("WADO-RS", Verdict.FAILED, says, flags=flags)
         elif kind in _DICOM_TYPES and (status in (200, 206) or not there):
             self.report.capabilities["dicomweb_wado_support"] = True
             of = "that it has" if there else "that it does not have"
             says = f"The server answers HTTP {status} for an instance {of}, as {kind}."
-            self.note("WADO-RS", Verdict.PASSED, says)
+            self.report.note("WADO-RS", Verdict.PASSED, says)
         elif status in absent:
             self.report.capabilities["dicomweb_wado_support"] = False
-            self.note("WADO-RS", Verdict.UNCLEAR, f"The server does not offer it (HTTP {status}).")
+            says = f"The server does not offer it (HTTP {status})."
+            self.report.note("WADO-RS", Verdict.UNCLEAR, says)
         elif there:
             says = f"The server answers HTTP {status} for an instance that it has."
-            self.note("WADO-RS", Verdict.UNCLEAR, says)
+            self.report.note("WADO-RS", Verdict.UNCLEAR, says)
         else:
             says = f"The server answers HTTP {status} for a study that it does not have."
-            self.note("WADO-RS", Verdict.UNCLEAR, f"{says} Only a transfer can prove more.")
+            self.report.note("WADO-RS", Verdict.UNCLEAR, f"{says} Only a transfer can prove more.")
 
     def _some_instance(self, client: DicomWebClient) -> str:
         """The path of an instance that the server has, or "" where none is found."""
@@ -391,18 +371,19 @@ class _Check:
                 content=f"\r\n--{boundary}--\r\n".encode(),
             )
         except DicomError as error:
-            flags = self._all_over(["dicomweb_stow_support"])
-            self.note("STOW-RS", Verdict.FAILED, str(error), flags=flags)
+            flags = self.report.where_used(["dicomweb_stow_support"])
+            self.report.note("STOW-RS", Verdict.FAILED, str(error), flags=flags)
             return
         if status in _STOW_IS_THERE:
             self.report.capabilities["dicomweb_stow_support"] = True
             says = f"The server answers a request without instances (HTTP {status})."
-            self.note("STOW-RS", Verdict.PASSED, says)
+            self.report.note("STOW-RS", Verdict.PASSED, says)
         elif status in _SERVICE_IS_NOT_THERE:
             self.report.capabilities["dicomweb_stow_support"] = False
-            self.note("STOW-RS", Verdict.UNCLEAR, f"The server does not offer it (HTTP {status}).")
+            says = f"The server does not offer it (HTTP {status})."
+            self.report.note("STOW-RS", Verdict.UNCLEAR, says)
         else:
-            self.note("STOW-RS", Verdict.UNCLEAR, f"The server answers HTTP {status}.")
+            self.report.note("STOW-RS", Verdict.UNCLEAR, f"The server answers HTTP {status}.")
 
 
 def _nothing() -> str:

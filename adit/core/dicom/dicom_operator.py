@@ -33,7 +33,7 @@ from .retrieval import (
     worst_of_lanes,
 )
 from .searching import Searcher
-from .streams import Buffered, buffered
+from .streams import Buffered, buffered, paced
 
 # As many CT images as bytes allow; of larger objects fewer, for a task has 400 MB in all.
 _QUEUED_INSTANCES = 64
@@ -240,23 +240,7 @@ class DicomOperator:
                 instances = retrieve_checked(retriever, wants, name, stop, self._without)
             else:
                 instances = errands.help(retriever, name, stop)
-            yield from self._paced(instances)
-
-    def _paced(self, instances: Iterable[DicomInstance]) -> Iterator[DicomInstance]:
-        """A server whose instances are not read does not send more: that is what slows it down."""
-        try:
-            for instance in instances:
-                if self._pace is not None:
-                    try:
-                        self._pace()
-                    except BaseException:
-                        instance.discard()
-                        raise
-                yield instance
-                del instance
-        finally:
-            if isinstance(instances, Generator):
-                instances.close()
+            yield from paced(instances, self._pace)
 
     def _retriever(
         self,
@@ -310,7 +294,7 @@ class DicomOperator:
         """
         chosen = policy.choose(self.store_protocols(), protocol, self.server.name)
         if self._pace is not None:
-            instances = self._paced(instances)
+            instances = paced(instances, self._pace)
         if chosen == StoreProtocol.C_STORE:
             return self._dimse_connector().store(instances)
         return self._web_connector().store(instances)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -177,6 +177,26 @@ def _discard(item: object) -> None:
     if discard is not None:
         with contextlib.suppress(OSError):
             discard()
+
+
+def paced(items: Iterable[T], pace: Callable[[], None] | None) -> Iterator[T]:
+    """The items, with a call of `pace` before each: it may wait, or raise.
+
+    A server whose instances are not read does not send more: that is what slows it down.
+    """
+    try:
+        for item in items:
+            if pace is not None:
+                try:
+                    pace()
+                except BaseException:
+                    _discard(item)
+                    raise
+            yield item
+            del item
+    finally:
+        if isinstance(items, Generator):
+            items.close()
 
 
 def buffered(

@@ -72,6 +72,11 @@ class InstanceRecord:
     counted: bool = False
     sha256_held: str = ""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it was refused for good."""
+        return self.state is InstanceState.FAILED and not self.retry
+
     def is_not_shown(self, reason: str) -> None:
         """Note that the destination took it, but does not show it: it is to be sent again. What
         was only answered to be there already has failed."""

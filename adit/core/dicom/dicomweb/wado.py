@@ -130,11 +130,10 @@ def _single(
     try:
         for chunk in chunks:
             part.write(chunk)
-        instance = part.finish()
     except BaseException:
         part.discard()
         raise
-    yield instance
+    yield part.finish()
 
 
 class _Part:

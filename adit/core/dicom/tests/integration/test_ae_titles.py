@@ -12,7 +12,16 @@ from adit.core.dicom.tests.scripted_peer import scripted
 
 pytestmark = pytest.mark.integration
 
-NONE = ["", " ", "X" * 17, "KL\N{LATIN CAPITAL LETTER U WITH DIAERESIS}", "A\\B", "A\tB", "A\0", "A\n"]
+NONE = [
+    "",
+    " ",
+    "X" * 17,
+    "KL\N{LATIN CAPITAL LETTER U WITH DIAERESIS}",
+    "A\\B",
+    "A\tB",
+    "A\0",
+    "A\n",
+]
 
 
 def takes(peer):

@@ -140,8 +140,9 @@ def test_a_port_that_does_not_answer_fails_where_anything_is_to_use_it(switched_
             host="127.0.0.1",
             port=free_port(),
             dicomweb_root_url=web.dicomweb_root_url,
-            **({switched_on: True} if switched_on else {}),
         )
+        if switched_on:
+            config = dataclasses.replace(config, **{switched_on: True})
         report = check_connection(config, LOCAL)
     assert report.passed is passed, text(report)
     assert "cannot be reached" in text(report)
@@ -155,9 +156,8 @@ def test_a_refused_query_fails_only_where_queries_are_switched_on(switched_on, p
         respond(sock, 403 if head.startswith(b"GET") else 200, b"")
 
     with web_server(answer) as web:
-        config = ServerConfig(
-            name="WEB", dicomweb_root_url=web.dicomweb_root_url, **{switched_on: True}
-        )
+        config = ServerConfig(name="WEB", dicomweb_root_url=web.dicomweb_root_url)
+        config = dataclasses.replace(config, **{switched_on: True})
         report = check_connection(config, LOCAL)
     assert report.passed is passed, text(report)
     if passed:

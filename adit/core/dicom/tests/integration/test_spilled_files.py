@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import random
 import threading
 import time
@@ -15,6 +16,7 @@ from adit.core.dicom import (
     DicomError,
     DicomOperator,
     RetrieveProtocol,
+    TransientDicomError,
     buffered,
 )
 from adit.core.dicom.dimse import get as getting
@@ -23,7 +25,6 @@ from adit.core.dicom.spill import SpillBuffer
 from adit.core.dicom.tests.fetching import LOCAL, SERIES, STUDY
 from adit.core.dicom.tests.samples import CT, make_instance, make_series
 from adit.core.dicom.tests.scripted_peer import scripted
-from adit.core.dicom.tests.web_server import respond, web_server
 
 pytestmark = pytest.mark.integration
 
@@ -37,9 +38,7 @@ def spilled(folder, instance):
 
 
 def fetch_from(config, folder, cancel=None, pace=None):
-    with DicomOperator(
-        config, SPILLING, cancel=cancel, spill_folder=folder, pace=pace
-    ) as operator:
+    with DicomOperator(config, SPILLING, cancel=cancel, spill_folder=folder, pace=pace) as operator:
         for instance in operator.fetch(
             patient_id="P1",
             study_instance_uid=STUDY,
@@ -105,15 +104,18 @@ def test_an_instance_that_is_held_back_for_the_pace_when_it_ends_is_discarded(tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_none_and_comes_alone_is_discarded(tmp_path):
-    """Without the frame of a multipart message, and with a head that is cut."""
-    body = b"\0" * 128 + b"DICM" + b"\2\0\0\0UL\4\0" + (10**6).to_bytes(4, "little") + b"x" * 5000
+def test_a_file_that_cannot_be_closed_is_discarded(tmp_path, monkeypatch):
+    """As when the last bytes find no room on the disk."""
+    buffer = SpillBuffer(tmp_path, 10)
+    buffer.write(b"x" * 100)
 
-    def answer(sock, _head, _body):
-        respond(sock, 200, body, "application/dicom")
+    class Full:
+        def close(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    with web_server(answer) as config, pytest.raises(DicomError):
-        fetch_from(config, tmp_path)
+    monkeypatch.setattr(buffer, "_file", Full())
+    with pytest.raises(TransientDicomError):
+        buffer.finish()
     assert list(tmp_path.iterdir()) == []
 
 
