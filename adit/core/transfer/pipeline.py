@@ -8,7 +8,7 @@ bounded by the queues and not by the study.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.patients import Ownership
 from adit.core.transfer.plan import SHARED, Plan, find_growth, make_plan
-from adit.core.transfer.reconnect import Reconnect
+from adit.core.transfer.reconnect import Reconnect, from_another
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.short_lists import ShortLists
@@ -41,9 +41,6 @@ _QUEUE_BYTES = 32 * 1024 * 1024
 
 # So many instances in a row that the destination did not take mean that it is away.
 _FAILURES_IN_A_ROW = 3
-# So many series end a fetch when the source is away.
-_STALLED_SERIES = 2
-
 
 # A study that is still being filled is followed so often.
 _GROWTH_ROUNDS = 3
@@ -257,7 +254,7 @@ class Pipeline:
         fetched = self._source.fetch(
             patient_id=plan.patient_id,
             study_instance_uid=self._request.study_instance_uid,
-            series=_from_another(asked, self._run.attempt),
+            series=from_another(asked, self._run.attempt),
             protocol=protocol,
             of_patient_only=plan.shared,
             listed=listed,
@@ -343,16 +340,6 @@ class Pipeline:
         if proof.method:
             self._methods[proof.method] = None
         return proof
-
-
-def _from_another(
-    asked: Mapping[str, set[str] | None], attempt: int
-) -> Mapping[str, set[str] | None]:
-    """The series in another order in each attempt: those on which the source stalled, so that
-    others were not asked for, must not come first again."""
-    uids = list(asked)
-    start = _STALLED_SERIES * (attempt - 1) % max(1, len(uids))
-    return {uid: asked[uid] for uid in (*uids[start:], *uids[:start])}
 
 
 def _until_error(items: Iterable[Outgoing], problems: list[DicomError]) -> Iterator[Outgoing]:
