@@ -11,7 +11,7 @@ import itertools
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ from .attributes import Attributes
 from .cancel import Canceled, CancelToken
 from .commitment import STORAGE_COMMITMENT_CLASS
 from .config import LocalConfig, ServerConfig
-from .connection_report import LABELS, ConnectionReport, Finding, Verdict
+from .connection_report import LABELS, ConnectionReport, Verdict
 from .contexts import Context, get_context_batches, query_contexts, storage_contexts
 from .dicomweb import wado
 from .dicomweb.client import DicomWebClient
@@ -64,6 +64,8 @@ _SERVICES = {
     "patient_root_move_support": PATIENT_ROOT_MOVE,
     "storage_commitment_support": STORAGE_COMMITMENT_CLASS,
 }
+_WEB = ("dicomweb_qido_support", "dicomweb_wado_support", "dicomweb_stow_support")
+_DIMSE = (*_SERVICES, "store_scp_support")
 # What servers say to a request without content: they know the service and miss the instances.
 _STOW_IS_THERE = frozenset({200, 202, 204, 400, 409, 411, 415, 422})
 _SERVICE_IS_NOT_THERE = frozenset({404, 405, 501})
@@ -105,7 +107,7 @@ def check_connection(
         cancel.check()
         # What the server only said that it offers is not proposed as if it had been tested.
         check.report.capabilities.clear()
-        check.note(
+        check.report.note(
             "Time",
             Verdict.FAILED,
             f"The test was ended after {AT_MOST:.0f} seconds. What was not reached by then is not "
@@ -114,7 +116,8 @@ def check_connection(
     finally:
         timer.cancel()
     if not check.report.findings:
-        check.note("Settings", Verdict.FAILED, "Neither a host nor a DICOMweb address is set.")
+        says = "Neither a host nor a DICOMweb address is set."
+        check.report.note("Settings", Verdict.FAILED, says)
     return check.report
 
 
@@ -125,18 +128,17 @@ class _Check:
     local: LocalConfig
     cancel: CancelToken
 
-    def note(self, title: str, verdict: Verdict, says: str, seconds: float = 0.0) -> None:
-        self.report.findings.append(Finding(title, verdict, says, seconds))
-
-    def _try(self, title: str, step: Callable[[], str]) -> DicomError | None:
+    def _try(
+        self, title: str, step: Callable[[], str], flags: Collection[str] = ()
+    ) -> DicomError | None:
         """Runs a step, which says what it found, and notes how it ended."""
         started = time.monotonic()
         try:
             says = step()
         except DicomError as error:
-            self.note(title, Verdict.FAILED, str(error), time.monotonic() - started)
+            self.report.note(title, Verdict.FAILED, str(error), time.monotonic() - started, flags)
             return error
-        self.note(title, Verdict.PASSED, says, time.monotonic() - started)
+        self.report.note(title, Verdict.PASSED, says, time.monotonic() - started)
         return None
 
     @contextmanager
@@ -151,24 +153,26 @@ class _Check:
 
     def dimse(self) -> None:
         """All that is offered over DIMSE."""
-        if self._try("Association", self._associate):
+        over_dimse = self.report.where_used(_DIMSE)
+        if self._try("Association", self._associate, over_dimse):
             return
-        self._try("C-ECHO", self._echo)
+        self._try("C-ECHO", self._echo, over_dimse)
         capabilities = self.report.capabilities
         for flag in ("study_root_find_support", "patient_root_find_support"):
             model = _SERVICES[flag]
             if capabilities[flag]:
-                error = self._try(LABELS[flag], lambda model=model: self._find(model))
+                error = self._try(LABELS[flag], lambda model=model: self._find(model), [flag])
                 self._take_back(flag, error)
         for flag in ("study_root_get_support", "patient_root_get_support"):
             if capabilities[flag]:
                 model = _SERVICES[flag]
-                error = self._try(LABELS[flag], lambda model=model: self._get_contexts(model))
+                error = self._try(
+                    LABELS[flag], lambda model=model: self._get_contexts(model), [flag]
+                )
                 self._take_back(flag, error)
         for flag in ("study_root_move_support", "patient_root_move_support"):
             if capabilities[flag]:
-                self._move(LABELS[flag], _SERVICES[flag])
-                break
+                self._move(flag)
 
     def _take_back(self, flag: str, error: DicomError | None) -> None:
         """What failed is not proposed; what may work later is not denied either."""
@@ -239,7 +243,8 @@ class _Check:
             role = "" if agreement.scp_classes else " It does not confirm our role as receiver."
         return f"The server would send CT and MR in {len(syntaxes)} contexts.{role}"
 
-    def _move(self, title: str, model: str) -> None:
+    def _move(self, flag: str) -> None:
+        title, model = LABELS[flag], _SERVICES[flag]
         destination = self.local.receiver_ae_title
         report = RetrieveReport()
         keys = Scope(patient_id=_nothing()[:20], study_instance_uid=_nothing()).keys(
@@ -256,28 +261,35 @@ class _Check:
         seconds = time.monotonic() - started
         if error is None:
             says = f"The server accepts {destination!r} as destination."
-            self.note(title, Verdict.PASSED, says, seconds)
-        elif error.code == _UNKNOWN_DESTINATION:
-            self.note(title, Verdict.FAILED, f"{error} (our AE title: {destination!r})", seconds)
+            self.report.note(title, Verdict.PASSED, says, seconds)
+            return
+        # The service is there, but not shown to work: that is no reason to switch it on.
+        del self.report.capabilities[flag]
+        if error.code == _UNKNOWN_DESTINATION:
+            says = f"{error} (our receiver's AE title: {destination!r})"
+            self.report.note(title, Verdict.FAILED, says, seconds, [flag])
         else:
             # To ask for a study that is not there may be a failure in itself.
             says = f"The server does not move a study that it does not have: {error}"
-            self.note(title, Verdict.UNCLEAR, says, seconds)
+            self.report.note(title, Verdict.UNCLEAR, says, seconds)
 
     def web(self) -> None:
         """All that is offered over DICOMweb."""
         try:
             client = DicomWebClient(self.server, self.local, self.cancel)
         except DicomError as error:
-            self.note("DICOMweb", Verdict.FAILED, str(error))
+            self.report.note(
+                "DICOMweb", Verdict.FAILED, str(error), flags=self.report.where_used(_WEB)
+            )
             return
         try:
-            error = self._try("QIDO-RS", lambda: self._qido(client))
+            flags = self.report.where_used(["dicomweb_qido_support"])
+            error = self._try("QIDO-RS", lambda: self._qido(client), flags)
             if error is None:
                 self.report.capabilities["dicomweb_qido_support"] = True
             elif _says_absent(error):
                 self.report.capabilities["dicomweb_qido_support"] = False
-            elif error.code != _KEY_IGNORED:
+            elif error.code != _KEY_IGNORED and (not flags or self.report.uses(flags)):
                 return
             self._wado(client)
             self._stow(client)
@@ -300,31 +312,34 @@ class _Check:
             return response.status_code, kind.strip().lower()
 
     def _wado(self, client: DicomWebClient) -> None:
+        flags = self.report.where_used(["dicomweb_wado_support"])
         try:
             there = self._some_instance(client)
             path = there or f"studies/{_nothing()}"
             url = client.url(self.server.dicomweb_wado_prefix, path)
             status, kind = self._answer(client, "GET", url, accept=wado.ACCEPT)
         except DicomError as error:
-            self.note("WADO-RS", Verdict.FAILED, str(error))
+            self.report.note("WADO-RS", Verdict.FAILED, str(error), flags=flags)
             return
         absent = _SERVICE_IS_NOT_THERE if there else {405, 501}
         if status in (401, 403):
-            self.note("WADO-RS", Verdict.FAILED, f"The server does not let us in (HTTP {status}).")
+            says = f"The server does not let us in (HTTP {status})."
+            self.report.note("WADO-RS", Verdict.FAILED, says, flags=flags)
         elif kind in _DICOM_TYPES and (status in (200, 206) or not there):
             self.report.capabilities["dicomweb_wado_support"] = True
             of = "that it has" if there else "that it does not have"
             says = f"The server answers HTTP {status} for an instance {of}, as {kind}."
-            self.note("WADO-RS", Verdict.PASSED, says)
+            self.report.note("WADO-RS", Verdict.PASSED, says)
         elif status in absent:
             self.report.capabilities["dicomweb_wado_support"] = False
-            self.note("WADO-RS", Verdict.UNCLEAR, f"The server does not offer it (HTTP {status}).")
+            says = f"The server does not offer it (HTTP {status})."
+            self.report.note("WADO-RS", Verdict.UNCLEAR, says)
         elif there:
             says = f"The server answers HTTP {status} for an instance that it has."
-            self.note("WADO-RS", Verdict.UNCLEAR, says)
+            self.report.note("WADO-RS", Verdict.UNCLEAR, says)
         else:
             says = f"The server answers HTTP {status} for a study that it does not have."
-            self.note("WADO-RS", Verdict.UNCLEAR, f"{says} Only a transfer can prove more.")
+            self.report.note("WADO-RS", Verdict.UNCLEAR, f"{says} Only a transfer can prove more.")
 
     def _some_instance(self, client: DicomWebClient) -> str:
         """The path of an instance that the server has, or "" where none is found."""
@@ -356,17 +371,19 @@ class _Check:
                 content=f"\r\n--{boundary}--\r\n".encode(),
             )
         except DicomError as error:
-            self.note("STOW-RS", Verdict.FAILED, str(error))
+            flags = self.report.where_used(["dicomweb_stow_support"])
+            self.report.note("STOW-RS", Verdict.FAILED, str(error), flags=flags)
             return
         if status in _STOW_IS_THERE:
             self.report.capabilities["dicomweb_stow_support"] = True
             says = f"The server answers a request without instances (HTTP {status})."
-            self.note("STOW-RS", Verdict.PASSED, says)
+            self.report.note("STOW-RS", Verdict.PASSED, says)
         elif status in _SERVICE_IS_NOT_THERE:
             self.report.capabilities["dicomweb_stow_support"] = False
-            self.note("STOW-RS", Verdict.UNCLEAR, f"The server does not offer it (HTTP {status}).")
+            says = f"The server does not offer it (HTTP {status})."
+            self.report.note("STOW-RS", Verdict.UNCLEAR, says)
         else:
-            self.note("STOW-RS", Verdict.UNCLEAR, f"The server answers HTTP {status}.")
+            self.report.note("STOW-RS", Verdict.UNCLEAR, f"The server answers HTTP {status}.")
 
 
 def _nothing() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -71,6 +71,35 @@ class ConnectionReport:
     findings: list[Finding] = field(default_factory=list)
     capabilities: dict[str, bool] = field(default_factory=dict)
     latency: float | None = None
+
+    def note(
+        self,
+        title: str,
+        verdict: Verdict,
+        says: str,
+        seconds: float = 0.0,
+        flags: Collection[str] = (),
+    ) -> None:
+        """Notes a finding; a failure of what is switched off here is none of the server's.
+
+        Args:
+            title: What was tried.
+            verdict: How it ended.
+            says: What that means.
+            seconds: How long it took.
+            flags: The capabilities that it is about; none: all.
+        """
+        if verdict is Verdict.FAILED and flags and not self.uses(flags):
+            verdict, says = Verdict.UNCLEAR, f"{says} It is not used: it is switched off here."
+        self.findings.append(Finding(title, verdict, says, seconds))
+
+    def uses(self, flags: Iterable[str]) -> bool:
+        """Whether any of these capabilities is switched on."""
+        return any(getattr(self.server, flag) for flag in flags)
+
+    def where_used(self, flags: Collection[str]) -> Collection[str]:
+        """`flags` where anything is switched on; else none: nobody has chosen yet, all counts."""
+        return flags if self.uses(LABELS) else ()
 
     @property
     def passed(self) -> bool:

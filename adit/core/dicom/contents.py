@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -38,6 +39,8 @@ class Contents:
         self._sop_classes: dict[str, tuple[str, ...]] = {}
         self._pairs: dict[str, frozenset[tuple[str, str]]] = {}
         self._series_sizes: dict[str, int] = {}
+        # Of one series only: there can be very many instances.
+        self._class_of: tuple[str, dict[str, str]] = "", {}
 
     def note_sop_classes(self, study_instance_uid: str, sop_classes: tuple[str, ...]) -> None:
         """Remembers the SOP Classes of a study."""
@@ -68,13 +71,28 @@ class Contents:
     def pairs_of(self, want: Want, asker: Asker | None) -> frozenset[tuple[str, str]]:
         """SOP class and transfer syntax of what the series holds, as far as the server tells it, or
         has told it where `asker` is None."""
-        if want.series_instance_uid not in self._pairs and asker is not None:
+        uid = want.series_instance_uid
+        if asker is not None and (uid not in self._pairs or self._class_of[0] != uid):
             self._instances_of(want, asker)
-        return self._pairs.get(want.series_instance_uid, frozenset())
+        return self._pairs.get(uid, frozenset())
+
+    def class_of(self, want: Want) -> Mapping[str, str]:
+        """SOP Class UID by SOP Instance UID, where the instances of the series are those that were
+        last asked for; empty otherwise."""
+        series_uid, found = self._class_of
+        return found if series_uid == want.series_instance_uid else {}
 
     def _instances_of(self, want: Want, asker: Asker) -> list[InstanceResult]:
         query = replace(_series_of(want), only_uids=False)
         instances = _quietly(asker, lambda: list(asker.find_instances(query))) or []
+        self._class_of = (
+            want.series_instance_uid,
+            {
+                one.sop_instance_uid: sys.intern(one.sop_class_uid)
+                for one in instances
+                if one.sop_class_uid
+            },
+        )
         # PS3.4 C.3.4: in which it can send each instance.
         self._pairs[want.series_instance_uid] = frozenset(
             (instance.sop_class_uid, uid.strip(" \0"))

@@ -33,7 +33,7 @@ from .retrieval import (
     worst_of_lanes,
 )
 from .searching import Searcher
-from .streams import Buffered, buffered
+from .streams import Buffered, buffered, paced
 
 # As many CT images as bytes allow; of larger objects fewer, for a task has 400 MB in all.
 _QUEUED_INSTANCES = 64
@@ -80,6 +80,8 @@ class DicomOperator:
         self._web: DicomWebConnector | None = None
         self._searcher: Searcher | None = None
         self._contents = Contents()
+        # Series of which the last fetch brought nothing.
+        self._without: set[str] = set()
 
     def __enter__(self) -> DicomOperator:
         return self
@@ -211,6 +213,9 @@ class DicomOperator:
         if sop_classes:
             self._contents.note_sop_classes(study_instance_uid, tuple(sop_classes))
         self.rest()
+        # What has just failed must not keep the others from being tried.
+        wants.sort(key=lambda want: want.series_instance_uid in self._without)
+        self._without = set()
         stop, errands = CancelToken(), Errands(wants)
         most = min(self._local.move_associations, self.server.max_associations)
         lanes = min(most, len(wants)) if chosen == RetrieveProtocol.C_MOVE else 1
@@ -231,22 +236,11 @@ class DicomOperator:
         with self._cancel.on_cancel(stop.cancel), contextlib.ExitStack() as stack:
             retriever = self._retriever(protocol, stop, stack, wait=lane == 0)
             if lane == 0:
-                instances = retrieve_checked(retriever, errands.all_left(), name, stop)
+                wants = errands.all_left()
+                instances = retrieve_checked(retriever, wants, name, stop, self._without)
             else:
                 instances = errands.help(retriever, name, stop)
-            yield from self._paced(instances)
-
-    def _paced(self, instances: Iterable[DicomInstance]) -> Iterator[DicomInstance]:
-        """A server whose instances are not read does not send more: that is what slows it down."""
-        try:
-            for instance in instances:
-                if self._pace is not None:
-                    self._pace()
-                yield instance
-                del instance
-        finally:
-            if isinstance(instances, Generator):
-                instances.close()
+            yield from paced(instances, self._pace)
 
     def _retriever(
         self,
@@ -269,14 +263,13 @@ class DicomOperator:
         if protocol == RetrieveProtocol.C_GET:
             dimse = DimseConnector(self.server, self._local, stop, self._spill_folder)
             stack.callback(dimse.close)
-
-            def sop_classes_of(want: Want) -> tuple[str, ...]:
-                return self._contents.sop_classes_of(want, asking)
-
-            def pairs_of(want: Want, ask: bool) -> Collection[tuple[str, str]]:
-                return self._contents.pairs_of(want, asking if ask else None)
-
-            return GetRetriever(dimse, sop_classes_of, list_instances, pairs_of)
+            return GetRetriever(
+                dimse,
+                lambda want: self._contents.sop_classes_of(want, asking),
+                list_instances,
+                lambda want, ask: self._contents.pairs_of(want, asking if ask else None),
+                self._contents.class_of,
+            )
         assert self._incoming is not None
 
         def connect(token: CancelToken) -> DimseConnector:
@@ -301,7 +294,7 @@ class DicomOperator:
         """
         chosen = policy.choose(self.store_protocols(), protocol, self.server.name)
         if self._pace is not None:
-            instances = self._paced(instances)
+            instances = paced(instances, self._pace)
         if chosen == StoreProtocol.C_STORE:
             return self._dimse_connector().store(instances)
         return self._web_connector().store(instances)

@@ -97,6 +97,14 @@ _GENERAL = (
 DIMSE_RULES: dict[str, tuple[Rule, ...]] = {
     # PS3.4 B.2.3
     "C-STORE": (
+        Rule(
+            0x0111,
+            0x0111,
+            False,
+            "did not store an instance because it holds one with the same UID",
+            "It does not say whether both are the same. Compare them there, or have that one "
+            "removed.",
+        ),
         Rule(0xA700, 0xA7FF, True, "has no space left", f"{ASK_ADMIN} to make room."),
         Rule(0xA900, 0xA9FF, False, "says that the data set does not fit its SOP class"),
         Rule(0xC000, 0xCFFF, False, "could not understand the data set", SEE_LOG),

@@ -18,7 +18,8 @@ _WARNINGS = {
     0x0107: "The destination does not know some attributes.",
     0x0116: "The destination considers some values to be out of range.",
 }
-_DUPLICATE = 0x0111
+# PS3.7 C.5.10. It says nothing of whether the destination has what was sent: no proof by itself.
+DUPLICATE = 0x0111
 _REASONS = {
     3: "does not store this kind of object",
     4: "does not store this kind of object in this transfer syntax",
@@ -60,10 +61,7 @@ def from_status(
 ) -> StoreOutcome:
     """The outcome that a status stands for."""
     warning = ""
-    if status == _DUPLICATE:
-        # PS3.7 C.5.10: the destination has it already. As UIDs stand for content, it is there.
-        warning = "The destination had the instance already."
-    elif status in _WARNINGS or status >> 12 == 0xB:
+    if status in _WARNINGS or status >> 12 == 0xB:
         warning = _WARNINGS.get(status, "The destination stored the instance with a warning.")
     elif status != 0:
         return failed(instance, protocol, from_dimse_status(server, "C-STORE", status), status)

@@ -53,6 +53,7 @@ class SpillBuffer:
         try:
             self._file.close()
         except OSError as error:
+            self.discard()
             raise _disk_error() from error
         return FileSlice(self._path, 0, self._size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -108,6 +108,7 @@ class _State(Generic[T]):
             iterator = iter(iterable)
             for item in iterator:
                 if not self.put(item):
+                    _discard(item)
                     break
                 # Otherwise this frame would keep an item alive that the consumer has done with.
                 del item
@@ -166,11 +167,36 @@ class _State(Generic[T]):
             self.queued_bytes = 0
             self.changed.notify_all()
         for item in dropped:
-            discard = getattr(item, "discard", None)
-            if discard is not None:
-                with contextlib.suppress(OSError):
-                    discard()
+            _discard(item)
         return running
+
+
+def _discard(item: object) -> None:
+    """Drops what nobody takes any more, with the file that it may lie in."""
+    discard = getattr(item, "discard", None)
+    if discard is not None:
+        with contextlib.suppress(OSError):
+            discard()
+
+
+def paced(items: Iterable[T], pace: Callable[[], None] | None) -> Iterator[T]:
+    """The items, with a call of `pace` before each: it may wait, or raise.
+
+    A server whose instances are not read does not send more: that is what slows it down.
+    """
+    try:
+        for item in items:
+            if pace is not None:
+                try:
+                    pace()
+                except BaseException:
+                    _discard(item)
+                    raise
+            yield item
+            del item
+    finally:
+        if isinstance(items, Generator):
+            items.close()
 
 
 def buffered(

@@ -24,11 +24,6 @@ ANOTHER_PATIENT = "belongs to another patient"
 _SETTLED = frozenset({S.SENT, S.CONFIRMED, S.EXCLUDED, S.HELD})
 
 
-def _is_final(record: InstanceRecord) -> bool:
-    """Whether it was refused for good."""
-    return record.state is S.FAILED and not record.retry
-
-
 class Ledger:
     """All series of one task."""
 
@@ -80,7 +75,7 @@ class Ledger:
                 left = {
                     record.source_uid
                     for record in series.records.values()
-                    if record.state not in _SETTLED and not _is_final(record)
+                    if record.state not in _SETTLED and not record.is_final
                 }
                 settled = len(series.records) - len(left)
                 if (
@@ -134,7 +129,7 @@ class Ledger:
                 if self._homes.setdefault(source_uid, series) is not series:
                     refuse(series, record)
                     return False
-            elif record.state in _SETTLED or record.state is S.RECEIVED or _is_final(record):
+            elif record.state in _SETTLED or record.state is S.RECEIVED or record.is_final:
                 return False
             record.state = S.RECEIVED
             record.sha256_received = sha256
@@ -171,7 +166,7 @@ class Ledger:
                 record = series.records[source_uid] = InstanceRecord(source_uid)
                 series.expected = max(series.expected, len(series.records))
                 self._homes.setdefault(source_uid, series)
-            if record.state in (S.EXPECTED, S.FAILED) and not _is_final(record):
+            if record.state in (S.EXPECTED, S.FAILED) and not record.is_final:
                 record.state, record.reason = S.FAILED, ANOTHER_PATIENT
                 series.touch(record)
 
@@ -269,6 +264,12 @@ class Ledger:
 
     # What is proven
 
+    def was_taken(self, source_uid: str, new_uid: str) -> bool:
+        """Whether the destination has taken the instance with success before."""
+        with self._lock:
+            record = self._find(source_uid)[1]
+            return bool(record.sha256_sent) and record.new_uid == new_uid
+
     def sent_unconfirmed(self) -> dict[str, list[InstanceRecord]]:
         """What was sent but not confirmed, by series UID at the destination."""
         found: dict[str, list[InstanceRecord]] = {}
@@ -305,7 +306,7 @@ class Ledger:
             for series in self._series.values():
                 for record in series.records.values():
                     if record.state is S.SENT:
-                        record.state, record.reason = S.EXPECTED, reason
+                        record.is_not_shown(reason)
                         series.touch(record)
 
     def files_of(self, new_series_uid: str) -> list[dict[str, Any]]:
@@ -322,7 +323,7 @@ class Ledger:
         with self._lock:
             series = self._series[source_series_uid]
             out = [r for r in series.records.values() if r.source_uid not in there]
-            lost = sum(r.state is S.HELD or _is_final(r) for r in out)
+            lost = sum(r.state is S.HELD or r.is_final for r in out)
             excluded = sum(r.state is S.EXCLUDED for r in out)
             unnamed = max(0, series.expected - len(series.records))
             return len(out) - excluded + unnamed, lost

@@ -28,7 +28,7 @@ from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.patients import Ownership
 from adit.core.transfer.plan import SHARED, Plan, find_growth, make_plan
-from adit.core.transfer.reconnect import Reconnect
+from adit.core.transfer.reconnect import Reconnect, from_another
 from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.short_lists import ShortLists
@@ -41,7 +41,6 @@ _QUEUE_BYTES = 32 * 1024 * 1024
 
 # So many instances in a row that the destination did not take mean that it is away.
 _FAILURES_IN_A_ROW = 3
-
 
 # A study that is still being filled is followed so often.
 _GROWTH_ROUNDS = 3
@@ -255,7 +254,7 @@ class Pipeline:
         fetched = self._source.fetch(
             patient_id=plan.patient_id,
             study_instance_uid=self._request.study_instance_uid,
-            series=asked,
+            series=from_another(asked, self._run.attempt),
             protocol=protocol,
             of_patient_only=plan.shared,
             listed=listed,

@@ -231,6 +231,7 @@ class TransferWork:
             return ServerDestination(
                 stack.enter_context(self._operator(server, sends=True)),
                 self._inquiry(stack, server, patients),
+                ledger.was_taken,
             )
         study_uid = self._task.study_instance_uid
         if pseudonymizer:

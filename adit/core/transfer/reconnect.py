@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from adit.core.dicom import DicomError, TransientDicomError
 
@@ -11,6 +12,10 @@ from adit.core.dicom import DicomError, TransientDicomError
 _ANSWERED = frozenset({"incomplete", "nothing", "no progress", "misplaced", "0000", "B000"})
 # However often it helps to try again, a run ends at some time: the next attempt goes on.
 _MOST_TRIES = 50
+# So many series in a row end a fetch when the source is away.
+_STALLED_SERIES = 2
+
+T = TypeVar("T")
 
 
 def is_blip(error: DicomError) -> bool:
@@ -46,3 +51,11 @@ class Reconnect:
         wait = self._waits[self._failed]
         self._failed += 1
         return wait
+
+
+def from_another(asked: Mapping[str, T], attempt: int) -> Mapping[str, T]:
+    """The series in another order in each attempt (from 1): those on which the source stalled, so
+    that others were not asked for, must not come first again."""
+    uids = list(asked)
+    start = _STALLED_SERIES * (attempt - 1) % max(1, len(uids))
+    return {uid: asked[uid] for uid in (*uids[start:], *uids[:start])}

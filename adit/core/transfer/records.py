@@ -19,6 +19,13 @@ _UUID = 16
 _UUID_ROOT = "2.25."
 
 
+HAD_ALREADY = "The destination had the instance already, and may have kept the older copy."
+NOT_SHOWN = (
+    "The destination says that it has an instance with the same UID (0111), but does not show it. "
+    "Compare them there, or have that one removed."
+)
+
+
 class InstanceState(StrEnum):
     """How far an instance has come; the values are the letters that the compact form stores."""
 
@@ -64,6 +71,19 @@ class InstanceRecord:
     discarded: bool = False
     counted: bool = False
     sha256_held: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it was refused for good."""
+        return self.state is InstanceState.FAILED and not self.retry
+
+    def is_not_shown(self, reason: str) -> None:
+        """Note that the destination took it, but does not show it: it is to be sent again. What
+        was only answered to be there already has failed."""
+        if self.reason == HAD_ALREADY:
+            self.state, self.reason, self.sha256_sent = InstanceState.FAILED, NOT_SHOWN, ""
+        else:
+            self.state, self.reason = InstanceState.EXPECTED, reason
 
     def left_behind(self) -> InstanceRecord:
         """What of a discarded one counts for ever: that staff discarded it, and what it held."""

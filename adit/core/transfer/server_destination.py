@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from adit.core.dicom import DicomOperator
+from adit.core.dicom import DicomOperator, StoreOutcome
+from adit.core.dicom.outcomes import DUPLICATE
 from adit.core.transfer.confirmation import Inquiry
 from adit.core.transfer.destination import Proof
 from adit.core.transfer.items import Delivered, Outgoing
-from adit.core.transfer.records import InstanceRecord
+from adit.core.transfer.records import HAD_ALREADY, InstanceRecord
 
 
 class ServerDestination:
@@ -18,11 +19,19 @@ class ServerDestination:
     Args:
         operator: sends; it keeps nothing open while the server is asked.
         inquiry: asks the server what it holds.
+        was_taken: whether it has taken an instance, by its SOP Instance UIDs at the source and
+            here, with success before.
     """
 
-    def __init__(self, operator: DicomOperator, inquiry: Inquiry) -> None:
+    def __init__(
+        self,
+        operator: DicomOperator,
+        inquiry: Inquiry,
+        was_taken: Callable[[str, str], bool] = lambda source_uid, new_uid: False,
+    ) -> None:
         self._operator = operator
         self._inquiry = inquiry
+        self._was_taken = was_taken
         self.name = operator.server.name
 
     def deliver(self, items: Iterable[Outgoing]) -> Iterator[Delivered]:
@@ -39,13 +48,21 @@ class ServerDestination:
             with contextlib.closing(self._operator.store(instances())) as outcomes:
                 for outcome in outcomes:
                     item = waiting.pop(id(outcome.instance))
-                    if outcome.accepted:
-                        self._inquiry.accepted(outcome.instance)
-                    yield Delivered(item, outcome.error, outcome.warning)
+                    yield self._answer(item, outcome)
         finally:
             for item in waiting.values():
                 item.discard()
             self._operator.close()
+
+    def _answer(self, item: Outgoing, outcome: StoreOutcome) -> Delivered:
+        """What the outcome means. That it is there already (0111) is no proof by itself: either
+        the server shows it, or it counts as not delivered."""
+        there = outcome.status == DUPLICATE
+        again = there and self._was_taken(item.source_uid, outcome.instance.sop_instance_uid)
+        if not (outcome.accepted or again or (there and self._inquiry.can_ask)):
+            return Delivered(item, outcome.error, outcome.warning)
+        self._inquiry.accepted(outcome.instance)
+        return Delivered(item, None, HAD_ALREADY if there and not again else outcome.warning)
 
     def prove(
         self, study_uid: str, sent: Mapping[str, Sequence[InstanceRecord]], *, wait: bool
@@ -54,7 +71,12 @@ class ServerDestination:
         found, method = self._inquiry.find(study_uid, expected, None if wait else 0)
         if not self._inquiry.can_ask:
             # It answered C-STORE or STOW-RS with success and offers no way to ask again.
-            accepted = frozenset().union(*expected.values())
+            accepted = frozenset(
+                record.new_uid
+                for records in sent.values()
+                for record in records
+                if record.reason != HAD_ALREADY
+            )
             return Proof(accepted, f"accepted by {self.name}, which offers no query for instances")
         return Proof(frozenset().union(*found.values()), method, self._inquiry.problem)
 

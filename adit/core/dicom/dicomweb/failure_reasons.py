@@ -14,13 +14,6 @@ SYNTAX_NOT_SUPPORTED = 0xC122
 
 _NOT_STORED = "did not store an instance"
 FAILURE_REASONS = (
-    Rule(
-        0x0111,
-        0x0111,
-        False,
-        f"{_NOT_STORED} because it holds one with the same UID",
-        "It does not say whether both are the same. Compare them there, or have that one removed.",
-    ),
     # Reasons for a warning, which say nothing of why it failed.
     Rule(0x0107, 0x0107, True, f"{_NOT_STORED} and only says that it lacks attributes", SEE_LOG),
     Rule(0x0116, 0x0116, True, f"{_NOT_STORED} and only says that values are odd", SEE_LOG),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import BinaryIO, NoReturn
 
+from .. import ae_titles
 from ..cancel import CancelToken
 from ..config import LocalConfig, ServerConfig
 from ..contexts import Context
@@ -106,6 +107,10 @@ class Association:
             DicomError: If the peer cannot be reached or does not want us, or there is no place.
             Canceled: If `cancel` is set.
         """
+        titles = (
+            ae_titles.checked(local.calling_ae_title, "Our own AE title"),
+            ae_titles.checked(server.ae_title, f"The AE title of {server.name}"),
+        )
         secure = _ssl_context(server)
         with contextlib.ExitStack() as stack:
             if local.association_gate is not None:
@@ -125,16 +130,16 @@ class Association:
             association._registration.enter_context(cancel.on_cancel(association.kill))
             association._registration.push(stack.pop_all())
         try:
-            association._negotiate(contexts)
+            association._negotiate(contexts, *titles)
         except BaseException:
             association.abort()
             raise
         return association
 
-    def _negotiate(self, contexts: Sequence[Context]) -> None:
+    def _negotiate(self, contexts: Sequence[Context], calling: str, called: str) -> None:
         request = encode_request(
-            calling_ae_title=self.local.calling_ae_title,
-            called_ae_title=self.server.ae_title,
+            calling_ae_title=calling,
+            called_ae_title=called,
             contexts=contexts,
             maximum_pdu=self.local.maximum_pdu,
         )

@@ -30,6 +30,8 @@ PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+# Abstract syntax not supported (PS3.8 Table 9-18).
+_UNKNOWN_CLASS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class DimseConnector:
         self.local = local = local.for_server(server)
         self._spill_folder = spill_folder
         self._pool = AssociationPool(server, local, cancel, wait=wait)
+        self._offered: set[str] = set()
+        self._rejected: dict[str, set[int]] = {}
 
     def close(self) -> None:
         """Releases the associations."""
@@ -133,7 +137,20 @@ class DimseConnector:
         model = self._get_model()
         keys = scope.keys(patient_root=model == PATIENT_ROOT_GET)
         with self._pool.lend(contexts) as association:
+            self._offered.update(association.agreement.by_class)
+            for context, reason in association.agreement.rejected.items():
+                self._rejected.setdefault(context.abstract_syntax, set()).add(reason)
             yield from get(association, model, keys, report, self._spill_folder)
+
+    @property
+    def refused_classes(self) -> set[str]:
+        """The SOP classes of which the server has accepted no context for C-GET so far."""
+        return self._rejected.keys() - self._offered
+
+    @property
+    def unknown_classes(self) -> set[str]:
+        """Those that it says not to know, in whichever transfer syntax (PS3.8 9.3.3.2)."""
+        return {uid for uid in self.refused_classes if _UNKNOWN_CLASS in self._rejected[uid]}
 
     def move(
         self,

@@ -116,7 +116,14 @@ def get(
                 instance = arrived.instance(message.command, message.context)
                 status = commands.STATUS_SUCCESS if instance else _OUT_OF_RESOURCES
                 # The peer prepares the next one while this one is looked at.
-                association.send(message.context, commands.store_response(message.command, status))
+                try:
+                    association.send(
+                        message.context, commands.store_response(message.command, status)
+                    )
+                except BaseException:
+                    if instance is not None:
+                        instance.discard()
+                    raise
                 if instance is None:
                     report.error = arrived.error
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from .. import ae_titles
 from ..errors import PermanentDicomError
 from . import commands
 from .association import Association
@@ -38,16 +39,16 @@ def move(
         arrived: How many instances were seen to arrive.
 
     Raises:
-        DicomError: If the association broke or nothing new came for too long.
+        DicomError: If the association broke or nothing new came for too long, or the AE title is
+            none.
     """
+    destination = ae_titles.checked(destination_ae_title, "The AE title to send to")
     server = association.server.name
     context = association.context_for(model_uid)
     identifier = encode_identifier(
         keys, context.transfer_syntax, association.server.character_set_fallback
     )
-    request = commands.query_request(
-        commands.C_MOVE_RQ, message_id, model_uid, destination_ae_title
-    )
+    request = commands.query_request(commands.C_MOVE_RQ, message_id, model_uid, destination)
     association.send(context, request, identifier)
     try:
         while report.status is None:

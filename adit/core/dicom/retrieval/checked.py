@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 
 from ..advice import ASK_ADMIN
 from ..cancel import CancelToken
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..header import Identifiers, MalformedDataSet, same_patient
 from ..instance import DicomInstance
+from .failures import concerns_all, worst
 from .retrievers import Retriever
 from .want import Want, is_short_list
 
 logger = logging.getLogger(__name__)
 
+# In a row, and for a reason that is not theirs alone.
 _FAILED_SERIES_BEFORE_GIVING_UP = 2
 # So many instances that came before, or that nobody wants, are taken as they come.
 _MOST_USELESS = 10_000
 
 
 def retrieve_checked(
-    retriever: Retriever, wants: Iterable[Want], server: str, cancel: CancelToken
+    retriever: Retriever,
+    wants: Iterable[Want],
+    server: str,
+    cancel: CancelToken,
+    without: set[str] | None = None,
 ) -> Generator[DicomInstance, None, None]:
     """Yields each wanted instance once, whatever the server sends.
 
@@ -32,7 +38,15 @@ def retrieve_checked(
     the server says about the rest counts although all that was listed came.
     Where only instances of the patient are wanted, those of another one do not count as received;
     the first of each SOP Instance UID is yielded for the caller to say so. A series that fails does
-    not keep the following ones from being tried.
+    not keep the following ones from being tried. Only what says that the server as a whole is away,
+    overloaded or does not serve us ends the retrieval, after two series in a row.
+
+    Args:
+        retriever: Brings the instances.
+        wants: Series by series.
+        server: Its name.
+        cancel: Ends it.
+        without: Takes the UIDs of the series that failed and of which nothing came.
 
     Raises:
         PermanentDicomError: After the last instance, if nothing else can be expected later.
@@ -49,7 +63,9 @@ def retrieve_checked(
         misplaced = useless = surplus = 0
         try:
             for instance in retriever.retrieve(want, received):
-                cancel.check()
+                if cancel.canceled:
+                    instance.discard()
+                    cancel.check()
                 identifiers = _identifiers(instance)
                 if identifiers is None:
                     damaged.add(instance.sop_instance_uid)
@@ -88,7 +104,11 @@ def retrieve_checked(
             problems.append(problem)
             if is_short_list(problem) and want.observer is not None:
                 want.observer.list_is_short(want.series_instance_uid)
-        failed_in_a_row = failed_in_a_row + 1 if problem is not None and not received else 0
+        came_to_nothing = problem is not None and not received
+        if came_to_nothing and without is not None:
+            without.add(want.series_instance_uid)
+        refused = came_to_nothing and problem is not None and concerns_all(problem)
+        failed_in_a_row = failed_in_a_row + 1 if refused else 0
         if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:
             break
     if problems:
@@ -221,11 +241,3 @@ def _of_another_patient(server: str, count: int) -> DicomError:
         code="another patient",
         advice=f"{ASK_ADMIN}: the Study Instance UID is there under several patients.",
     )
-
-
-def worst(problems: Sequence[DicomError]) -> DicomError:
-    """One error for several series: transient if any of them may come later."""
-    for problem in problems:
-        if isinstance(problem, TransientDicomError):
-            return problem
-    return problems[0]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..cancel import CancelToken
 from ..errors import DicomError
 from ..instance import DicomInstance
-from .checked import retrieve_checked, worst
+from .checked import retrieve_checked
+from .failures import worst
 from .retrievers import Retriever
 from .want import Want
 

@@ -113,12 +113,55 @@ def test_what_is_switched_on_and_not_offered_is_told_and_not_passed(pacs):
     assert "C-GET, study root is switched on here, but the server does not offer it" in text(report)
 
 
-def test_a_server_that_does_not_know_our_receiver(pacs):
+MOVE_FLAGS = ("study_root_move_support", "patient_root_move_support")
+
+
+@pytest.mark.parametrize("switched_on", [True, False])
+def test_a_server_that_does_not_know_our_receiver_fails_where_it_is_to_move(pacs, switched_on):
     pacs.peers.clear()
-    report = check_connection(config_of(pacs), LOCAL)
-    assert not report.passed
+    config = config_of(pacs, study_root_find_support=True, study_root_move_support=switched_on)
+    report = check_connection(config, LOCAL)
+    assert report.passed is not switched_on, text(report)
     assert "does not know the AE title to send to" in text(report)
     assert RECEIVER_AE_TITLE in text(report)
+    assert not set(MOVE_FLAGS) & set(report.capabilities)
+    assert "C-MOVE" not in "".join(difference.says for difference in report.differences)
+
+
+@pytest.mark.parametrize(
+    ("switched_on", "passed"),
+    [("dicomweb_wado_support", True), ("study_root_get_support", False), ("", False)],
+)
+def test_a_port_that_does_not_answer_fails_where_anything_is_to_use_it(switched_on, passed):
+    with web_server(lambda s, h, b: respond(s, 200, b"[]")) as web:
+        config = ServerConfig(
+            name="WEB",
+            ae_title="WEB",
+            host="127.0.0.1",
+            port=free_port(),
+            dicomweb_root_url=web.dicomweb_root_url,
+        )
+        if switched_on:
+            config = dataclasses.replace(config, **{switched_on: True})
+        report = check_connection(config, LOCAL)
+    assert report.passed is passed, text(report)
+    assert "cannot be reached" in text(report)
+
+
+@pytest.mark.parametrize(
+    ("switched_on", "passed"), [("dicomweb_stow_support", True), ("dicomweb_qido_support", False)]
+)
+def test_a_refused_query_fails_only_where_queries_are_switched_on(switched_on, passed):
+    def answer(sock, head, _body):
+        respond(sock, 403 if head.startswith(b"GET") else 200, b"")
+
+    with web_server(answer) as web:
+        config = ServerConfig(name="WEB", dicomweb_root_url=web.dicomweb_root_url)
+        config = dataclasses.replace(config, **{switched_on: True})
+        report = check_connection(config, LOCAL)
+    assert report.passed is passed, text(report)
+    if passed:
+        assert verdicts(report)["STOW-RS"] == Verdict.PASSED
 
 
 FAULTS = {
@@ -173,9 +216,11 @@ def studies(count):
 
 def test_a_service_that_failed_is_neither_proposed_nor_denied():
     with scripted(answers_queries(lambda: (), 0xC000)) as peer:
-        report = check_connection(peer.config(acse_timeout=1), LOCAL)
+        config = peer.config(acse_timeout=1, study_root_find_support=True)
+        report = check_connection(config, LOCAL)
     assert not report.passed
     assert verdicts(report)["C-FIND, study root"] == Verdict.FAILED
+    assert verdicts(report)["C-FIND, patient root"] == Verdict.UNCLEAR
     assert not set(FIND_FLAGS) & set(report.capabilities)
     assert "C-FIND" not in "".join(difference.says for difference in report.differences)
 
@@ -184,7 +229,8 @@ def test_a_service_that_failed_is_neither_proposed_nor_denied():
 def test_a_server_that_ignores_the_study_asked_for_fails_and_is_not_read_to_its_end(count, told):
     with scripted(answers_queries(lambda: studies(count))) as peer:
         started = time.monotonic()
-        report = check_connection(peer.config(acse_timeout=1), LOCAL)
+        config = peer.config(acse_timeout=1, study_root_find_support=True)
+        report = check_connection(config, LOCAL)
     assert time.monotonic() - started < 40
     assert not report.passed
     assert not set(FIND_FLAGS) & set(report.capabilities)

@@ -50,15 +50,16 @@ def store(config, instances, local=LOCAL):
 
 
 def test_each_status_has_its_outcome():
-    statuses = [0, 0xB000, 0xB006, 0x0111, 0xA700, 0xA900, 0xC000, 0x0124]
+    statuses = [0, 0xB000, 0xB006, 0xA700, 0x0111, 0xA900, 0xC000, 0x0124]
     with scripted(store_script(statuses)) as peer:
         outcomes = store(peer.config(), make_series(8))
         assert peer.connections == 1
-    assert [o.accepted for o in outcomes] == [True] * 4 + [False] * 4
+    assert [o.accepted for o in outcomes] == [True] * 3 + [False] * 5
     assert [o.status for o in outcomes] == statuses
-    assert [bool(o.warning) for o in outcomes] == [False, True, True, True] + [False] * 4
-    kinds = [type(o.error) for o in outcomes[4:]]
-    assert kinds == [TransientDicomError] + [PermanentDicomError] * 3
+    assert [bool(o.warning) for o in outcomes] == [False, True, True] + [False] * 5
+    kinds = [type(o.error) for o in outcomes[3:]]
+    assert kinds == [TransientDicomError] + [PermanentDicomError] * 4
+    assert "holds one with the same UID" in str(outcomes[4].error)
 
 
 def test_a_rejected_context_is_said_per_instance_and_the_others_go_on():

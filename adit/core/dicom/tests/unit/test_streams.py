@@ -133,3 +133,30 @@ def test_waiting_ends_when_canceled():
     threading.Timer(0.1, token.cancel).start()
     with pytest.raises(Canceled):
         token.wait(60)
+
+
+class Held:
+    """An item that lies somewhere until it is discarded."""
+
+    def __init__(self):
+        self.discarded = threading.Event()
+
+    def discard(self):
+        self.discarded.set()
+
+
+def test_an_item_for_which_there_was_no_room_is_discarded_too():
+    items = [Held() for _ in range(5)]
+    handed_out = []
+
+    def upstream():
+        for item in items:
+            handed_out.append(item)
+            yield item
+
+    stream = buffered(upstream(), max_items=2, max_bytes=1000)
+    while len(handed_out) < 3:
+        time.sleep(0.01)
+    stream.close()
+    assert len(handed_out) == 3
+    assert all(item.discarded.is_set() for item in handed_out)

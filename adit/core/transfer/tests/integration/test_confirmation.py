@@ -11,6 +11,7 @@ from adit.core.dicom import CancelToken, DicomOperator
 from adit.core.factories import DeidProfileFactory, DicomServerFactory
 from adit.core.models import DicomServer, DirectMoveRoute
 from adit.core.transfer.confirmation import Inquiry, QueryWay
+from adit.core.transfer.records import HAD_ALREADY, NOT_SHOWN
 from adit.core.transfer.tests.integration.conftest import part10
 from adit.core.transfer.tests.integration.test_transfer import records_of
 from adit.test_pacs.double import PacsDouble
@@ -220,3 +221,82 @@ def test_one_question_for_the_study_serves_all_its_series(destination, taker, ex
     assert found == expected
     levels = Counter(request.level for request in taker.seen.requests)
     assert levels == {"STUDY": 1, "IMAGE": len(expected)}
+
+
+# Duplicate SOP instance (0111): no proof by itself.
+
+
+@pytest.fixture
+def knows_all(taker):
+    """A destination that answers to each instance that it has it already, and keeps none."""
+    taker.faults.refuse_every_nth_store = 1
+    taker.faults.refuse_store_status = 0x0111
+    return taker
+
+
+def notes_of(task):
+    return Counter(record.reason for record in records_of(task) if record.state == "c")
+
+
+def reasons_of(task):
+    return {record.reason for record in records_of(task) if record.state == "f"}
+
+
+@pytest.mark.parametrize(
+    "ways", [{}, {**NO_FIND, "storage_commitment_support": True}], ids=["query", "commitment"]
+)
+def test_what_a_server_had_already_and_shows_is_confirmed_and_said(
+    ways, source, knows_all, example_study, make_task, work
+):
+    knows_all.archive.add_datasets(example_study.instances)
+    task = make_task(server(**ways), pseudonym="")
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert notes_of(task) == {HAD_ALREADY: 40}
+
+
+@pytest.mark.parametrize(
+    "ways", [{}, {**NO_FIND, "storage_commitment_support": True}], ids=["query", "commitment"]
+)
+def test_what_a_server_says_to_have_already_but_does_not_show_has_failed(
+    ways, source, knows_all, make_task, work, settings
+):
+    settings.CONFIRM_PATIENCE_SECONDS = 1
+    task = make_task(server(**ways))
+    assert work(task).state == "FAILURE"
+    assert reasons_of(task) == {NOT_SHOWN}
+    assert len(records_of(task)) == 40
+
+
+def test_a_server_that_cannot_be_asked_is_not_believed_that_it_had_it_already(
+    source, knows_all, make_task, work
+):
+    task = make_task(server(**NO_FIND))
+    result = work(task)
+    assert (result.state, result.retry) == ("FAILURE", False)
+    assert task.proof == ""
+    (reason,) = reasons_of(task)
+    assert "holds one with the same UID. [0111]" in reason and "Compare them there" in reason
+
+
+def test_nor_is_one_that_turns_out_to_refuse_the_question(source, knows_all, make_task, work):
+    knows_all.faults.refused_levels = ("IMAGE",)
+    task = make_task(server())
+    assert work(task).state == "FAILURE"
+    assert reasons_of(task) == {NOT_SHOWN}
+
+
+def test_what_this_task_has_stored_before_stays_stored(
+    source, taker, make_task, work, again, settings
+):
+    """As after a kill before the proof; then it is sent again, and the server had it already."""
+    settings.CONFIRM_PATIENCE_SECONDS = 0
+    taker.faults.silent_levels = ("IMAGE",)
+    task = make_task(server())
+    assert work(task).state == "FAILURE"
+    taker.faults.refuse_every_nth_store, taker.faults.refuse_store_status = 1, 0x0111
+    server(**NO_FIND)
+    again(task)
+    result = work(task)
+    assert result.state == "SUCCESS", result.message
+    assert len(taker.seen.stores) == 80

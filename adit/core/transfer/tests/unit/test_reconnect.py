@@ -1,5 +1,7 @@
+import pytest
+
 from adit.core.dicom import PermanentDicomError, TransientDicomError
-from adit.core.transfer.reconnect import Reconnect
+from adit.core.transfer.reconnect import Reconnect, from_another
 
 BROKEN = TransientDicomError("The connection broke.", code="broken")
 SHORT = TransientDicomError("It did not send all.", code="incomplete")
@@ -36,3 +38,22 @@ def test_a_run_does_not_try_for_ever():
         tries += 1
         assert tries < 1000
     assert tries > 10
+
+
+@pytest.mark.parametrize(
+    ("count", "attempt", "order"),
+    [
+        (5, 1, "abcde"),
+        (5, 2, "cdeab"),
+        (5, 3, "eabcd"),
+        (5, 4, "bcdea"),
+        (2, 2, "ab"),
+        (1, 3, "a"),
+        (0, 2, ""),
+    ],
+)
+def test_each_attempt_begins_with_other_series(count, attempt, order):
+    asked = {uid: {uid.upper()} for uid in "abcde"[:count]}
+    found = from_another(asked, attempt)
+    assert "".join(found) == order
+    assert dict(found) == asked
