@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .advice import ASK_ADMIN
-from .errors import PermanentDicomError, TransientDicomError
+from .errors import BrokenOff, PermanentDicomError, TransientDicomError
 
 # The code of what could not be read: the server does answer, and more than was understood.
 UNREADABLE = "unreadable"
@@ -17,6 +17,7 @@ class Remarks:
 
     Attributes:
         held_back: Whether the server says or shows that it has more.
+        broken_off: Why the server's list ended before its end, None where it did not.
         left_after: So many answers came before the server was left, as it did not end; 0: it ended.
         read: How many answers could be read.
         unreadable: How many could not: not even the UID of what they are about.
@@ -26,6 +27,7 @@ class Remarks:
 
     server: str
     held_back: bool = False
+    broken_off: BrokenOff | None = None
     left_after: int = 0
     read: int = 0
     unreadable: int = 0
@@ -36,11 +38,18 @@ class Remarks:
         """The server holds results back."""
         self.held_back = True
 
+    def note_broken_off(self, error: BrokenOff) -> None:
+        """The server's list ended before its end: it holds results back."""
+        self.broken_off = error
+        self.held_back = True
+
     def sentences(self) -> tuple[str, ...]:
         """For whoever reads the list."""
         found = []
         if self.unreadable:
             found.append(f"{_answers(self.unreadable)} of {self.server} could not be read.")
+        if self.broken_off is not None:
+            found.append(f"{self.broken_off.message} There may be more.")
         if self.left_after:
             found.append(f"{self.server} did not end: it was left after {self.left_after} answers.")
         if self.shared_id:

@@ -183,9 +183,11 @@ class ResultStream(Iterator[T], Generic[T]):
         """The rest of the results.
 
         Raises:
-            DicomError: If the server fails, or an answer could not be read.
+            DicomError: If the server fails, an answer could not be read, or the list broke off.
         """
         results = list(self)
+        if self.remarks.broken_off is not None:
+            raise self.remarks.broken_off
         if self.remarks.unreadable:
             raise self.remarks.unreadable_error()
         return results

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from .attributes import Attributes
 from .config import ServerConfig
-from .errors import DicomError, repeats_itself
+from .errors import BrokenOff, DicomError, repeats_itself
 from .matching import (
     instance_matches,
     patient_matches,
@@ -162,6 +162,8 @@ class Searcher:
                 yield answer
             if count == self._server.max_search_results:
                 remarks.note_held_back()
+        except BrokenOff as error:
+            remarks.note_broken_off(error)
         finally:
             _close(answers)
 
