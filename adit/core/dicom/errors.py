@@ -252,7 +252,7 @@ def from_exception(server: str, error: BaseException) -> DicomError:
 
 def _from_exception(server: str, error: BaseException) -> DicomError:
     if isinstance(error, NoHandshake):
-        return no_handshake(server, timed_out=isinstance(error.__cause__, TimeoutError))
+        return no_handshake(server, timed_out=error.timed_out)
     root = _tls_cause(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         says, advice = fault_of(root)
