@@ -295,11 +295,14 @@ def _from_exception(server: str, error: BaseException) -> DicomError:
 
 
 def own_certificate(server: str, error: BaseException) -> PermanentDicomError:
-    """The files that are set for TLS are missing, or hold something else."""
+    """The files that are set for TLS are missing, hold something else or do not fit together."""
+    says = "our own certificate files cannot be read"
+    advice = "Check the paths of the CA, the client certificate and its key."
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        says = "the key that is set is not that of our client certificate"
+        advice = "Set the key that was made with the certificate, or a new pair of both."
     result = PermanentDicomError(
-        f"{server} cannot be called: our own certificate files cannot be read.",
-        code="TLS files",
-        advice="Check the paths of the CA, the client certificate and its key.",
+        f"{server} cannot be called: {says}.", code="TLS files", advice=advice
     )
     result.__cause__ = error
     return result
