@@ -34,6 +34,7 @@ from .retrieval import (
 )
 from .searching import Searcher
 from .streams import Buffered, buffered
+from .uid_batches import LONGEST
 
 # As many CT images as bytes allow; of larger objects fewer, for a task has 400 MB in all.
 _QUEUED_INSTANCES = 64
@@ -392,5 +393,6 @@ class DicomOperator:
                 finder,
                 patient_level=patient_level,
                 network_timeout=self._local.network_timeout,
+                longest_uid_list=LONGEST[protocol],
             )
         return self._searcher

@@ -22,6 +22,8 @@ class Remarks:
         read: How many answers could be read.
         unreadable: How many could not: not even the UID of what they are about.
         shared_id: Whether different patients were found under one patient ID.
+        dropped: How many answers are not shown as they lack what was asked for.
+        dropped_for: What these lack.
         untold: What was asked for and not told of some results, which may not fit.
     """
 
@@ -32,6 +34,8 @@ class Remarks:
     read: int = 0
     unreadable: int = 0
     shared_id: bool = False
+    dropped: int = 0
+    dropped_for: dict[str, None] = field(default_factory=dict)
     untold: dict[str, None] = field(default_factory=dict)
 
     def note_held_back(self) -> None:
@@ -56,6 +60,12 @@ class Remarks:
             found.append(
                 f"{self.server} has different patients under one patient ID: compare birth dates."
             )
+        if self.dropped:
+            what = " and ".join(self.dropped_for)
+            found.append(
+                f"{_answers(self.dropped)} of {self.server} may fit and {_are(self.dropped)} left "
+                f"out: it does not tell the {what} that was asked for."
+            )
         if self.untold:
             what = " and ".join(self.untold)
             found.append(f"{self.server} does not tell the {what} of some: these may not fit.")
@@ -78,6 +88,10 @@ def without_end(server: str, answers: int) -> TransientDicomError:
         code="no progress",
         advice=f"{ASK_ADMIN} whether it looks at the keys of queries.",
     )
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _answers(count: int) -> str:
