@@ -106,8 +106,8 @@ class Searcher:
                 self._read(answers, patient_from, remarks), lambda patient: patient
             )
         matching = _fitting(query, patients, patient_matches, remarks)
-        distinct = distinct(matching, remarks)
-        return self._stream(_noting(query, distinct, remarks), limit, remarks)
+        patients = distinct(matching, remarks)
+        return self._stream(_noting(query, patients, remarks), limit, remarks)
 
     def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
         """Studies; missing modalities and counts are filled in from their series."""
