@@ -167,7 +167,7 @@ class Searcher:
                 _close(answers)
 
     def _ask_once(self, query: Query, level: Level, remarks: Remarks) -> Iterator[Attributes]:
-        """The answers to one request; exactly as many as the server gives at most may be a part of them.
+        """The answers to one request; as many as the server gives at most may be a part of them.
 
         A server that gives more has no such limit at this level, and held nothing back. One that
         does not end is left: what came is shown to people, and is no use to plans.

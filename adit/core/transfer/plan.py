@@ -189,7 +189,7 @@ def _distinct(source: DicomOperator, query: Query) -> list[StudyResult]:
 def _series(
     source: DicomOperator, request: TransferRequest, plan: Plan
 ) -> tuple[list[SeriesResult], ResultStream[SeriesResult]]:
-    """The wanted series of the study, each once, and the answers, which say whether they are cut."""
+    """The wanted series of the study, each once, and the answers, which know whether they end."""
     query = Query(
         patient_id=plan.patient_id,
         study_instance_uid=request.study_instance_uid,

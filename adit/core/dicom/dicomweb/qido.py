@@ -147,7 +147,6 @@ class _Asked:
                 return
             first = first or page
 
-
     def _page(
         self, parameters: Sequence[tuple[str, str]], offset: int
     ) -> tuple[list[object], bool]:

@@ -234,7 +234,8 @@ def test_an_instance_that_cannot_be_read_does_not_take_the_others_along(tmp_path
 @pytest.mark.parametrize("depth", [500, 900])
 def test_an_answer_that_nests_deeply_is_an_answer_that_says_nothing(depth):
     value = '{"Alphabetic":' * depth + '"x"' + "}" * depth
-    body = '{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":[%s]}}]}}' % value
+    item = '{"00081155":{"vr":"UI","Value":[' + value + "]}}"
+    body = '{"00081199":{"vr":"SQ","Value":[' + item + "]}}"
     with web_server(lambda s, h, b: respond(s, 200, body.encode())) as config:
         (outcome,) = store(config, make_series(1))
     assert not outcome.accepted
