@@ -14,11 +14,13 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from .charsets import decode_text, encodings_of
 from .header import read_elements
+from .texts import one_line
 
 _CHARACTER_SET_TAG = 0x00080005
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _BINARY_INTEGERS = {"US": (2, False), "UL": (4, False), "SS": (2, True), "SL": (4, True)}
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# An IS (PS3.5 6.2) holds no more, and neither do the columns of databases.
+_INTEGERS = range(-(2**31), 2**31)
 _DATE = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6}))?")
 
@@ -32,6 +34,8 @@ def tag_of(keyword: str) -> int:
 
 class Attributes:
     """One answer: values by keyword. `None` (or an empty tuple) means missing or empty.
+
+    Texts are of one line and hold no control characters.
 
     Attributes:
         whole: False where it breaks off, or cannot be read behind what it holds.
@@ -63,9 +67,14 @@ class Attributes:
         return values[0] if values else ""
 
     def integer(self, keyword: str) -> int | None:
-        """The first value as an integer; "1.0" is 1, "1A" is None."""
+        """The first value as an integer; "1.0" is 1, "1A" and what no IS can hold is None."""
         values = self.texts(keyword)
         return parse_integer(values[0]) if values else None
+
+    def count(self, keyword: str) -> int | None:
+        """Likewise a number of things, which is never negative."""
+        number = self.integer(keyword)
+        return None if number is None or number < 0 else number
 
     def date(self, keyword: str) -> date | None:
         """The first value as a date (DA, PS3.5 6.2), the old form with dots included."""
@@ -80,13 +89,16 @@ class Attributes:
 
 def parse_integer(text: str) -> int | None:
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         try:
-            number = float(text)
-            return int(number) if number.is_integer() else None
-        except (ValueError, OverflowError):
+            decimal = float(text)
+        except ValueError:
             return None
+        if not decimal.is_integer():
+            return None
+        number = int(decimal)
+    return number if number in _INTEGERS else None
 
 
 def parse_date(text: str) -> date | None:
@@ -149,8 +161,7 @@ def _vr_of(tag: int) -> str:
 
 def _split(text: str, *, multiple: bool) -> tuple[str, ...]:
     parts = text.split("\\") if multiple else [text]
-    tidy = (part.strip(" \0") for part in parts)
-    return tuple(part for part in tidy if part)
+    return tuple(part for part in map(one_line, parts) if part)
 
 
 def from_json(answer: Mapping[str, Any]) -> Attributes:
@@ -170,12 +181,12 @@ def from_json(answer: Mapping[str, Any]) -> Attributes:
 
 
 def _json_text(value: Any) -> str:
-    if value is None:
-        return ""
+    """A value, or the groups of a person name (PS3.18 F.2.2), which hold texts and nothing more."""
     if isinstance(value, Mapping):
-        groups = [_json_text(value.get(k)) for k in ("Alphabetic", "Ideographic", "Phonetic")]
+        groups = [_json_scalar(value.get(k)) for k in ("Alphabetic", "Ideographic", "Phonetic")]
         return "=".join(groups).rstrip("=").strip()
-    if not isinstance(value, (str, int, float)):
-        return ""
-    # JSON may hold halves of surrogate pairs, which nothing can write (RFC 8259 8.2).
-    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", str(value)).strip(" \0")
+    return _json_scalar(value)
+
+
+def _json_scalar(value: Any) -> str:
+    return one_line(str(value)) if isinstance(value, (str, int, float)) else ""

@@ -22,6 +22,11 @@ _MISNOMERS = {
     "LATIN9": _LATIN_9,
 }
 
+# Stands for JIS X 0201 (ISO_IR 13), of which it has all and more.
+_SHIFT_JIS = "shift_jis"
+# PS3.3 Table C.12-4: GB 2312 as the G1 set; what it holds has the high bit, as its codec has it.
+_TO_GB_2312 = "\x1b$)A"
+
 # Characters after which the first character set holds again (PS3.5 6.1.2.5.3). The whole value is
 # decoded before it is split, as bytes of a two-byte character may look like a delimiter.
 _TEXT_DELIMITERS = TEXT_VR_DELIMS | {ord("\\")}
@@ -42,6 +47,11 @@ def encodings_of(terms: Sequence[str], fallback: str) -> list[str]:
     return [_CODECS[known[0]], *(convert_encodings(more) if more else [])]
 
 
+def is_character_set(term: str) -> bool:
+    """Whether it is a defined term that we can read and write, or a usual misspelling of one."""
+    return bool(term.strip()) and _tidy(term) in _CODECS
+
+
 def _tidy(term: str) -> str:
     """Repairs the usual misspellings: "ISO-IR 100", "iso_ir_192", "ISO IR 144", "UTF-8"."""
     term = term.strip(" \0").upper()
@@ -55,14 +65,17 @@ def _tidy(term: str) -> str:
 
 
 def decode_text(value: bytes, encodings: Sequence[str], *, person_name: bool = False) -> str:
-    """Decodes a text value; what the codecs cannot read becomes replacement characters."""
+    """Decodes a text value; what the codecs cannot read becomes replacement characters.
+
+    ISO 2022 IR 58 escapes once in each component (PS3.5 K.2), which its codec leaves in the text.
+    """
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
     delimiters = _NAME_DELIMITERS if person_name else _TEXT_DELIMITERS
     try:
         if b"\x1b" not in value:
             return value.decode(encodings[0], "replace")
-        return decode_bytes(value, encodings, delimiters)
+        return decode_bytes(value, encodings, delimiters).replace(_TO_GB_2312, "")
     except (LookupError, ValueError):
         return value.decode("latin-1")
 
@@ -71,18 +84,26 @@ def character_set_for(texts: Sequence[str], preferred: str) -> str:
     """The set for a request with `texts`: "" for ASCII, `preferred` if it can, or UTF-8."""
     if all(text.isascii() for text in texts):
         return ""
-    if preferred in _CODECS:
-        try:
-            for text in texts:
-                text.encode(_CODECS[preferred])
-        except (UnicodeEncodeError, LookupError):
-            return _UTF8
+    if preferred in _CODECS and all(_can_express(preferred, text) for text in texts):
         return preferred
     return _UTF8
+
+
+def _can_express(character_set: str, text: str) -> bool:
+    codec = _CODECS[character_set]
+    try:
+        encoded = text.encode(codec)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    # Of Shift JIS, JIS X 0201 has what is one byte, and no kanji; a yen sign is a backslash there.
+    return codec != _SHIFT_JIS or (len(encoded) == len(text) and encoded.decode(codec) == text)
 
 
 def encode_text(text: str, character_set: str) -> bytes:
     """Encodes a value of a request in the set that `character_set_for` chose."""
     if not character_set:
         return text.encode("ascii")
+    if _CODECS.get(character_set) == _SHIFT_JIS:
+        # pydicom takes katakana and ASCII in one text for an error, and writes question marks.
+        return text.encode(_SHIFT_JIS, "replace")
     return encode_string(text, encodings_of([character_set], character_set))

@@ -34,6 +34,7 @@ from .retrieval import (
 )
 from .searching import Searcher
 from .streams import Buffered, buffered, paced
+from .uid_batches import LONGEST
 
 # As many CT images as bytes allow; of larger objects fewer, for a task has 400 MB in all.
 _QUEUED_INSTANCES = 64
@@ -385,5 +386,6 @@ class DicomOperator:
                 finder,
                 patient_level=patient_level,
                 network_timeout=self._local.network_timeout,
+                longest_uid_list=LONGEST[protocol],
             )
         return self._searcher

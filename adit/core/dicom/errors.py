@@ -51,6 +51,10 @@ class TransientDicomError(DicomError):
     """A later attempt may succeed."""
 
 
+class BrokenOff(TransientDicomError):
+    """A list began well and did not come to its end: what came is a part of it at best."""
+
+
 def _rebuild(kind: type[DicomError], message: str, code: str, advice: str) -> DicomError:
     return kind(message, code=code, advice=advice)
 
@@ -256,7 +260,7 @@ def from_exception(server: str, error: BaseException) -> DicomError:
 
 def _from_exception(server: str, error: BaseException) -> DicomError:
     if isinstance(error, NoHandshake):
-        return no_handshake(server, timed_out=isinstance(error.__cause__, TimeoutError))
+        return no_handshake(server, timed_out=error.timed_out)
     root = _tls_cause(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         says, advice = fault_of(root)
@@ -299,11 +303,14 @@ def _from_exception(server: str, error: BaseException) -> DicomError:
 
 
 def own_certificate(server: str, error: BaseException) -> PermanentDicomError:
-    """The files that are set for TLS are missing, or hold something else."""
+    """The files that are set for TLS are missing, hold something else or do not fit together."""
+    says = "our own certificate files cannot be read"
+    advice = "Check the paths of the CA, the client certificate and its key."
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        says = "the key that is set is not that of our client certificate"
+        advice = "Set the key that was made with the certificate, or a new pair of both."
     result = PermanentDicomError(
-        f"{server} cannot be called: our own certificate files cannot be read.",
-        code="TLS files",
-        advice="Check the paths of the CA, the client certificate and its key.",
+        f"{server} cannot be called: {says}.", code="TLS files", advice=advice
     )
     result.__cause__ = error
     return result
@@ -365,6 +372,18 @@ def repeats_itself(server: str) -> TransientDicomError:
         f"{server} repeats the same answer without end.",
         code="no progress",
         advice=f"{ASK_ADMIN}.",
+    )
+
+
+def list_broken_off(server: str, answers: int, error: DicomError) -> BrokenOff:
+    """A list of which a later page was refused or could not be read; `error` says how."""
+    http = error.code.startswith("HTTP ")
+    what = error.code if http else "something that is no list of results"
+    return BrokenOff(
+        f"{server} broke its list off after {answers} answers: to the request for more it answered "
+        f"{what}.",
+        code="list broken off",
+        advice=f"Try again. If that goes on: {ASK_ADMIN}, for there may be more.",
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from .charsets import decode_text, encodings_of
+from .texts import one_line
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 SOP_CLASS_UID = 0x00080016
@@ -111,7 +112,8 @@ def _decode_id(values: Mapping[int, bytes]) -> str:
         text = value.decode("ascii")
     else:
         text = decode_text(value, encodings_of(terms, "ISO_IR 192"))
-    return text.strip(" \0")
+    # As the answers of queries have it, which it is compared with.
+    return one_line(text)
 
 
 def same_patient(one: str, other: str) -> bool:

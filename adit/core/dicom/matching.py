@@ -8,14 +8,17 @@ answer is kept. `untold_keys` names what could not be compared, for whoever show
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Literal
+from typing import Literal, TypeVar
 
 from .header import same_patient
 from .query import DateRange, Query, name_pattern, time_key, uid_list
 from .results import InstanceResult, PatientResult, SeriesResult, StudyResult
 from .wildcards import wildcard_match
+
+T = TypeVar("T")
 
 
 def patient_matches(query: Query, result: PatientResult) -> bool:
@@ -95,6 +98,33 @@ def untold_keys(query: Query, result: PatientResult | StudyResult) -> Iterator[s
     for words, asked, value in told:
         if asked and asked != DateRange() and not value:
             yield words
+
+
+# Required keys, in words: without them nobody can tell whether an answer fits.
+_REQUIRED = {
+    "patient_id": "patient ID",
+    "patient_name": "patient name",
+    "accession_number": "accession number",
+    "study_date": "study date",
+    "modality": "modality",
+    "series_number": "series number",
+    "instance_number": "instance number",
+}
+_ANY = Query()
+
+
+def left_out(query: Query, result: T, matches: Callable[[Query, T], bool]) -> list[str]:
+    """What the server left out of a result that does not match, in words, where it is for nothing
+    else that it does not; [] where it does not match anyway."""
+    missing = [
+        name
+        for name in _REQUIRED
+        if getattr(query, name) != getattr(_ANY, name) and getattr(result, name, "") is None
+    ]
+    if not missing:
+        return []
+    without = replace(query, **{name: getattr(_ANY, name) for name in missing})
+    return [_REQUIRED[name] for name in missing] if matches(without, result) else []
 
 
 def _patient(

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from .attributes import Attributes
 from .remarks import Remarks
+from .uids import LONGEST_UID
 
 T = TypeVar("T")
 TruncatedBy = Literal["", "server", "limit"]
@@ -83,14 +84,14 @@ def patient_from(answer: Attributes) -> PatientResult | None:
         patient_name=answer.text("PatientName"),
         patient_birth_date=answer.date("PatientBirthDate"),
         patient_sex=answer.text("PatientSex"),
-        number_of_studies=answer.integer("NumberOfPatientRelatedStudies"),
+        number_of_studies=answer.count("NumberOfPatientRelatedStudies"),
     )
 
 
 def study_from(answer: Attributes) -> StudyResult | None:
-    """The study of an answer, or None where it names none."""
+    """The study of an answer, or None where it names none, or by what is too long for a UID."""
     uid = answer.uid("StudyInstanceUID")
-    if not uid:
+    if not uid or len(uid) > LONGEST_UID:
         return None
     return StudyResult(
         study_instance_uid=uid,
@@ -105,15 +106,15 @@ def study_from(answer: Attributes) -> StudyResult | None:
         study_description=answer.text("StudyDescription"),
         modalities_in_study=tuple(sorted(set(answer.texts("ModalitiesInStudy")))),
         sop_classes_in_study=tuple(sorted(set(answer.texts("SOPClassesInStudy")))),
-        number_of_series=answer.integer("NumberOfStudyRelatedSeries"),
-        number_of_instances=answer.integer("NumberOfStudyRelatedInstances"),
+        number_of_series=answer.count("NumberOfStudyRelatedSeries"),
+        number_of_instances=answer.count("NumberOfStudyRelatedInstances"),
     )
 
 
 def series_from(answer: Attributes) -> SeriesResult | None:
-    """The series of an answer, or None where it names none."""
+    """The series of an answer, or None where it names none, or by what is too long for a UID."""
     uid = answer.uid("SeriesInstanceUID")
-    if not uid:
+    if not uid or len(uid) > LONGEST_UID:
         return None
     return SeriesResult(
         series_instance_uid=uid,
@@ -123,7 +124,7 @@ def series_from(answer: Attributes) -> SeriesResult | None:
         modality=answer.text("Modality"),
         series_description=answer.text("SeriesDescription"),
         body_part=answer.text("BodyPartExamined"),
-        number_of_instances=answer.integer("NumberOfSeriesRelatedInstances"),
+        number_of_instances=answer.count("NumberOfSeriesRelatedInstances"),
     )
 
 
@@ -139,7 +140,7 @@ def instance_from(answer: Attributes) -> InstanceResult | None:
         study_instance_uid=answer.uid("StudyInstanceUID") or None,
         series_instance_uid=answer.uid("SeriesInstanceUID") or None,
         instance_number=answer.integer("InstanceNumber"),
-        number_of_frames=answer.integer("NumberOfFrames"),
+        number_of_frames=answer.count("NumberOfFrames"),
         transfer_syntax_uids=answer.texts("AvailableTransferSyntaxUID"),
     )
 
@@ -183,9 +184,11 @@ class ResultStream(Iterator[T], Generic[T]):
         """The rest of the results.
 
         Raises:
-            DicomError: If the server fails, or an answer could not be read.
+            DicomError: If the server fails, an answer could not be read, or the list broke off.
         """
         results = list(self)
+        if self.remarks.broken_off is not None:
+            raise self.remarks.broken_off
         if self.remarks.unreadable:
             raise self.remarks.unreadable_error()
         return results

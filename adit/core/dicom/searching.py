@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from .attributes import Attributes
-from .config import ServerConfig
-from .errors import DicomError, repeats_itself
+from .config import QueryProtocol, ServerConfig
+from .errors import BrokenOff, DicomError, PermanentDicomError, repeats_itself
 from .matching import (
     instance_matches,
+    left_out,
     patient_matches,
     series_matches,
     study_matches,
     untold_keys,
 )
+from .persons import distinct, telling_apart
 from .query import Level, Query
 from .remarks import Remarks, without_end
 from .results import (
@@ -30,6 +33,7 @@ from .results import (
     series_from,
     study_from,
 )
+from .uid_batches import LONGEST, halved, in_batches, may_answer
 
 T = TypeVar("T")
 # So many answers more than there are results to repeat, and the server is left.
@@ -44,6 +48,8 @@ _MOST_ANSWERS: dict[Level, int] = {
 # A server may take so many times the network time-out for all answers, and this for each.
 _PATIENCE = 5
 _SECONDS_AN_ANSWER = 0.1
+# Too long for the server is the address, or the head of the request as a whole.
+_TOO_LONG = frozenset({"HTTP 413", "HTTP 414", "HTTP 431"})
 
 
 class Finder(Protocol):
@@ -68,6 +74,7 @@ class Searcher:
         *,
         patient_level: bool,
         network_timeout: float = 120,
+        longest_uid_list: int = LONGEST[QueryProtocol.C_FIND],
     ) -> None:
         """Creates a searcher.
 
@@ -76,7 +83,9 @@ class Searcher:
             finder: Does the asking.
             patient_level: Whether the finder can ask at PATIENT level; else it is emulated.
             network_timeout: Seconds that the server may take for one answer.
+            longest_uid_list: So many characters of UIDs go with one request.
         """
+        self._longest_uid_list = longest_uid_list
         self._longest = _PATIENCE * network_timeout
         self._server = server
         self._finder = finder
@@ -96,9 +105,9 @@ class Searcher:
             patients = self._once(
                 self._read(answers, patient_from, remarks), lambda patient: patient
             )
-        matching = (patient for patient in patients if patient_matches(query, patient))
-        distinct = _distinct(matching, remarks)
-        return self._stream(_noting(query, distinct, remarks), limit, remarks)
+        matching = _fitting(query, patients, patient_matches, remarks)
+        patients = distinct(matching, remarks)
+        return self._stream(_noting(query, patients, remarks), limit, remarks)
 
     def studies(self, query: Query, limit: int | None) -> ResultStream[StudyResult]:
         """Studies; missing modalities and counts are filled in from their series."""
@@ -107,10 +116,11 @@ class Searcher:
             self._read(self._ask(query, "STUDY", remarks), study_from, remarks),
             lambda study: (study.study_instance_uid, study.patient_id),
         )
+        answers = _fitting(query, answers, study_matches, remarks)
         if self._server.max_associations < 2:
             # The series are asked for on the same association, after the studies.
             answers = self._one_after_the_other(query, answers, limit)
-        matching = _telling_apart(self._matching_studies(query, answers), remarks)
+        matching = telling_apart(self._matching_studies(query, answers), remarks)
         return self._stream(_noting(query, matching, remarks), limit, remarks)
 
     def series(self, query: Query, limit: int | None) -> ResultStream[SeriesResult]:
@@ -123,7 +133,7 @@ class Searcher:
             self._read(self._ask(query, "SERIES", remarks), series_from, remarks, needed=True),
             lambda one: (one.series_instance_uid, one.study_instance_uid, one.patient_id),
         )
-        matching = (series for series in answers if series_matches(query, series))
+        matching = _fitting(query, answers, series_matches, remarks)
         return ResultStream(matching, limit=limit, remarks=remarks)
 
     def instances(self, query: Query, limit: int | None) -> ResultStream[InstanceResult]:
@@ -133,11 +143,31 @@ class Searcher:
             self._read(self._ask(query, "IMAGE", remarks), instance_from, remarks, needed=True),
             lambda one: (one.sop_instance_uid, one.series_instance_uid, one.patient_id),
         )
-        matching = (instance for instance in answers if instance_matches(query, instance))
+        matching = _fitting(query, answers, instance_matches, remarks)
         return ResultStream(matching, limit=limit, remarks=remarks)
 
     def _ask(self, query: Query, level: Level, remarks: Remarks) -> Iterator[Attributes]:
-        """The answers; exactly as many as the server gives at most may be a part of them.
+        """The answers, to as many requests as the lists of UIDs need."""
+        parts = deque(in_batches(query, self._longest_uid_list))
+        whole = len(parts) == 1
+        while parts and not remarks.left_after:
+            part = parts.popleft()
+            answers = self._ask_once(part, level, remarks)
+            try:
+                for answer in answers:
+                    if whole or may_answer(part, answer):
+                        yield answer
+            except PermanentDicomError as error:
+                smaller = halved(part) if error.code in _TOO_LONG else []
+                if not smaller:
+                    raise
+                parts.extendleft(reversed(smaller))
+                whole = False
+            finally:
+                _close(answers)
+
+    def _ask_once(self, query: Query, level: Level, remarks: Remarks) -> Iterator[Attributes]:
+        """The answers to one request; as many as the server gives at most may be a part of them.
 
         A server that gives more has no such limit at this level, and held nothing back. One that
         does not end is left: what came is shown to people, and is no use to plans.
@@ -162,6 +192,8 @@ class Searcher:
                 yield answer
             if count == self._server.max_search_results:
                 remarks.note_held_back()
+        except BrokenOff as error:
+            remarks.note_broken_off(error)
         finally:
             _close(answers)
 
@@ -208,11 +240,10 @@ class Searcher:
     ) -> Iterator[StudyResult]:
         try:
             for study in studies:
-                # What can be told without its series is told first: that saves queries.
+                # What could be told without its series was told first: that saves queries.
+                study = self._complete(study)
                 if study_matches(query, study):
-                    study = self._complete(study)
-                    if study_matches(query, study):
-                        yield study
+                    yield study
         finally:
             _close(studies)
 
@@ -229,8 +260,6 @@ class Searcher:
         given = 0
         try:
             for study in studies:
-                if not study_matches(query, study):
-                    continue
                 given += 1
                 if waiting or not _is_complete(study):
                     waiting.append(study)
@@ -289,6 +318,21 @@ class Searcher:
         return most if limit is None else min(limit, most)
 
 
+def _fitting(
+    query: Query, results: Iterator[T], matches: Callable[[Query, T], bool], remarks: Remarks
+) -> Iterator[T]:
+    """The results that match; notes of which nobody can tell, as the server left out a key."""
+    try:
+        for result in results:
+            if matches(query, result):
+                yield result
+            elif words := left_out(query, result, matches):
+                remarks.dropped += 1
+                remarks.dropped_for |= dict.fromkeys(words)
+    finally:
+        _close(results)
+
+
 def _noting(
     query: Query, results: Iterator[PatientResult] | Iterator[StudyResult], remarks: Remarks
 ) -> Iterator[Any]:
@@ -315,45 +359,3 @@ def _is_complete(study: StudyResult) -> bool:
         and study.number_of_series is not None
         and study.number_of_instances is not None
     )
-
-
-class _Persons:
-    """Who is found under which patient ID, which is unique for one issuer only (PS3.3 C.7.1.1).
-
-    The same ID with another spelling of the name is the same patient; with another birth date or
-    sex it is another one. What is not told makes no difference.
-    """
-
-    def __init__(self, remarks: Remarks) -> None:
-        self._remarks = remarks
-        self._found: dict[object, list[tuple[object, object]]] = {}
-
-    def is_new(self, one: PatientResult | StudyResult) -> bool:
-        known = self._found.setdefault(one.patient_id or (None, one.patient_name), [])
-        person = (one.patient_birth_date, one.patient_sex)
-        for number, other in enumerate(known):
-            if all(a is None or b is None or a == b for a, b in zip(person, other, strict=True)):
-                # Together they tell more.
-                born, sex = (a if a is not None else b for a, b in zip(other, person, strict=True))
-                known[number] = born, sex
-                return False
-        known.append(person)
-        self._remarks.shared_id = self._remarks.shared_id or len(known) > 1
-        return True
-
-
-def _distinct(patients: Iterator[PatientResult], remarks: Remarks) -> Iterator[PatientResult]:
-    persons = _Persons(remarks)
-    return (patient for patient in patients if persons.is_new(patient))
-
-
-def _telling_apart(studies: Iterator[StudyResult], remarks: Remarks) -> Iterator[StudyResult]:
-    """The same studies; notes where those of one patient ID are of different patients."""
-    persons = _Persons(remarks)
-    try:
-        for study in studies:
-            if study.patient_id:
-                persons.is_new(study)
-            yield study
-    finally:
-        _close(studies)

@@ -19,7 +19,15 @@ _NOT_TLS = (TimeoutError, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnErr
 
 
 class NoHandshake(ConnectionError):
-    """The peer did not take part in the TLS handshake; the cause says how that showed."""
+    """The peer did not take part in the TLS handshake.
+
+    Attributes:
+        timed_out: Whether it said nothing at all; else it closed the connection.
+    """
+
+    def __init__(self, *, timed_out: bool) -> None:
+        super().__init__("The peer does not take part in the handshake.")
+        self.timed_out = timed_out
 
 
 def tune_socket(sock: socket.socket) -> None:
@@ -73,7 +81,7 @@ def connect(
             tune_socket(sock)
             if ssl_context is None:
                 return sock
-            return _secure(sock, ssl_context, host, deadline, cancel)
+            return secure(sock, ssl_context, host, deadline, cancel)
         except BaseException:
             sock.close()
             raise
@@ -145,13 +153,19 @@ def _wake(waker: socket.socket) -> None:
         waker.send(b"\0")
 
 
-def _secure(
+def secure(
     sock: socket.socket,
     context: ssl.SSLContext,
     host: str,
     deadline: float,
     cancel: CancelToken,
 ) -> socket.socket:
+    """TLS over a socket; `deadline` is the time of the monotonic clock at which it must stand.
+
+    Raises:
+        OSError: Including `ssl.SSLError` and `NoHandshake`.
+        Canceled: As soon as `cancel` is set.
+    """
     secured = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     try:
         # The handshake as a whole may take as long as the time-out of the socket.
@@ -161,7 +175,7 @@ def _secure(
                 secured.do_handshake()
             except _NOT_TLS as error:
                 cancel.check()
-                raise NoHandshake("The peer does not take part in the handshake.") from error
+                raise NoHandshake(timed_out=isinstance(error, TimeoutError)) from error
         cancel.check()
         return secured
     except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LONGEST = 64
+LONGEST_UID = 64
 # Many devices write leading zeros, which the standard forbids and everyone takes.
 _REGISTERED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 # Some programs make SOP Instance UIDs of digests: no UIDs, but every peer tells them apart.
@@ -20,7 +20,7 @@ def what_is_wrong(uid: str, *, of_instance: bool = False) -> str:
     """
     if not uid:
         return "is empty"
-    if len(uid) > _LONGEST:
-        return f"is longer than {_LONGEST} characters"
+    if len(uid) > LONGEST_UID:
+        return f"is longer than {LONGEST_UID} characters"
     pattern = _OF_INSTANCE if of_instance else _REGISTERED
     return "" if pattern.fullmatch(uid) else "is no UID"

@@ -19,6 +19,8 @@ from adit.core.dicom import (
     StoreProtocol,
     TlsConfig,
 )
+from adit.core.dicom.charsets import is_character_set
+from adit.core.dicom.dicomweb.client import is_field_value
 from adit.core.models.encrypted import EncryptedTextField
 
 if TYPE_CHECKING:
@@ -49,6 +51,24 @@ def validate_time_zone(name: str) -> None:
     """Raise where there is no such time zone."""
     if name not in zoneinfo.available_timezones():
         raise ValidationError(f"There is no time zone {name}.")
+
+
+def validate_authorization(value: str) -> None:
+    """Raise, without the value, where it cannot be that of an HTTP header."""
+    if not is_field_value(value):
+        raise ValidationError(
+            "The value of a header is one line of printable ASCII characters, as in "
+            "Basic YWRpdDpzZWNyZXQ=."
+        )
+
+
+def validate_character_set(term: str) -> None:
+    """Raise where a text is no defined term for a character set (PS3.3 C.12.1.1.2)."""
+    if not is_character_set(term):
+        raise ValidationError(
+            f"{term} is no character set that is known here. Enter a defined term of DICOM, as "
+            "ISO_IR 100, ISO_IR 192 or ISO 2022 IR 87."
+        )
 
 
 class DicomNodeQuerySet(models.QuerySet["DicomNode"]):
@@ -123,6 +143,7 @@ class DicomServer(DicomNode):
     dicomweb_stow_support = models.BooleanField("STOW-RS support", default=False)
     dicomweb_authorization = EncryptedTextField(
         blank=True,
+        validators=[validate_authorization],
         help_text="Value of the Authorization header; stored encrypted, not shown again.",
     )
 
@@ -137,9 +158,16 @@ class DicomServer(DicomNode):
     )
 
     max_search_results = models.PositiveIntegerField(
-        default=200, help_text="The most answers that this server gives to one query."
+        default=200,
+        validators=[MinValueValidator(1)],
+        help_text="The most answers that this server gives to one query.",
     )
-    character_set_fallback = models.CharField(max_length=32, default="ISO_IR 100")
+    character_set_fallback = models.CharField(
+        max_length=32,
+        default="ISO_IR 100",
+        validators=[validate_character_set],
+        help_text="Of answers that name none; tried first for queries.",
+    )
     max_tasks = models.PositiveSmallIntegerField(
         "tasks at once",
         default=2,
@@ -187,17 +215,27 @@ class DicomServer(DicomNode):
     )
 
     connect_timeout = models.PositiveSmallIntegerField(
-        blank=True, null=True, help_text="Seconds; empty: 10."
+        blank=True,
+        null=True,
+        validators=[MinValueValidator(1)],
+        help_text="Seconds; empty: 10.",
     )
     acse_timeout = models.PositiveSmallIntegerField(
-        blank=True, null=True, help_text="Seconds until an association is accepted; empty: 30."
+        blank=True,
+        null=True,
+        validators=[MinValueValidator(1)],
+        help_text="Seconds until an association is accepted; empty: 30.",
     )
     network_timeout = models.PositiveSmallIntegerField(
-        blank=True, null=True, help_text="Seconds until a request is answered; empty: 120."
+        blank=True,
+        null=True,
+        validators=[MinValueValidator(1)],
+        help_text="Seconds until a request is answered; empty: 120.",
     )
     progress_timeout = models.PositiveSmallIntegerField(
         blank=True,
         null=True,
+        validators=[MinValueValidator(1)],
         help_text="Seconds without a new instance, after which a retrieval ends; empty: as set.",
     )
 

@@ -15,6 +15,7 @@ from adit.core.dicom import (
     PermanentDicomError,
     Query,
 )
+from adit.core.dicom.errors import BrokenOff
 from adit.core.dicom.remarks import UNREADABLE
 from adit.core.transfer.patients import patients_of
 
@@ -106,6 +107,8 @@ class QueryWay:
         try:
             for uid in self._listed(query):
                 found.add(uid)
+        except BrokenOff as error:
+            raise Partly(found, error) from error
         except PermanentDicomError as error:
             if error.code != UNREADABLE:
                 raise
@@ -116,8 +119,7 @@ class QueryWay:
         """The SOP Instance UIDs in a series of the patients."""
         study_uid = str(query.study_instance_uid)
         if not self._patients:
-            for answer in self._operator.find_instances(query):
-                yield answer.sop_instance_uid
+            yield from self._uids(query)
             return
         # Not every server looks at the patient ID below study level.
         filed, until = self._filed.get(study_uid, (_NOWHERE, 0.0))
@@ -126,12 +128,17 @@ class QueryWay:
             kept = _KEPT if filed.own else _KEPT_WITHOUT
             self._filed[study_uid] = filed, time.monotonic() + kept
         for patient in sorted(filed.own):
-            answers = self._operator.find_instances(
-                replace(query, patient_id=patient, patient_at_every_level=filed.shared)
-            )
-            for answer in answers:
-                if not filed.shared or (answer.patient_id or "") == patient:
-                    yield answer.sop_instance_uid
+            of_patient = replace(query, patient_id=patient, patient_at_every_level=filed.shared)
+            yield from self._uids(of_patient, patient if filed.shared else None)
+
+    def _uids(self, query: Query, patient: str | None = None) -> Iterator[str]:
+        """The SOP Instance UIDs that a query brings; where it is given, of one patient only."""
+        answers = self._operator.find_instances(query)
+        for answer in answers:
+            if patient is None or (answer.patient_id or "") == patient:
+                yield answer.sop_instance_uid
+        if answers.remarks.broken_off is not None:
+            raise answers.remarks.broken_off
 
     def _file_of(self, study_uid: str) -> _Filed:
         """Under which patients the study is filed; new UIDs do not depend on the pseudonym, and

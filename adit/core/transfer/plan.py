@@ -10,6 +10,7 @@ from adit.core.dicom import (
     DicomOperator,
     PermanentDicomError,
     Query,
+    ResultStream,
     SeriesResult,
     StudyResult,
     same_patient,
@@ -102,19 +103,19 @@ def make_plan(source: DicomOperator, request: TransferRequest) -> Plan:
     plan = Plan(study.patient_id or "", [], warnings)
     plan.patient = patient_of(study, request.patient_id)
     plan.shared = is_shared(source, request.study_instance_uid, plan.patient_id)
-    found, cut = _series(source, request, plan)
+    found, answers = _series(source, request, plan)
     planned = (_plan_series(source, request, plan, one) for one in found)
     plan.series = [series for series in planned if series is not None]
     wanted = set(request.series_instance_uids)
     missing = wanted - {series.series_instance_uid for series in plan.series}
     if missing:
-        raise PermanentDicomError(
+        raise answers.remarks.broken_off or PermanentDicomError(
             f"{len(missing)} of {len(wanted)} wanted series are not at {source.server.name}."
         )
     if not wanted:
         plan.warnings += _contradictions(source, study, plan)
-        if cut and study.number_of_series is None:
-            plan.warnings.append(CUT.format(source.server.name, len(found)))
+        if answers.truncated and study.number_of_series is None:
+            plan.warnings.append(_cut(source.server.name, answers))
     if study.number_of_instances is None:
         plan.remarks += _like_limits(source.server.name, found, plan)
     uncounted = sum(not series.counted for series in plan.series)
@@ -127,11 +128,12 @@ def find_growth(source: DicomOperator, request: TransferRequest, plan: Plan) -> 
     """Series that the source has more of now than `plan` says: the study has grown meanwhile.
 
     Raises:
-        DicomError: the source does not answer.
+        DicomError: the source does not answer, or not to the end.
     """
     planned = {series.series_instance_uid: series for series in plan.series}
     grown = []
-    for found in _series(source, request, plan)[0]:
+    listed, answers = _series(source, request, plan)
+    for found in listed:
         old = planned.get(found.series_instance_uid)
         if old is not None and (
             not old.counted or found.number_of_instances == old.expected or _stays_behind(old)
@@ -142,6 +144,8 @@ def find_growth(source: DicomOperator, request: TransferRequest, plan: Plan) -> 
             continue
         if old is None or new.expected > old.expected or _has_more(new, old):
             grown.append(new)
+    if not grown and answers.remarks.broken_off is not None:
+        raise answers.remarks.broken_off
     return grown
 
 
@@ -184,8 +188,8 @@ def _distinct(source: DicomOperator, query: Query) -> list[StudyResult]:
 
 def _series(
     source: DicomOperator, request: TransferRequest, plan: Plan
-) -> tuple[list[SeriesResult], bool]:
-    """The wanted series of the study, each once, and whether the list may be cut."""
+) -> tuple[list[SeriesResult], ResultStream[SeriesResult]]:
+    """The wanted series of the study, each once, and the answers, which know whether they end."""
     query = Query(
         patient_id=plan.patient_id,
         study_instance_uid=request.study_instance_uid,
@@ -198,7 +202,15 @@ def _series(
         uid = series.series_instance_uid
         if uid and (not wanted or uid in wanted) and _may_be_own(plan, series.patient_id):
             found.setdefault(uid, series)
-    return list(found.values()), answers.truncated
+    return list(found.values()), answers
+
+
+def _cut(name: str, answers: ResultStream[SeriesResult]) -> str:
+    """What to say of a list of series that may be a part, where no count tells."""
+    broken_off = answers.remarks.broken_off
+    if broken_off is not None:
+        return f"{broken_off.message} There may be more series."
+    return CUT.format(name, answers.count)
 
 
 def _may_be_own(plan: Plan, patient_id: str | None) -> bool:
@@ -244,7 +256,7 @@ def _plan_series(
         planned.excluded = f"Modality {modality} is excluded when pseudonymising."
     elif request.convert_to_nifti and planned.modality in WITHOUT_PIXELS:
         planned.excluded = f"Modality {planned.modality} has no pixels to convert to NIfTI."
-    uids, others = _list_instances(source, request, plan, series.series_instance_uid)
+    uids, others = _list_instances(source, request, plan, series)
     # A source that answers nothing at IMAGE level, or less than it counts, is not believed.
     counted = series.number_of_instances
     if others:
@@ -264,9 +276,10 @@ def _plan_series(
 
 
 def _list_instances(
-    source: DicomOperator, request: TransferRequest, plan: Plan, series_uid: str
+    source: DicomOperator, request: TransferRequest, plan: Plan, series: SeriesResult
 ) -> tuple[list[str] | None, int]:
-    """The SOP Instance UIDs that the source lists, each once; None where it cannot list them.
+    """The SOP Instance UIDs that the source lists, each once; None where it cannot list them, or
+    may have cut the list: it counts other instances then, or none.
 
     The number is how many it lists of other patients.
 
@@ -278,7 +291,7 @@ def _list_instances(
         Query(
             patient_id=plan.patient_id,
             study_instance_uid=request.study_instance_uid,
-            series_instance_uid=series_uid,
+            series_instance_uid=series.series_instance_uid,
             only_uids=True,
             patient_at_every_level=plan.shared,
         )
@@ -295,4 +308,6 @@ def _list_instances(
         if cannot_answer(error):
             return None, 0
         raise
-    return (None, 0) if answers.truncated else (list(uids), others)
+    if answers.truncated and len(uids) != series.number_of_instances:
+        return None, 0
+    return list(uids), others

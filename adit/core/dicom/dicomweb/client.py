@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import weakref
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,10 +11,24 @@ import httpx
 
 from ..cancel import CancelToken
 from ..config import LocalConfig, ServerConfig
-from ..errors import DicomError, from_exception, from_http_status, own_certificate
+from ..errors import (
+    DicomError,
+    PermanentDicomError,
+    from_exception,
+    from_http_status,
+    own_certificate,
+)
 from . import redirects
+from .network import Network
 
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
+# RFC 9110 5.5, without what is allowed for the sake of old servers alone.
+_FIELD_VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
+
+
+def is_field_value(text: str) -> bool:
+    """Whether a text can be the value of a header field (RFC 9110 5.5) that all servers read."""
+    return _FIELD_VALUE.fullmatch(text) is not None
 
 
 class DicomWebClient:
@@ -26,15 +39,22 @@ class DicomWebClient:
     """
 
     def __init__(self, server: ServerConfig, local: LocalConfig, cancel: CancelToken) -> None:
+        """Creates a client; nothing is opened yet.
+
+        Raises:
+            PermanentDicomError: If our certificate or the authorization cannot be used.
+        """
         self.server = server
         local = local.for_server(server)
         self.local = local
         self.ignores_offset = False
         self._gate = local.association_gate
         self._cancel = cancel
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._network = Network(cancel)
         headers = {"Accept-Encoding": "identity"}
         if server.dicomweb_authorization:
+            if not is_field_value(server.dicomweb_authorization):
+                raise _no_authorization(server.name)
             headers["Authorization"] = server.dicomweb_authorization
         try:
             verify = server.tls.ssl_context() if server.tls else True
@@ -43,7 +63,7 @@ class DicomWebClient:
         self._client = httpx.Client(
             headers=headers,
             timeout=httpx.Timeout(local.network_timeout, connect=local.connect_timeout),
-            verify=verify,
+            transport=self._network.transport(verify),
             # Transfers go straight to the PACS, whatever the environment says.
             trust_env=False,
         )
@@ -84,7 +104,7 @@ class DicomWebClient:
         try:
             with (
                 place or contextlib.nullcontext(),
-                self._cancel.on_cancel(self._shut_down),
+                self._cancel.on_cancel(self._network.shut_down),
                 self._answer(
                     self._client.build_request(
                         method,
@@ -92,7 +112,7 @@ class DicomWebClient:
                         params=params,
                         headers={"Accept": accept, **(headers or {})},
                         content=content,
-                        extensions={"trace": self._note_socket},
+                        extensions={"trace": self._network.trace(self.local.network_timeout)},
                     ),
                     # A redirected POST loses its body, or its body is spent already.
                     follow=content is None,
@@ -125,15 +145,11 @@ class DicomWebClient:
                 response.close()
         raise redirects.in_a_circle(name)
 
-    def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
-        """Remembers each socket that httpcore opens (its trace extension calls this)."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            sock = info["return_value"].get_extra_info("socket")
-            if isinstance(sock, socket.socket):
-                self._sockets.add(sock)
 
-    def _shut_down(self) -> None:
-        """Wakes the thread that waits for the server, be it for the head or for the body."""
-        for sock in list(self._sockets):
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+def _no_authorization(server: str) -> PermanentDicomError:
+    """What is set as the Authorization header cannot be sent; it is a secret and is not shown."""
+    return PermanentDicomError(
+        f"{server} cannot be called: its authorization header holds what no HTTP header can.",
+        code="authorization",
+        advice="Enter it again for this server: printable ASCII characters on one line.",
+    )

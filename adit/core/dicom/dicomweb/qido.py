@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from ..advice import SEE_LOG
 from ..attributes import Attributes, from_json
-from ..errors import PermanentDicomError
+from ..errors import PermanentDicomError, list_broken_off
 from ..query import Level, Query, matching_keys, request_keys, uid_list
 from .bodies import read_whole
 from .client import DicomWebClient
@@ -18,6 +18,8 @@ _PAGE = 500
 # Any page that is not tiny may be all that the server gives at once: then the next is asked for,
 # until one brings nothing new.
 _SURELY_ALL = 10
+# So some servers answer who asks for what comes behind the last result.
+_BEYOND_THE_END = frozenset({"HTTP 400", "HTTP 404", "HTTP 416"})
 # "Иванов*" leaves nothing to search for where only ASCII works: then so much is looked through.
 _PAGES_OF_A_WIDER_SEARCH = 10
 # All but the unreserved characters (RFC 3986 2.3) and the wildcards.
@@ -37,6 +39,7 @@ def search(
         on_warning: Called if the server says (or shows) that it holds back results.
 
     Raises:
+        BrokenOff: If a page behind the first is refused or cannot be read.
         DicomError: If the server fails.
     """
     path, parameters, identity = _resource(query, level)
@@ -92,13 +95,14 @@ class _Asked:
         seen: set[tuple[str, str | None]] = set()
         first: set[tuple[str, str | None]] = set()
         while True:
-            paging = [("limit", str(_PAGE)), ("offset", str(offset))]
             try:
-                answers, held_back = _page(self._client, self._url, [*parameters, *paging])
-            except PermanentDicomError:
-                if offset and not cut:
-                    return  # it only does not like to be asked for what comes behind the last one
-                raise
+                answers, held_back = self._page(parameters, offset)
+            except PermanentDicomError as error:
+                if not offset:
+                    raise
+                if error.code in _BEYOND_THE_END and self._ends_at(parameters, offset):
+                    return
+                raise list_broken_off(self._client.server.name, offset, error) from error
             if not answers:
                 if held_back:
                     self._on_warning()
@@ -142,6 +146,24 @@ class _Asked:
                     self._on_warning()
                 return
             first = first or page
+
+    def _page(
+        self, parameters: Sequence[tuple[str, str]], offset: int
+    ) -> tuple[list[object], bool]:
+        paging = [("limit", str(_PAGE)), ("offset", str(offset))]
+        return _page(self._client, self._url, [*parameters, *paging])
+
+    def _ends_at(self, parameters: Sequence[tuple[str, str]], offset: int) -> bool:
+        """Whether a server that refuses to go on from `offset` has come to the end there.
+
+        Then it gives the last result alone to whoever asks from that one on. If it refuses that,
+        too, or gives more, it has another reason.
+        """
+        try:
+            answers, held_back = self._page(parameters, offset - 1)
+        except PermanentDicomError:
+            return False
+        return len(answers) == 1 and not held_back
 
 
 def _page(

@@ -70,6 +70,14 @@ def _batches(instances: Iterable[DicomInstance]) -> Iterator[list[DicomInstance]
         yield batch
 
 
+class _Unreadable(Exception):
+    """The file of an instance is gone or shorter than it was: the request cannot be ended."""
+
+    def __init__(self, instance: DicomInstance) -> None:
+        super().__init__("An instance cannot be read.")
+        self.instance = instance
+
+
 class _NoPlace(Exception):
     """All connections that the server takes are in use."""
 
@@ -82,6 +90,9 @@ def _send(
         return
     try:
         answer = _post(client, batch, wait)
+    except _Unreadable as error:
+        yield from _send_readable(client, batch, error, wait)
+        return
     except PermanentDicomError as error:
         if len(batch) == 1 and error.code == "HTTP 415":
             yield _otherwise(client, batch[0]) or failed(batch[0], _STOW, error)
@@ -107,12 +118,34 @@ def _send(
         yield outcome
 
 
+def _send_readable(
+    client: DicomWebClient, batch: list[DicomInstance], error: _Unreadable, wait: bool
+) -> Iterator[StoreOutcome]:
+    """Sends what can be read of a request that broke off; the rest fails, each for itself."""
+    readable = [one for one in batch if one is not error.instance and _is_readable(one)]
+    outcomes = _send(client, readable, wait) if readable else iter(())
+    sent = {id(one) for one in readable}
+    for instance in batch:
+        yield next(outcomes) if id(instance) in sent else failed(instance, _STOW, _lost())
+
+
+def _is_readable(instance: DicomInstance) -> bool:
+    try:
+        return sum(map(len, instance.chunks())) == instance.size
+    except OSError:
+        return False
+
+
+def _lost() -> PermanentDicomError:
+    return PermanentDicomError("An instance that was to be sent cannot be read.", code="disk")
+
+
 def _otherwise(client: DicomWebClient, instance: DicomInstance) -> StoreOutcome | None:
     """Sends what was refused for its transfer syntax in a plain one, where that loses nothing."""
     for syntax in plain_syntaxes(instance.transfer_syntax_uid):
         try:
             answer = _post(client, [transcode(instance, syntax)])
-        except (DicomError, NotTranscodable):
+        except (DicomError, NotTranscodable, _Unreadable):
             continue
         outcome = _outcome(client.server.name, instance, answer)
         if outcome.accepted:
@@ -181,7 +214,7 @@ def _post(client: DicomWebClient, batch: list[DicomInstance], wait: bool = True)
     def body() -> Iterator[bytes]:
         for head, instance in zip(heads, batch, strict=True):
             yield head
-            yield from instance.chunks()
+            yield from _whole(instance)
         yield tail
 
     url = client.url(client.server.dicomweb_stow_prefix, "studies")
@@ -190,6 +223,19 @@ def _post(client: DicomWebClient, batch: list[DicomInstance], wait: bool = True)
     ) as response:
         content = read_whole(response, client.local.network_timeout, client.server.name)
     return _Answer(response.status_code, content)
+
+
+def _whole(instance: DicomInstance) -> Iterator[bytes]:
+    """The data set; the length of the request is a promise that only all of it keeps."""
+    left = instance.size
+    try:
+        for chunk in instance.chunks():
+            left -= len(chunk)
+            yield chunk
+    except OSError as error:
+        raise _Unreadable(instance) from error
+    if left:
+        raise _Unreadable(instance)
 
 
 def _part_head(boundary: str, instance: DicomInstance) -> bytes:

@@ -10,14 +10,19 @@ from pydicom.datadict import dictionary_VR
 from ..attributes import tag_of
 from ..charsets import character_set_for, encode_text
 from ..contexts import IMPLICIT_LITTLE
+from ..errors import PermanentDicomError
 
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _LONG_VRS = frozenset({"UC", "UT"})
+_LONGEST_VALUE = 0xFFFE
 _CHARACTER_SET_TAG = 0x00080005
 
 
 def encode_identifier(keys: Mapping[str, str], transfer_syntax: str, character_set: str) -> bytes:
     """Encodes matching and return keys; several values are joined with a backslash.
+
+    Raises:
+        PermanentDicomError: If a value is longer than explicit VR can say.
 
     Args:
         keys: Values by keyword; "" is a key that matches everything and shall be returned.
@@ -51,4 +56,10 @@ def _element(tag: int, vr: str, value: bytes, implicit: bool) -> bytes:
         return struct.pack("<HHL", group, element, len(value)) + value
     if vr in _LONG_VRS:
         return struct.pack("<HH2sxxL", group, element, vr.encode(), len(value)) + value
+    if len(value) > _LONGEST_VALUE:
+        raise PermanentDicomError(
+            "What is looked for is too long for a query.",
+            code="query",
+            advice="Shorten the values, or look for fewer of them at once.",
+        )
     return struct.pack("<HH2sH", group, element, vr.encode(), len(value)) + value

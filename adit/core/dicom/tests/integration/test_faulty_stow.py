@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
-from adit.core.dicom import DicomOperator, PermanentDicomError, TransientDicomError
+from adit.core.dicom import DicomOperator, FileSlice, PermanentDicomError, TransientDicomError
 from adit.core.dicom.tests.samples import make_instance, make_series
 from adit.core.dicom.tests.web_server import redirect, respond, web_server
 
@@ -194,3 +195,48 @@ def test_a_list_that_is_none_says_nothing_of_an_instance(value):
         outcomes = store(config, make_series(2))
     assert [type(outcome.error) for outcome in outcomes] == [TransientDicomError] * 2
     assert "did not say what became of an instance" in str(outcomes[0].error)
+
+
+def in_a_file(folder, instance, cut=0):
+    """The instance in a file that is shorter than it is said to be, or gone where all is cut."""
+    data = instance.read()
+    path = folder / instance.sop_instance_uid
+    if cut < len(data):
+        path.write_bytes(data[: len(data) - cut])
+    return dataclasses.replace(instance, data=FileSlice(path, 0, len(data)))
+
+
+@pytest.mark.parametrize("lost", [(0,), (2,), (4,), (1, 3), (0, 1, 2, 3, 4)])
+@pytest.mark.parametrize("cut", [20, 10**9], ids=["shrunk", "vanished"])
+def test_an_instance_that_cannot_be_read_does_not_take_the_others_along(tmp_path, cut, lost):
+    stored = set()
+
+    def answer(sock, _head, body):
+        uids = {one.sop_instance_uid for one in instances}
+        stored.update(uid for uid in uids if uid.encode() in body)
+        respond(sock, 200)
+
+    instances = [
+        in_a_file(tmp_path, one, cut if number in lost else 0)
+        for number, one in enumerate(make_series(5))
+    ]
+    with web_server(answer) as config:
+        outcomes = store(config, instances)
+    assert [o.instance for o in outcomes] == instances
+    assert [o.accepted for o in outcomes] == [number not in lost for number in range(5)]
+    assert {o.instance.sop_instance_uid for o in outcomes if o.accepted} == stored
+    for outcome in outcomes:
+        if not outcome.accepted:
+            assert isinstance(outcome.error, PermanentDicomError)
+            assert outcome.error.code == "disk"
+
+
+@pytest.mark.parametrize("depth", [500, 900])
+def test_an_answer_that_nests_deeply_is_an_answer_that_says_nothing(depth):
+    value = '{"Alphabetic":' * depth + '"x"' + "}" * depth
+    item = '{"00081155":{"vr":"UI","Value":[' + value + "]}}"
+    body = '{"00081199":{"vr":"SQ","Value":[' + item + "]}}"
+    with web_server(lambda s, h, b: respond(s, 200, body.encode())) as config:
+        (outcome,) = store(config, make_series(1))
+    assert not outcome.accepted
+    assert isinstance(outcome.error, TransientDicomError)

@@ -282,3 +282,11 @@ def test_a_server_without_any_query_service_is_a_permanent_error(server):
     )
     with DicomOperator(nothing) as operator, pytest.raises(PermanentDicomError):
         operator.find_studies(Query())
+
+
+def test_a_list_of_more_uids_than_a_request_can_hold_finds_all_of_them(filled):
+    others = [f"1.2.840.113619.2.404.3.{number:038d}" for number in range(1200)]
+    wanted = ["1.2.3.1", *others, "1.2.3.2", *others, "1.2.3.3"]
+    results = filled.find_studies(Query(study_instance_uid=wanted))
+    assert sorted(one.study_instance_uid for one in results) == ["1.2.3.1", "1.2.3.2", "1.2.3.3"]
+    assert not results.truncated

@@ -103,3 +103,20 @@ def test_what_a_study_lacks_is_asked_for_once(pacs):
             assert (study.number_of_series, study.modalities_in_study) == (1, ("CT",))
     levels = [request.level for request in pacs.seen.requests]
     assert (levels.count("STUDY"), levels.count("SERIES")) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "query"),
+    [
+        ("PatientID", "patient ID", Query(patient_id="P1")),
+        ("PatientName", "patient name", Query(patient_name="D*")),
+    ],
+)
+def test_a_server_that_leaves_out_what_was_asked_for_is_said_to_do_so(pacs, key, said, query):
+    pacs.faults.ignored_keys = (key,)
+    hold(pacs, make_series(2))
+    with DicomOperator(config(pacs)) as operator:
+        results = operator.find_studies(query)
+        assert list(results) == []
+    (remark,) = results.remarks.sentences()
+    assert "1 answer of CAPPED may fit" in remark and said in remark

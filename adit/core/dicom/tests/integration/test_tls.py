@@ -352,3 +352,16 @@ def test_dicomweb_says_the_same(secure, front, folder):
     error = failure(plain, None)
     assert isinstance(error, DicomError)
     assert "TLS" in error.advice, error
+
+
+def test_a_key_that_is_not_that_of_the_certificate(authority, own):
+    other = authority.sign("another client")
+    tls = TlsConfig(certificate_file=own.certificate, key_file=other.key)
+    config = ServerConfig(name="PACS", ae_title="PACS", host="127.0.0.1", port=free_port())
+    web = dataclasses.replace(
+        config, host="", dicomweb_root_url="https://127.0.0.1:1/", dicomweb_qido_support=True
+    )
+    for error in (failure(config, tls), failure(web, tls)):
+        assert isinstance(error, PermanentDicomError)
+        assert "the key that is set is not that of our client certificate" in str(error)
+        assert "paths" not in error.advice

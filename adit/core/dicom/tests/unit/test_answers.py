@@ -6,6 +6,7 @@ from datetime import date, time
 import pytest
 from pydicom.dataset import Dataset
 
+from adit.core.dicom import Query
 from adit.core.dicom.attributes import (
     from_data_set,
     from_json,
@@ -13,7 +14,13 @@ from adit.core.dicom.attributes import (
     parse_integer,
     parse_time,
 )
-from adit.core.dicom.charsets import character_set_for, encode_text, encodings_of
+from adit.core.dicom.charsets import (
+    character_set_for,
+    encode_text,
+    encodings_of,
+    is_character_set,
+)
+from adit.core.dicom.matching import study_matches
 from adit.core.dicom.results import study_from
 from adit.core.dicom.tests.samples import EXPLICIT, IMPLICIT, encode
 
@@ -164,3 +171,55 @@ def test_an_answer_that_is_cut_gives_what_is_there():
     answer = read(encode(data_set, EXPLICIT)[:-3])
     assert answer.text("PatientID") == "P1"
     assert answer.uid("StudyInstanceUID") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        # PS3.5 K.2.
+        (
+            b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab=",
+            "Zhang^XiaoDong=张^小东=",
+        ),
+        (b"Wang^XiaoDong=\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1\xb6\xab", "Wang^XiaoDong=王^小东"),
+    ],
+)
+def test_a_simplified_chinese_name_holds_no_escapes_and_is_found(value, name):
+    terms = b"\\ISO 2022 IR 58 "
+    value += b" " * (len(value) % 2)
+    data = struct.pack("<HH2sH", 8, 5, b"CS", len(terms)) + terms
+    data += struct.pack("<HH2sH", 0x10, 0x10, b"PN", len(value)) + value
+    data += struct.pack("<HH2sH", 0x20, 0xD, b"UI", 4) + b"1.2\0"
+    study = study_from(read(data))
+    assert study is not None and study.patient_name == name
+    assert study_matches(Query(patient_name=f"{name.partition('=')[2][0]}*"), study)
+
+
+@pytest.mark.parametrize(
+    ("text", "preferred", "used"),
+    [
+        ("山田*", "ISO_IR 13", "ISO_IR 192"),
+        ("Yamada^山田", "ISO 2022 IR 13", "ISO_IR 192"),
+        ("¥*", "ISO_IR 13", "ISO_IR 192"),
+        ("ﾔﾏﾀﾞ*", "ISO_IR 13", "ISO_IR 13"),
+        ("ﾔﾏﾀﾞ^ﾀﾛｳ", "ISO_IR 13", "ISO_IR 13"),
+        ("山田*", "ISO 2022 IR 87", "ISO 2022 IR 87"),
+    ],
+)
+def test_what_a_japanese_set_lacks_is_not_sent_as_question_marks(text, preferred, used):
+    chosen = character_set_for([text, "1.2"], preferred)
+    assert chosen == used
+    encoded = encode_text(text, chosen)
+    assert b"?" not in encoded
+    codec = {"ISO_IR 13": "shift_jis", "ISO 2022 IR 87": "iso2022_jp"}.get(chosen, "utf-8")
+    assert encoded.decode(codec) == text
+
+
+@pytest.mark.parametrize("term", ["ISO_IR 100", "iso-ir 192", "GB18030", "ISO 2022 IR 87"])
+def test_a_defined_term_and_its_misspellings_are_known(term):
+    assert is_character_set(term)
+
+
+@pytest.mark.parametrize("term", ["FOO", "", " ", "ISO_IR 999", "ISO_IR 100\\ISO 2022 IR 87"])
+def test_what_is_no_defined_term_is_not_known(term):
+    assert not is_character_set(term)

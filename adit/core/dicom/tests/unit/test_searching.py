@@ -145,3 +145,72 @@ def test_different_patients_under_one_id_are_told_apart(answers, patients):
     for stream in (found, studies):
         said = [text for text in stream.remarks.sentences() if "under one patient ID" in text]
         assert len(said) == (patients > 1)
+
+
+class Answers:
+    """A server that answers this, whatever it is asked for."""
+
+    def __init__(self, *answers):
+        self._answers = answers
+
+    def find(self, query, level, on_warning=lambda: None):
+        yield from self._answers
+
+
+COMPLETE = {"00080061": ("CS", "CT"), "00201206": ("IS", 1), "00201208": ("IS", 1)}
+STUDY, OTHER = {"0020000D": ("UI", "1.1"), **COMPLETE}, {"0020000D": ("UI", "1.2"), **COMPLETE}
+
+
+def look(kind, query, *answers):
+    server = Answers(
+        *(
+            from_json({tag: {"vr": vr, "Value": [value]} for tag, (vr, value) in one.items()})
+            for one in answers
+        )
+    )
+    searcher = Searcher(ServerConfig(name="PACS"), server, patient_level=False)
+    results = getattr(searcher, kind)(query, None)
+    return list(results), results.remarks.sentences()
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "says"),
+    [
+        ("studies", Query(patient_id="P1"), "patient ID"),
+        ("studies", Query(patient_name="Doe*"), "patient name"),
+        ("studies", Query(accession_number="A1", patient_id="P1"), "patient ID and accession"),
+        ("patients", Query(patient_id="P1"), "patient ID"),
+        ("series", Query(modality="CT"), "modality"),
+        ("series", Query(series_number=0), "series number"),
+        ("instances", Query(instance_number=7), "instance number"),
+    ],
+)
+def test_answers_that_lack_what_was_asked_for_are_kept_out_and_counted(kind, query, says):
+    one = {
+        "studies": STUDY,
+        "patients": STUDY | {"00100040": ("CS", "M")},
+        "series": {"0020000E": ("UI", "1.1.1")},
+        "instances": {"00080018": ("UI", "1.1.1.1")},
+    }[kind]
+    found, sentences = look(kind, query, one)
+    assert found == []
+    assert len(sentences) == 1
+    assert sentences[0].startswith("1 answer of PACS may fit and is left out")
+    assert says in sentences[0]
+
+
+def test_answers_that_do_not_match_anyway_are_not_counted():
+    wrong = STUDY | {"00100010": ("PN", "Roe^J")}
+    found, sentences = look("studies", Query(patient_id="P1", patient_name="Doe*"), wrong, OTHER)
+    assert found == []
+    assert sentences == (
+        "1 answer of PACS may fit and is left out: it does not tell the patient ID and patient "
+        "name that was asked for.",
+    )
+
+
+@pytest.mark.parametrize("query", [Query(), Query(patient_id="P2")])
+def test_who_is_told_all_that_was_asked_for_hears_nothing(query):
+    answers = [one | {"00100020": ("LO", "P1")} for one in (STUDY, OTHER)]
+    found, sentences = look("studies", query, *answers)
+    assert (len(found), sentences) == (0 if query.patient_id else 2, ())

@@ -3,10 +3,12 @@
 import copy
 import threading
 import time
+import warnings
 
 import pytest
 from pydicom.uid import generate_uid
 
+from adit.core.dicom.tests.samples import make_series
 from adit.core.models import DicomServer, SeriesTransfer
 from adit.core.transfer.tests.integration.test_transfer import records_of
 
@@ -231,3 +233,31 @@ def test_an_empty_series_is_shown_and_keeps_nothing_back(
     assert [(row.state, row.reason) for row in empty] == [
         ("EXCLUDED", "The source has no instances in this series.")
     ]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"SeriesDescription": "a\0b", "StudyDescription": "x\0y", "PatientName": "Do\0e^J"},
+        {"SeriesNumber": 99999999999},
+    ],
+    ids=["NUL", "number"],
+)
+def test_values_that_no_database_takes_are_no_obstacle(
+    odd, double_source, pacs, destination, make_task, work, holdings
+):
+    study = {"PatientID": "P1", "StudyInstanceUID": "1.2.3.1"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        instances = make_series(2, **study, **odd)
+    pacs.archive.clear()
+    for instance in instances:
+        pacs.archive.add_encoded(instance.read(), instance.transfer_syntax_uid)
+    task = make_task(
+        destination, source=double_source, patient_id="P1", study_instance_uid="1.2.3.1"
+    )
+    result = work(task)
+    assert (result.state, len(holdings())) == ("SUCCESS", 2), result.message
+    (row,) = rows_of(task)
+    assert row.description.isprintable()
+    assert row.series_number in (None, 1)
