@@ -23,7 +23,7 @@ from adit.core.pages.receipts import (
 )
 from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 from adit.core.pages.task_table import tasks_of_kind
-from adit.core.transfer.records import InstanceRecord, decode_records
+from adit.core.models.records import InstanceRecord, decode_records
 
 FORMAT = "adit-receipt"
 VERSION = 1

@@ -24,7 +24,7 @@ from adit.core.pages.receipt_json import json_lines
 from adit.core.pages.receipts import job_receipts, job_statement, job_totals, task_receipt
 from adit.core.pages.task_detail import visible_task
 from adit.core.pages.task_table import tasks_of_kind
-from adit.core.transfer.records import decode_records
+from adit.core.models.records import decode_records
 
 # So many tasks stand on one (printed) page of a job's receipt.
 TASKS_SHOWN = 500

@@ -30,9 +30,9 @@ _TABLE = ReceivedInstance._meta.db_table
 _LOCK = b"SELECT pg_advisory_lock(%s)"
 OWNER_LOCK = "('x' || left(replace(claimed_by::text, '-', ''), 16))::bit(64)::bigint"
 # Held shared by all who take over instances of a series, so that one knows whether it is alone.
-_SERIES_LOCK_CLASS = 0x52435653
+SERIES_LOCK_CLASS = 0x52435653
 _SERIES_LOCK = b"SELECT pg_advisory_lock_shared(%s, %s)"
-_OTHERS = """
+OTHERS = """
 SELECT EXISTS (
     SELECT FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s
@@ -158,9 +158,9 @@ class ClaimDesk:
         self._senders = senders_of(expectation.server, self._connection)
         self._connection.execute(_LOCK, [_lock_key(self._owner)])
         uids = expectation.series_instance_uids or {expectation.study_instance_uid}
-        self._series = [zlib.crc32(uid.encode()) for uid in uids]
+        self._series = [series_lock_key(uid) for uid in uids]
         for number in self._series:
-            self._connection.execute(_SERIES_LOCK, [_SERIES_LOCK_CLASS, _signed(number)])
+            self._connection.execute(_SERIES_LOCK, [SERIES_LOCK_CLASS, _signed(number)])
         self._execute(f"LISTEN {CHANNEL}")
         # What came before the C-MOVE is no answer to it: it may be an older version.
         self._since = self._execute("SELECT now()").fetchone()[0]
@@ -180,6 +180,8 @@ class ClaimDesk:
                 " WHERE claimed_by = %s AND NOT discarded",
                 [self._owner],
             )
+            # The end of the connection frees them, too, but a moment later.
+            self._execute("SELECT pg_advisory_unlock_all()")
         finally:
             self._wrapper.close()
 
@@ -210,7 +212,7 @@ class ClaimDesk:
 
     def is_alone(self) -> bool:
         """Whether nobody else takes over instances of the series now."""
-        return not self._execute(_OTHERS, [_SERIES_LOCK_CLASS, self._series]).fetchone()[0]
+        return not self._execute(OTHERS, [SERIES_LOCK_CLASS, self._series]).fetchone()[0]
 
     def _pick(
         self, query: str, avoided: Collection[str], limit: int, **parameters: Any
@@ -328,6 +330,11 @@ class ClaimDesk:
 
     def _execute(self, query: str, parameters: list[Any] | None = None) -> Any:
         return self._connection.execute(query.encode(), parameters)
+
+
+def series_lock_key(uid: str) -> int:
+    """The number by which inboxes lock a series, or a study where they want all of it."""
+    return zlib.crc32(uid.encode())
 
 
 def _signed(number: int) -> int:

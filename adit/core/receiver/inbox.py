@@ -11,7 +11,6 @@ from django.conf import settings
 
 from adit.core.dicom import (
     DicomInstance,
-    FileSlice,
     MalformedDataSet,
     ServerConfig,
     same_patient,
@@ -178,14 +177,14 @@ class ReceivedStream:
             else:
                 self._desk.release(row)
             return None
-        if (data := self._fetch(row)) is None:
+        if (instance := self._fetch(row)) is None:
             return None
-        instance = DicomInstance(
-            sop_class_uid=row.sop_class_uid,
-            sop_instance_uid=row.sop_instance_uid,
-            transfer_syntax_uid=row.transfer_syntax_uid,
-            data=data,
-        )
+        if not _is_whole(instance):
+            # Whoever asked for it is told by the instance itself; the file is kept to be looked at.
+            logger.warning("An instance came that is cut off or not readable; see quarantine.")
+            self._desk.set_aside(row)
+            self._desk.forget(row.sop_instance_uid)
+            return instance
         if not row.known and self._patient_id and not self._is_of_patient(instance):
             logger.warning("A sender that is not known sent another patient's; see quarantine.")
             instance.discard()
@@ -212,7 +211,7 @@ class ReceivedStream:
             self._desk.set_aside(row)
             self.conflicting.add(row.sop_instance_uid)
 
-    def _fetch(self, row: Claimed) -> bytes | FileSlice | None:
+    def _fetch(self, row: Claimed) -> DicomInstance | None:
         """What arrived; None where it has to be asked for again."""
         try:
             return self._carrier.fetch(row)
@@ -237,3 +236,14 @@ class ReceivedStream:
         taken, self._taken = self._taken, []
         self._desk.hand_back(taken)
         self._desk.remove([row for row in taken if self._carrier.discard(row)])
+
+
+def _is_whole(instance: DicomInstance) -> bool:
+    """Whether the data set can be read to its end; what was seen is kept for who looks next."""
+    if not instance.size:
+        return False
+    try:
+        instance.surveyed = instance.survey()
+    except MalformedDataSet:
+        return False
+    return instance.surveyed.whole

@@ -13,7 +13,7 @@ from typing import Any
 
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan
-from adit.core.transfer.records import InstanceRecord, InstanceState
+from adit.core.models.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 from adit.core.transfer.totals import Totals, add_up
 from adit.core.transfer.twins import find_homes, refuse

@@ -9,7 +9,7 @@ from adit.core.dicom import DicomOperator
 from adit.core.transfer.confirmation import Inquiry
 from adit.core.transfer.destination import Proof
 from adit.core.transfer.items import Delivered, Outgoing
-from adit.core.transfer.records import InstanceRecord
+from adit.core.models.records import InstanceRecord
 
 
 class ServerDestination:

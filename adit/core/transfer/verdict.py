@@ -6,7 +6,7 @@ from adit.core.dicom import PermanentDicomError
 from adit.core.models import TaskResult
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.pipeline import Ending
-from adit.core.transfer.records import InstanceState
+from adit.core.models.records import InstanceState
 from adit.core.words import counted
 
 

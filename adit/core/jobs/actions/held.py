@@ -23,7 +23,7 @@ from adit.core.transfer.ledger_store import (
     mark_canceled_series,
     mark_unfinished_series,
 )
-from adit.core.transfer.records import InstanceRecord, InstanceState
+from adit.core.models.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 from adit.core.words import counted
 

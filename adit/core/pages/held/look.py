@@ -27,7 +27,7 @@ from adit.core.pages.held.contents import Content, content_of, contents, words_o
 from adit.core.pages.held.documents import Document, document_of, part10
 from adit.core.pages.profiles.shown_preview import ShownPreview, around_findings, tag_of
 from adit.core.pages.rendering import CannotRender, Rendered, Window, has_pixels, render_frame
-from adit.core.transfer.records import InstanceRecord
+from adit.core.models.records import InstanceRecord
 from adit.core.transfer.single import fetch_one, look_up, looking_at, within_time
 
 

@@ -15,7 +15,7 @@ from adit.core.jobs.tests.integration.small_studies import (
 from adit.core.models import DicomTask, SeriesTransfer
 from adit.core.transfer.ledger_store import load_ledger
 from adit.core.transfer.plan import Plan, PlannedSeries
-from adit.core.transfer.records import (
+from adit.core.models.records import (
     InstanceRecord,
     InstanceState,
     decode_records,
