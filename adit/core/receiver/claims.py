@@ -20,8 +20,8 @@ from .senders import senders_of
 OTHERS_GRACE_SECONDS = 3
 UNSURE_GRACE_SECONDS = 1.5
 """So long an instance whose Move Originator is another C-MOVE is left to that one's task, and so
-long one waits whose sender nobody knows, until it is seen whether the server that was asked says
-for whom it sends."""
+long one waits whose sender nobody knows, until it is seen whether the server that was asked sends
+by itself, or says for whom it sends."""
 
 _TABLE = ReceivedInstance._meta.db_table
 
@@ -55,7 +55,7 @@ _FROM_ASKED = f"""({_MINE} OR (
     calling_ae_title <> ALL(%(others)s)
     AND NOT (calling_ae_title = ANY(%(own)s) AND address = ANY(%(elsewhere)s))
     AND (calling_ae_title = ANY(%(own)s) OR (
-        NOT %(tells)s AND received_at < now() - %(unsure)s * interval '1 second'))))"""
+        NOT %(heard)s AND received_at < now() - %(unsure)s * interval '1 second'))))"""
 
 _FREE = f"""
     SELECT id FROM {_TABLE}
@@ -73,7 +73,7 @@ _OF_PICKED = f"""
 UPDATE {_TABLE} AS row SET claimed_by = %(owner)s, claimed_at = now()
 FROM picked WHERE row.id = picked.id
 RETURNING row.id, row.receiver, row.path, row.sop_class_uid, row.sop_instance_uid,
-          row.transfer_syntax_uid, row.size, row.sha256, {_MINE} AS mine,
+          row.transfer_syntax_uid, row.calling_ae_title, row.size, row.sha256, {_MINE} AS mine,
           {_MINE} OR calling_ae_title = ANY(%(own)s) AS known
 """
 
@@ -113,6 +113,7 @@ class Claimed:
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
+    calling_ae_title: str
     size: int
     sha256: str
     mine: bool
@@ -146,8 +147,9 @@ class ClaimDesk:
         self._owner = uuid.uuid4()
         self._hashes: dict[str, str] = {}
         self._unnoted: list[str] = []
-        # Whether the server that was asked says for whom it sends.
-        self._tells = False
+        # Whether the server that was asked has sent something, or says for whom it sends. Then what
+        # comes from an unknown sender is not from it.
+        self.has_heard = False
         self._wrapper: Any = connections["default"].copy()
         self._wrapper.inc_thread_sharing()
         self._wrapper.ensure_connection()
@@ -229,7 +231,7 @@ class ClaimDesk:
                     "own": list(senders.own),
                     "others": list(senders.others),
                     "elsewhere": list(senders.elsewhere),
-                    "tells": self._tells,
+                    "heard": self.has_heard,
                     "unsure": UNSURE_GRACE_SECONDS,
                     "owner": self._owner,
                     "since": self._since,
@@ -238,8 +240,9 @@ class ClaimDesk:
                     **parameters,
                 },
             )
-            rows = sorted(cursor.fetchall(), key=lambda row: row.id)
-        self._tells = self._tells or any(row.mine for row in rows)
+            # What is certainly the server's goes before what an unknown sender has of the same UID.
+            rows = sorted(cursor.fetchall(), key=lambda row: (not row.known, row.id))
+        self.has_heard = self.has_heard or any(row.known for row in rows)
         return rows
 
     def take(self, sop_instance_uid: str, sha256: str) -> str:

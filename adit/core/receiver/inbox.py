@@ -100,6 +100,8 @@ class ReceivedStream:
     Attributes:
         doubles: How many copies came beside those that were taken, of the same content.
         conflicting: SOP Instance UIDs of those that came with another content, too.
+        strangers: The AE title of the sender, by SOP Instance UID, where the version that was taken
+            came from one that is not known, and then the server's own came.
     """
 
     def __init__(self, desk: ClaimDesk, carrier: Carrier, patient_id: str = "") -> None:
@@ -114,6 +116,8 @@ class ReceivedStream:
         self._was_alone = True
         self.doubles = 0
         self.conflicting: set[str] = set()
+        self.strangers: dict[str, str] = {}
+        self._unknown: dict[str, str] = {}
 
     def destination(self) -> str:
         """The AE title of the receiver that the C-MOVE should name; "" where none is known.
@@ -164,7 +168,7 @@ class ReceivedStream:
         return list(self._avoided)
 
     def _take_over(self, row: Claimed) -> DicomInstance | None:
-        if row.receiver in self._avoided:
+        if row.receiver in self._avoided or (self._desk.has_heard and not row.known):
             self._desk.release(row)
             return None
         if time.monotonic() - self._claimed_at > _REFRESH_AFTER_SECONDS and (
@@ -191,6 +195,8 @@ class ReceivedStream:
             self._desk.set_aside(row)
             self._desk.forget(row.sop_instance_uid)
             return None
+        if not row.known:
+            self._unknown[row.sop_instance_uid] = row.calling_ae_title
         self._taken.append(row)
         return instance
 
@@ -210,6 +216,8 @@ class ReceivedStream:
             )
             self._desk.set_aside(row)
             self.conflicting.add(row.sop_instance_uid)
+            if row.known and (title := self._unknown.get(row.sop_instance_uid)):
+                self.strangers[row.sop_instance_uid] = title
 
     def _fetch(self, row: Claimed) -> DicomInstance | None:
         """What arrived; None where it has to be asked for again."""

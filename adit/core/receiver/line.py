@@ -90,7 +90,8 @@ class DatabaseLine:
         raw = self._wrapper.connection
         if raw is None or raw.closed or raw.broken:
             return True
-        return type(error) is psycopg.DatabaseError and error.sqlstate is None
+        cause = error.__cause__ if isinstance(error, db.Error) else error
+        return type(cause) is psycopg.DatabaseError and cause.sqlstate is None
 
     def connection(self) -> Connection[Any]:
         """The connection, opened where it must be."""

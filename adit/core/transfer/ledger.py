@@ -40,6 +40,8 @@ class Ledger:
         self._reported = 0
         # Of what came twice under one SOP Instance UID, with different content.
         self.in_two_versions: set[str] = set()
+        # The AE titles of unknown senders whose content was taken before the source sent its own.
+        self.strangers: dict[str, str] = {}
         self._homes = find_homes(self._series.values())
 
     # What is expected
@@ -149,10 +151,17 @@ class Ledger:
             if self._find(source_uid)[1].sha256_received not in ("", sha256):
                 self.in_two_versions.add(source_uid)
 
-    def came_in_two_versions(self, source_uid: str) -> None:
-        """Note that another content came, too, and is kept elsewhere."""
+    def came_in_two_versions(self, source_uid: str, stranger: str = "") -> None:
+        """Note that another content came, too, and is kept elsewhere.
+
+        Args:
+            stranger: the AE title of who sent what was taken, where that is no known sender of the
+                source, and what is kept elsewhere is the source's own.
+        """
         with self._lock:
             self.in_two_versions.add(source_uid)
+            if stranger:
+                self.strangers[source_uid] = stranger
 
     def of_another_patient(self, series_uid: str, source_uid: str) -> None:
         """Enter that a copy came that belongs to another patient, who has the same UIDs.

@@ -1,0 +1,28 @@
+"""What has to be said where one SOP Instance UID came with two contents (PS3.5 9.1)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from adit.core.transfer.ledger import Ledger
+from adit.core.words import counted
+
+TWO_VERSIONS = (
+    "{} came twice with different content under one SOP Instance UID; the first counts. Check at "
+    "the source which one is right."
+)
+BY_A_STRANGER = (
+    "{} came from {}, which is no known sender of {}, before the server sent its own, which differ "
+    "and lie in quarantine. What was delivered is that of {}. Enter it among the sender AE titles "
+    "of the server if it belongs to it, or forbid it to send, and transfer the study again."
+)
+
+
+def remarks_on_versions(ledger: Ledger, source: str) -> Iterator[str]:
+    """Each makes the end of the task a warning."""
+    strangers = Counter(ledger.strangers.values())
+    for title, number in strangers.most_common():
+        yield BY_A_STRANGER.format(counted(number, "instance"), title, source, title)
+    if number := len(ledger.in_two_versions) - strangers.total():
+        yield TWO_VERSIONS.format(counted(number, "instance"))
