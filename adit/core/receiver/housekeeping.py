@@ -15,7 +15,13 @@ from datetime import timedelta
 from django.db import connection
 from django.db.models.functions import Now
 
-from adit.core.models import ReceivedInstance, ReceivedReport, Receiver, RefusedSender
+from adit.core.models import (
+    ExpectedReport,
+    ReceivedInstance,
+    ReceivedReport,
+    Receiver,
+    RefusedSender,
+)
 
 from .addresses import ALIVE_SECONDS
 from .claims import OWNER_LOCK
@@ -92,6 +98,7 @@ def forget_old_records() -> None:
     """Delete counted refusals and unread reports that interest nobody any more."""
     RefusedSender.objects.filter(last__lt=Now() - _RECORD_LIFETIME).delete()
     ReceivedReport.objects.filter(received_at__lt=Now() - _RECORD_LIFETIME).delete()
+    ExpectedReport.objects.filter(requested_at__lt=Now() - _RECORD_LIFETIME).delete()
 
 
 def quarantine(after: timedelta) -> int:

@@ -288,7 +288,7 @@ class Session:
             report.add(context_id, fragment)
             if is_last:
                 self._report = None
-                answer = report.keep(self._keep_report, self._calling)
+                answer = report.keep(self._keep_report, self._calling, self._address)
                 self._writer.write_message(context_id, answer)
             return
         store = self._store
