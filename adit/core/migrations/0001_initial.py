@@ -302,7 +302,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('receiver', models.CharField(max_length=64)),
-                ('reason', models.CharField(choices=[('called', "called by a name that is not the receiver's"), ('calling', 'AE title not configured'), ('address', 'address not that of the configured server'), ('limit', 'too many associations'), ('unready', 'configuration not read yet'), ('tls', 'TLS handshake failed'), ('malformed', 'association request cannot be read'), ('report', 'storage commitment report not from the server that was asked')], max_length=16)),
+                ('reason', models.CharField(choices=[('called', "called by a name that is not the receiver's"), ('calling', 'AE title not configured'), ('address', 'address not that of the configured server'), ('limit', 'too many associations'), ('unready', 'configuration not read yet'), ('tls', 'TLS handshake failed'), ('malformed', 'association request cannot be read'), ('version', 'protocol version not supported'), ('context', 'application context name not supported'), ('report', 'storage commitment report not from the server that was asked')], max_length=16)),
                 ('address', models.CharField(blank=True, max_length=64)),
                 ('calling_ae_title', models.CharField(blank=True, max_length=16, verbose_name='calling AE title')),
                 ('called_ae_title', models.CharField(blank=True, max_length=16, verbose_name='called AE title')),

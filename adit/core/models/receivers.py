@@ -42,6 +42,8 @@ class RefusedSender(models.Model):
         UNREADY = "unready", "configuration not read yet"
         TLS = "tls", "TLS handshake failed"
         MALFORMED = "malformed", "association request cannot be read"
+        VERSION = "version", "protocol version not supported"
+        CONTEXT = "context", "application context name not supported"
         REPORT = "report", "storage commitment report not from the server that was asked"
 
     receiver = models.CharField(max_length=64)
