@@ -94,7 +94,9 @@ def mark_copies(rows: Iterable[ReceivedInstance]) -> None:
             task__end__gt=min(row.received_at for row in some) - _RECENT,
         )
         known = [
-            (ledger.task.end, _contents(ledger)) for ledger in ledgers.select_related("task")
+            (ledger.task.end, _contents(ledger))
+            for ledger in ledgers.select_related("task")
+            if ledger.task.end
         ]
         for row in some:
             content = row.sop_instance_uid, row.sha256
@@ -165,4 +167,4 @@ def _is_awaited(uids: Collection[str]) -> bool:
     """Whether an inbox is open for one of these series, or for all of one of these studies."""
     with connection.cursor() as cursor:
         cursor.execute(OTHERS, [SERIES_LOCK_CLASS, [series_lock_key(uid) for uid in uids]])
-        return bool(cursor.fetchone()[0])
+        return cursor.fetchone() == (True,)

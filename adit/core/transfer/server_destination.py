@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from adit.core.dicom import DicomOperator
+from adit.core.models.records import InstanceRecord
 from adit.core.transfer.confirmation import Inquiry
 from adit.core.transfer.destination import Proof
 from adit.core.transfer.items import Delivered, Outgoing
-from adit.core.models.records import InstanceRecord
 
 
 class ServerDestination:

@@ -21,8 +21,9 @@ BY_A_STRANGER = (
 
 def remarks_on_versions(ledger: Ledger, source: str) -> Iterator[str]:
     """Each makes the end of the task a warning."""
-    strangers = Counter(ledger.strangers.values())
-    for title, number in strangers.most_common():
-        yield BY_A_STRANGER.format(counted(number, "instance"), title, source, title)
-    if number := len(ledger.in_two_versions) - strangers.total():
+    by_stranger = Counter(ledger.in_two_versions.values())
+    number = by_stranger.pop("", 0)
+    for title, theirs in by_stranger.most_common():
+        yield BY_A_STRANGER.format(counted(theirs, "instance"), title, source, title)
+    if number:
         yield TWO_VERSIONS.format(counted(number, "instance"))

@@ -12,7 +12,6 @@ from adit.core.dicom.commitment import STORAGE_COMMITMENT_CLASS, STORAGE_COMMITM
 from adit.core.factories import DicomServerFactory
 from adit.core.models import ExpectedReport, ReceivedReport, RefusedSender
 from adit.core.receiver.commitments import ReceivedReports
-
 from adit.stack.ports import wait_until
 
 from .conftest import AE_TITLE, ReceiverUnderTest
@@ -104,7 +103,9 @@ def test_only_who_was_asked_can_commit_itself(receiver: ReceiverUnderTest):
         assert stream.take(0.2) is None
         refusals = RefusedSender.objects.filter(reason="report", address="127.0.0.1")
         wait_until(
-            lambda: set(refusals.values_list("calling_ae_title", flat=True)) == {"STRANGER", "OTHER"},
+            lambda: (
+                set(refusals.values_list("calling_ae_title", flat=True)) == {"STRANGER", "OTHER"}
+            ),
             "the refusals are shown",
         )
         assert report(receiver.port, AE_TITLE, calling="SPARE") == 0

@@ -78,7 +78,7 @@ def test_a_crash_while_nobody_asked_is_noticed_and_got_over(proxy: Proxy):
 
 
 def test_an_error_without_class_and_sqlstate_is_one_of_the_connection():
-    """So it comes after some crashes, with libpq's "no message" and a connection that looks sound."""
+    """So it comes after some crashes, from a connection that looks sound."""
     line, errors = DatabaseLine(), [psycopg.DatabaseError("server closed the connection")]
 
     def work(connection: psycopg.Connection) -> int:
