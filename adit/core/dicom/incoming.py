@@ -21,10 +21,13 @@ class IncomingStream(Protocol):
         doubles: How many further copies came of what was taken. The server counts them, too.
         conflicting: SOP Instance UIDs of what came twice with different content. The second one is
             not handed over; all are known when the stream has ended.
+        strangers: The AE title of the sender, by SOP Instance UID, where what was handed over came
+            from one that is not known, and the server that was asked then sent another content.
     """
 
     doubles: int
     conflicting: set[str]
+    strangers: dict[str, str]
 
     def destination(self) -> str:
         """AE title of the receiver that the C-MOVE should name; "" leaves it to the configuration.

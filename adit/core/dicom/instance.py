@@ -7,7 +7,7 @@ import hashlib
 import io
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -71,12 +71,16 @@ class DicomInstance:
     Attributes:
         data: The encoded data set without preamble and file meta information, in
             `transfer_syntax_uid`; a FileSlice where the instance is large.
+        digest: The SHA-256 of `data`, in hexadecimal, where it is known already.
+        surveyed: What a survey of `data` has found, where one was made already.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
     data: bytes | FileSlice
+    digest: str = field(default="", init=False, repr=False, compare=False)
+    surveyed: Survey | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def has_writable_uids(self) -> bool:
@@ -125,6 +129,8 @@ class DicomInstance:
 
     def sha256(self) -> str:
         """SHA-256 of the encoded data set, in hexadecimal."""
+        if self.digest:
+            return self.digest
         digest = hashlib.sha256()
         for chunk in self.chunks():
             digest.update(chunk)
@@ -163,6 +169,8 @@ class DicomInstance:
         Raises:
             MalformedDataSet: If it is no data set in its transfer syntax.
         """
+        if self.surveyed is not None:
+            return self.surveyed
         with self._mapped() as view:
             return survey(view, self.transfer_syntax_uid)
 

@@ -59,11 +59,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ExpectedReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('transaction_uid', models.CharField(max_length=64, unique=True)),
+                ('ae_titles', models.JSONField(default=list, help_text='Of the server that was asked.')),
+                ('foreign_addresses', models.JSONField(default=list, help_text='Of other servers with one of these AE titles.')),
+                ('requested_at', models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='ReceivedReport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('transaction_uid', models.CharField(db_index=True, max_length=64)),
                 ('calling_ae_title', models.CharField(max_length=16, verbose_name='sender')),
+                ('address', models.CharField(blank=True, help_text='Of the sender.', max_length=64)),
                 ('receiver', models.CharField(max_length=64)),
                 ('committed', models.JSONField(default=dict, help_text='SOP Class UIDs by SOP Instance UID of what is safe.')),
                 ('failed', models.JSONField(default=dict, help_text='Failure Reasons by SOP Instance UID.')),
@@ -291,7 +302,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('receiver', models.CharField(max_length=64)),
-                ('reason', models.CharField(choices=[('called', "called by a name that is not the receiver's"), ('calling', 'AE title not configured'), ('address', 'address not that of the configured server'), ('limit', 'too many associations'), ('unready', 'configuration not read yet'), ('tls', 'TLS handshake failed'), ('malformed', 'association request cannot be read')], max_length=16)),
+                ('reason', models.CharField(choices=[('called', "called by a name that is not the receiver's"), ('calling', 'AE title not configured'), ('address', 'address not that of the configured server'), ('limit', 'too many associations'), ('unready', 'configuration not read yet'), ('tls', 'TLS handshake failed'), ('malformed', 'association request cannot be read'), ('version', 'protocol version not supported'), ('context', 'application context name not supported'), ('report', 'storage commitment report not from the server that was asked')], max_length=16)),
                 ('address', models.CharField(blank=True, max_length=64)),
                 ('calling_ae_title', models.CharField(blank=True, max_length=16, verbose_name='calling AE title')),
                 ('called_ae_title', models.CharField(blank=True, max_length=16, verbose_name='called AE title')),

@@ -8,7 +8,7 @@ from adit.core.models.limits import JobKindSettings, ServerHours, ServerPace, Se
 from adit.core.models.nodes import DicomFolder, DicomNode, DicomNodeGroupAccess, DicomServer
 from adit.core.models.profiles import DeidProfile
 from adit.core.models.received_instances import ReceivedInstance
-from adit.core.models.received_reports import ReceivedReport
+from adit.core.models.received_reports import ExpectedReport, ReceivedReport
 from adit.core.models.receivers import Receiver, RefusedSender
 from adit.core.models.routes import DirectMoveRoute
 from adit.core.models.tasks import DicomTask, TaskResult
@@ -23,6 +23,7 @@ __all__ = [
     "DicomNodeGroupAccess",
     "DicomServer",
     "DicomTask",
+    "ExpectedReport",
     "JobKindSettings",
     "DirectMoveRoute",
     "JobArchive",

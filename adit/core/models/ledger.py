@@ -7,7 +7,7 @@ from adit.core.models.tasks import DicomTask
 
 class SeriesTransfer(models.Model):
     """One series of one task. `instances` holds a record per instance in the compact form of
-    `adit.core.transfer.records`."""
+    `adit.core.models.records`."""
 
     class State(models.TextChoices):
         PENDING = "PENDING", "Pending"

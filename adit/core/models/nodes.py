@@ -252,6 +252,29 @@ class DicomServer(DicomNode):
         self.kind = DicomNode.Kind.SERVER
         super().save(*args, **kwargs)
 
+    def clean(self) -> None:
+        """Refuse a second server that would send to the receiver under the same name.
+
+        Raises:
+            ValidationError: Who sends could not be told (PS3.7 D.3.3 knows nothing but AE title
+                and address).
+        """
+        super().clean()
+        moves = models.Q(study_root_move_support=True) | models.Q(patient_root_move_support=True)
+        if not self.is_active or not (
+            self.study_root_move_support or self.patient_root_move_support
+        ):
+            return
+        others = DicomServer.objects.filter(
+            moves, is_active=True, ae_title=self.ae_title, host__iexact=self.host
+        )
+        if other := others.exclude(pk=self.pk).first():
+            raise ValidationError(
+                f"{other} has the same AE title at the same host, and sends after a C-MOVE, too. "
+                "What one of them sends could be taken for the other's. Give one of them another "
+                "AE title, switch its C-MOVE off, or make it inactive."
+            )
+
     def tls_config(self) -> TlsConfig | None:
         if not self.tls_enabled:
             return None

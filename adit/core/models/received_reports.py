@@ -8,6 +8,7 @@ class ReceivedReport(models.Model):
 
     transaction_uid = models.CharField(max_length=64, db_index=True)
     calling_ae_title = models.CharField("sender", max_length=16)
+    address = models.CharField(max_length=64, blank=True, help_text="Of the sender.")
     receiver = models.CharField(max_length=64)
     committed = models.JSONField(
         default=dict, help_text="SOP Class UIDs by SOP Instance UID of what is safe."
@@ -20,3 +21,17 @@ class ReceivedReport(models.Model):
 
     def __str__(self) -> str:
         return f"Received report {self.pk}"
+
+
+class ExpectedReport(models.Model):
+    """A request for storage commitment on which a worker waits for reports, and who may report."""
+
+    transaction_uid = models.CharField(max_length=64, unique=True)
+    ae_titles = models.JSONField(default=list, help_text="Of the server that was asked.")
+    foreign_addresses = models.JSONField(
+        default=list, help_text="Of other servers with one of these AE titles."
+    )
+    requested_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"Expected report {self.pk}"

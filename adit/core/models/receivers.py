@@ -32,7 +32,7 @@ class Receiver(models.Model):
 
 
 class RefusedSender(models.Model):
-    """How often a receiver refused the associations of one sender, and why."""
+    """How often a receiver refused associations or reports of one sender, and why."""
 
     class Reason(models.TextChoices):
         CALLED = "called", "called by a name that is not the receiver's"
@@ -42,6 +42,9 @@ class RefusedSender(models.Model):
         UNREADY = "unready", "configuration not read yet"
         TLS = "tls", "TLS handshake failed"
         MALFORMED = "malformed", "association request cannot be read"
+        VERSION = "version", "protocol version not supported"
+        CONTEXT = "context", "application context name not supported"
+        REPORT = "report", "storage commitment report not from the server that was asked"
 
     receiver = models.CharField(max_length=64)
     reason = models.CharField(max_length=16, choices=Reason.choices)

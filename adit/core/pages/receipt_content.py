@@ -13,6 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from adit.core.models import DicomJob, DicomTask, JobArchive, SeriesTransfer
+from adit.core.models.records import InstanceRecord, decode_records
 from adit.core.pages.receipts import (
     COUNTS,
     TaskReceipt,
@@ -23,7 +24,6 @@ from adit.core.pages.receipts import (
 )
 from adit.core.pages.source_view import IDENTIFIERS_PERMISSION
 from adit.core.pages.task_table import tasks_of_kind
-from adit.core.transfer.records import InstanceRecord, decode_records
 
 FORMAT = "adit-receipt"
 VERSION = 1

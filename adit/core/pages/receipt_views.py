@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from adit.core.models import DicomJob
+from adit.core.models.records import decode_records
 from adit.core.pages.job_detail import visible_job
 from adit.core.pages.receipt_content import ReceiptContent, job_content, receipts_of, task_content
 from adit.core.pages.receipt_csv import csv_lines
@@ -24,7 +25,6 @@ from adit.core.pages.receipt_json import json_lines
 from adit.core.pages.receipts import job_receipts, job_statement, job_totals, task_receipt
 from adit.core.pages.task_detail import visible_task
 from adit.core.pages.task_table import tasks_of_kind
-from adit.core.transfer.records import decode_records
 
 # So many tasks stand on one (printed) page of a job's receipt.
 TASKS_SHOWN = 500

@@ -21,7 +21,7 @@ from adit.core.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_V
 
 from .association_requests import Proposal
 
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPTED, _ABSTRACT_SYNTAX_REFUSED = 0x00, 0x03
 # In the PDU; they go back as they came (PS3.8 Table 9-17).
 _TITLES = slice(10, 42)
@@ -29,6 +29,8 @@ _TITLES = slice(10, 42)
 Rejection = tuple[int, int, int]
 """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 
+APPLICATION_CONTEXT_UNKNOWN: Rejection = (1, 1, 2)
+PROTOCOL_VERSION_UNKNOWN: Rejection = (1, 2, 2)
 CALLING_AE_TITLE_UNKNOWN: Rejection = (1, 1, 3)
 CALLED_AE_TITLE_UNKNOWN: Rejection = (1, 1, 7)
 TEMPORARY_CONGESTION: Rejection = (2, 3, 1)
@@ -89,7 +91,7 @@ def choose_contexts(proposal: Proposal, *, events_only: bool = False) -> dict[in
 def encode_accept(proposal: Proposal, accepted: dict[int, tuple[str, str]], maximum: int) -> bytes:
     """An A-ASSOCIATE-AC with the accepted contexts."""
     answer = A_ASSOCIATE()
-    answer.application_context_name = UID(_APPLICATION_CONTEXT)
+    answer.application_context_name = UID(APPLICATION_CONTEXT)
     answer.calling_ae_title = answer.called_ae_title = "ANY"
     answer.result, answer.result_source = 0x00, 0x01
     results = []

@@ -1,6 +1,7 @@
 """An acceptor: one of the processes of a receiver that take associations."""
 
 import socket
+from collections.abc import Callable
 from functools import partial
 
 from pydicom import config as pydicom_config
@@ -10,9 +11,9 @@ from adit.core.dicom import CommitmentReport
 from .allowlist import AllowListFile
 from .associations import AssociationCounter
 from .child import Child
-from .commitments import enter_report
+from .commitments import ForeignReport, enter_report
 from .configuration import ReceiverConfig
-from .refusals import Refusal, Refusals
+from .refusals import Reason, Refusal, Refusals
 from .registry import Entry, Registry
 from .scp import Doorkeeping, StoreScp
 from .session import Arrival
@@ -51,7 +52,7 @@ class Acceptor:
             self._listener,
             spool=self._spool,
             keep=partial(self._keep, registry),
-            keep_report=partial(self._keep_report, registry),
+            keep_report=partial(self._keep_report, registry, refused),
             doorkeeping=Doorkeeping(
                 ae_title=config.ae_title,
                 event_titles=config.event_titles,
@@ -92,6 +93,19 @@ class Acceptor:
             )
         )
 
-    def _keep_report(self, registry: Registry, report: CommitmentReport, sender: str) -> None:
+    def _keep_report(
+        self,
+        registry: Registry,
+        refused: Callable[[Refusal], None],
+        report: CommitmentReport,
+        sender: str,
+        address: str,
+    ) -> None:
         name = self._config.name
-        registry.call(lambda connection: enter_report(connection, report, sender, name))
+        try:
+            registry.call(
+                lambda connection: enter_report(connection, report, sender, name, address)
+            )
+        except ForeignReport:
+            refused(Refusal(Reason.REPORT, address, sender))
+            raise

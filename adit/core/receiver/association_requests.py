@@ -13,6 +13,7 @@ _APPLICATION_CONTEXT, _PRESENTATION_CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x5
 _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
 _MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
 _ITEM = struct.Struct(">BxH")
+_VERSION_1 = 0x0001
 _TITLES, _HEAD = slice(4, 36), 68
 
 # A sender asks for the same each time, and some open an association for each instance.
@@ -29,6 +30,9 @@ class Proposal:
     """What a peer asked for; as a rule the same object for the same request.
 
     Attributes:
+        is_version_1: Whether the peer speaks the version of the protocol that there is: the first
+            bit alone is looked at (PS3.8 9.3.2).
+        application_context: Its name; "" where none came.
         titles: Called and calling AE title as they came, 16 bytes each.
         peer_maximum: Bytes of the largest P-DATA-TF that the peer takes; 0 for no limit.
         contexts: Presentation context ID, abstract syntax and transfer syntaxes, which may be no
@@ -37,6 +41,8 @@ class Proposal:
         roles: SCU and SCP role of the peer, by abstract syntax (PS3.7 D.3.3.4).
     """
 
+    is_version_1: bool
+    application_context: str
     titles: bytes
     calling_ae_title: str
     called_ae_title: str
@@ -68,12 +74,14 @@ def _read(body: bytes) -> Proposal:
     titles = body[_TITLES]
     contexts: dict[int, tuple[str, tuple[str, ...]]] = {}
     roles: dict[str, tuple[bool, bool]] = {}
-    maximum = 0
+    maximum, application = 0, ""
     for kind, value in _items(body[_HEAD:]):
         if kind == _PRESENTATION_CONTEXT:
             context_id, abstract, syntaxes = _context(value)
             if context_id % 2:
                 contexts.setdefault(context_id, (abstract, syntaxes))
+        elif kind == _APPLICATION_CONTEXT:
+            application = _uid(value)
         elif kind == _USER_INFORMATION:
             for what, piece in _items(value):
                 if what == _MAXIMUM_LENGTH and len(piece) >= 4:
@@ -81,6 +89,8 @@ def _read(body: bytes) -> Proposal:
                 elif what == _ROLE_SELECTION:
                     roles |= _role(piece)
     return Proposal(
+        is_version_1=bool(int.from_bytes(body[:2], "big") & _VERSION_1),
+        application_context=application,
         titles=titles,
         calling_ae_title=printable(titles[16:].decode("latin-1")),
         called_ae_title=printable(titles[:16].decode("latin-1")),

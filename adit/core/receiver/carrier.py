@@ -58,8 +58,10 @@ class Carrier:
         self._receivers: dict[str, ReceiverAddress] = {}
         self._clients: dict[str, FileTransmitClient] = {}
 
-    def fetch(self, row: Claimed) -> bytes | FileSlice:
-        """The encoded data set, in memory or in a file of ours.
+    def fetch(self, row: Claimed) -> DicomInstance:
+        """What was received, in memory or in a file of ours, with the SHA-256 that it arrived with.
+
+        The hash is computed here once, for whoever wants it later, too.
 
         Raises:
             FileNotFoundError: The receiver does not have the file.
@@ -102,26 +104,34 @@ class Carrier:
     def _spills(self, row: Claimed) -> bool:
         return self._spill_folder is not None and row.size > self._spill_threshold
 
-    def _local(self, row: Claimed, path: Path) -> bytes | FileSlice:
+    def _local(self, row: Claimed, path: Path) -> DicomInstance:
+        """Read where it lies; a disk can change what it keeps, as a connection can."""
+        data: bytes | FileSlice
         if not self._spills(row):
-            data = path.read_bytes()
-            if len(data) < row.size:
+            whole = path.read_bytes()
+            if len(whole) < row.size:
                 raise Corrupt(row.receiver)
-            return data[len(data) - row.size :]
-        target = self._spill_path()
-        _link_or_copy(path, target)
-        size = target.stat().st_size
-        if size < row.size:
-            target.unlink()
-            raise Corrupt(row.receiver)
-        return FileSlice(target, size - row.size, row.size)
+            data = whole[len(whole) - row.size :]
+        else:
+            target = self._spill_path()
+            _link_or_copy(path, target)
+            size = target.stat().st_size
+            if size < row.size:
+                target.unlink()
+                raise Corrupt(row.receiver)
+            data = FileSlice(target, size - row.size, row.size)
+        instance = _instance(row, data)
+        if _is_as_received(instance, row):
+            return instance
+        instance.discard()
+        raise Corrupt(row.receiver)
 
-    def _transmitted(self, row: Claimed) -> bytes | FileSlice:
-        """Fetched by TCP and compared with the hash of what arrived; tried anew if it differs."""
+    def _transmitted(self, row: Claimed) -> DicomInstance:
+        """Fetched by TCP; tried anew if it differs."""
         for _ in range(_TRIES):
             instance = self._transmit(row)
-            if instance.size == row.size and instance.sha256() == row.sha256:
-                return instance.data
+            if _is_as_received(instance, row):
+                return instance
             instance.discard()
         raise Corrupt(row.receiver)
 
@@ -141,7 +151,7 @@ class Carrier:
                 target.unlink(missing_ok=True)
                 raise
             data = FileSlice(target, max(0, size - row.size), min(size, row.size))
-        return DicomInstance("", "", row.transfer_syntax_uid, data)
+        return _instance(row, data)
 
     def _local_path(self, row: Claimed) -> Path | None:
         """Where the file is, if this host sees the receiver's spool; None if not."""
@@ -183,6 +193,18 @@ class Carrier:
             client = FileTransmitClient(receiver.host, receiver.port, self._key, tls=tls)
             self._clients[name] = client
         return self._clients[name]
+
+
+def _instance(row: Claimed, data: bytes | FileSlice) -> DicomInstance:
+    return DicomInstance(row.sop_class_uid, row.sop_instance_uid, row.transfer_syntax_uid, data)
+
+
+def _is_as_received(instance: DicomInstance, row: Claimed) -> bool:
+    """Whether the hash is that of the row; it is then computed no second time."""
+    if instance.size != row.size or instance.sha256() != row.sha256:
+        return False
+    instance.digest = row.sha256
+    return True
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

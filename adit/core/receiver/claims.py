@@ -20,8 +20,8 @@ from .senders import senders_of
 OTHERS_GRACE_SECONDS = 3
 UNSURE_GRACE_SECONDS = 1.5
 """So long an instance whose Move Originator is another C-MOVE is left to that one's task, and so
-long one waits whose sender nobody knows, until it is seen whether the server that was asked says
-for whom it sends."""
+long one waits whose sender nobody knows, until it is seen whether the server that was asked sends
+by itself, or says for whom it sends."""
 
 _TABLE = ReceivedInstance._meta.db_table
 
@@ -30,9 +30,9 @@ _TABLE = ReceivedInstance._meta.db_table
 _LOCK = b"SELECT pg_advisory_lock(%s)"
 OWNER_LOCK = "('x' || left(replace(claimed_by::text, '-', ''), 16))::bit(64)::bigint"
 # Held shared by all who take over instances of a series, so that one knows whether it is alone.
-_SERIES_LOCK_CLASS = 0x52435653
+SERIES_LOCK_CLASS = 0x52435653
 _SERIES_LOCK = b"SELECT pg_advisory_lock_shared(%s, %s)"
-_OTHERS = """
+OTHERS = """
 SELECT EXISTS (
     SELECT FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s
@@ -55,7 +55,7 @@ _FROM_ASKED = f"""({_MINE} OR (
     calling_ae_title <> ALL(%(others)s)
     AND NOT (calling_ae_title = ANY(%(own)s) AND address = ANY(%(elsewhere)s))
     AND (calling_ae_title = ANY(%(own)s) OR (
-        NOT %(tells)s AND received_at < now() - %(unsure)s * interval '1 second'))))"""
+        NOT %(heard)s AND received_at < now() - %(unsure)s * interval '1 second'))))"""
 
 _FREE = f"""
     SELECT id FROM {_TABLE}
@@ -73,7 +73,7 @@ _OF_PICKED = f"""
 UPDATE {_TABLE} AS row SET claimed_by = %(owner)s, claimed_at = now()
 FROM picked WHERE row.id = picked.id
 RETURNING row.id, row.receiver, row.path, row.sop_class_uid, row.sop_instance_uid,
-          row.transfer_syntax_uid, row.size, row.sha256, {_MINE} AS mine,
+          row.transfer_syntax_uid, row.calling_ae_title, row.size, row.sha256, {_MINE} AS mine,
           {_MINE} OR calling_ae_title = ANY(%(own)s) AS known
 """
 
@@ -113,6 +113,7 @@ class Claimed:
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
+    calling_ae_title: str
     size: int
     sha256: str
     mine: bool
@@ -146,8 +147,9 @@ class ClaimDesk:
         self._owner = uuid.uuid4()
         self._hashes: dict[str, str] = {}
         self._unnoted: list[str] = []
-        # Whether the server that was asked says for whom it sends.
-        self._tells = False
+        # Whether the server that was asked has sent something, or says for whom it sends. Then what
+        # comes from an unknown sender is not from it.
+        self.has_heard = False
         self._wrapper: Any = connections["default"].copy()
         self._wrapper.inc_thread_sharing()
         self._wrapper.ensure_connection()
@@ -158,9 +160,9 @@ class ClaimDesk:
         self._senders = senders_of(expectation.server, self._connection)
         self._connection.execute(_LOCK, [_lock_key(self._owner)])
         uids = expectation.series_instance_uids or {expectation.study_instance_uid}
-        self._series = [zlib.crc32(uid.encode()) for uid in uids]
+        self._series = [series_lock_key(uid) for uid in uids]
         for number in self._series:
-            self._connection.execute(_SERIES_LOCK, [_SERIES_LOCK_CLASS, _signed(number)])
+            self._connection.execute(_SERIES_LOCK, [SERIES_LOCK_CLASS, _signed(number)])
         self._execute(f"LISTEN {CHANNEL}")
         # What came before the C-MOVE is no answer to it: it may be an older version.
         self._since = self._execute("SELECT now()").fetchone()[0]
@@ -180,6 +182,8 @@ class ClaimDesk:
                 " WHERE claimed_by = %s AND NOT discarded",
                 [self._owner],
             )
+            # The end of the connection frees them, too, but a moment later.
+            self._execute("SELECT pg_advisory_unlock_all()")
         finally:
             self._wrapper.close()
 
@@ -210,7 +214,7 @@ class ClaimDesk:
 
     def is_alone(self) -> bool:
         """Whether nobody else takes over instances of the series now."""
-        return not self._execute(_OTHERS, [_SERIES_LOCK_CLASS, self._series]).fetchone()[0]
+        return not self._execute(OTHERS, [SERIES_LOCK_CLASS, self._series]).fetchone()[0]
 
     def _pick(
         self, query: str, avoided: Collection[str], limit: int, **parameters: Any
@@ -227,7 +231,7 @@ class ClaimDesk:
                     "own": list(senders.own),
                     "others": list(senders.others),
                     "elsewhere": list(senders.elsewhere),
-                    "tells": self._tells,
+                    "heard": self.has_heard,
                     "unsure": UNSURE_GRACE_SECONDS,
                     "owner": self._owner,
                     "since": self._since,
@@ -236,8 +240,9 @@ class ClaimDesk:
                     **parameters,
                 },
             )
-            rows = sorted(cursor.fetchall(), key=lambda row: row.id)
-        self._tells = self._tells or any(row.mine for row in rows)
+            # What is certainly the server's goes before what an unknown sender has of the same UID.
+            rows = sorted(cursor.fetchall(), key=lambda row: (not row.known, row.id))
+        self.has_heard = self.has_heard or any(row.known for row in rows)
         return rows
 
     def take(self, sop_instance_uid: str, sha256: str) -> str:
@@ -328,6 +333,11 @@ class ClaimDesk:
 
     def _execute(self, query: str, parameters: list[Any] | None = None) -> Any:
         return self._connection.execute(query.encode(), parameters)
+
+
+def series_lock_key(uid: str) -> int:
+    """The number by which inboxes lock a series, or a study where they want all of it."""
+    return zlib.crc32(uid.encode())
 
 
 def _signed(number: int) -> int:

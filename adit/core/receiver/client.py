@@ -14,6 +14,8 @@ _CONNECT_TIMEOUT = 10.0
 _NETWORK_TIMEOUT = 60.0
 _WAITS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 _TRIES_TO_BEGIN = 3
+# A connection that brings less before it breaks is no better than none.
+_PROGRESS = 64 * 1024
 
 
 class FileMissing(TransmitError):
@@ -76,7 +78,7 @@ class FileTransmitClient:
                     left -= len(piece)
             except TransmitBroken:
                 self.close()
-                failures = 0 if position > before else failures + 1
+                failures = 0 if position >= before + _PROGRESS else failures + 1
                 # What has not begun can be asked for again later; meanwhile others may be served.
                 self._pause(failures, len(_WAITS) if position else _TRIES_TO_BEGIN)
             except BaseException:

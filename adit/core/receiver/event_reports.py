@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 class ReportKeeper(Protocol):
     """Makes a report durable."""
 
-    def __call__(self, report: CommitmentReport, calling_ae_title: str, /) -> None:
+    def __call__(self, report: CommitmentReport, calling_ae_title: str, address: str, /) -> None:
         """Return when that is done.
 
         Raises:
@@ -46,11 +46,11 @@ class EventReport:
             raise ProtocolError("A fragment of a report was not expected here.")
         self._data += piece
 
-    def keep(self, keeper: ReportKeeper, calling_ae_title: str) -> bytes:
+    def keep(self, keeper: ReportKeeper, calling_ae_title: str, address: str) -> bytes:
         """Make the report durable; returns the answer."""
-        return event_report_response(self._command, self._keep(keeper, calling_ae_title))
+        return event_report_response(self._command, self._keep(keeper, calling_ae_title, address))
 
-    def _keep(self, keeper: ReportKeeper, calling_ae_title: str) -> int:
+    def _keep(self, keeper: ReportKeeper, calling_ae_title: str, address: str) -> int:
         if self._command.event_type not in EVENT_TYPES:
             return _NO_SUCH_EVENT
         try:
@@ -63,7 +63,7 @@ class EventReport:
         if not all(0 < len(uid) <= 64 and uid.isascii() and uid.isprintable() for uid in uids):
             return _INVALID_ARGUMENT
         try:
-            keeper(report, calling_ae_title)
+            keeper(report, calling_ae_title, address)
         except Exception as error:
             logger.error("A report could not be kept: %s", type(error).__name__)
             return _PROCESSING_FAILURE

@@ -13,9 +13,16 @@ import logging
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from adit.core.models import ReceivedInstance, ReceivedReport, Receiver, RefusedSender
+from adit.core.models import (
+    ExpectedReport,
+    ReceivedInstance,
+    ReceivedReport,
+    Receiver,
+    RefusedSender,
+)
 
 from .addresses import ALIVE_SECONDS
 from .claims import OWNER_LOCK
@@ -24,6 +31,9 @@ from .spool import Spool
 
 CLAIM_LIFETIME = timedelta(hours=1)
 """A claim that old is void whoever holds it; who works refreshes its claims."""
+
+GONE_AFTER = timedelta(days=1)
+"""Who has not been heard of for so long does not look after its own instances any more."""
 
 SETTLED_SECONDS = 300
 _BATCH = 500
@@ -92,29 +102,55 @@ def forget_old_records() -> None:
     """Delete counted refusals and unread reports that interest nobody any more."""
     RefusedSender.objects.filter(last__lt=Now() - _RECORD_LIFETIME).delete()
     ReceivedReport.objects.filter(received_at__lt=Now() - _RECORD_LIFETIME).delete()
+    ExpectedReport.objects.filter(requested_at__lt=Now() - _RECORD_LIFETIME).delete()
 
 
-def quarantine(after: timedelta) -> int:
-    """Mark what nobody has claimed for so long; it is counted and kept."""
-    count = ReceivedInstance.objects.filter(
-        claimed_by=None, quarantined_at=None, discarded=False, received_at__lt=Now() - after
-    ).update(quarantined_at=Now())
+def quarantine(receiver: str, after: timedelta) -> int:
+    """Mark what nobody has claimed for so long; it is counted and kept.
+
+    Each receiver looks after its own, and all look after those of one that is gone.
+    """
+    count = (
+        ReceivedInstance.objects.filter(_is_of(receiver))
+        .filter(claimed_by=None, quarantined_at=None, discarded=False)
+        .filter(received_at__lt=Now() - after)
+        .update(quarantined_at=Now())
+    )
     if count:
         logger.warning("%s instances that nobody expected went into quarantine.", count)
     return count
 
 
 def delete_quarantined(receiver: str, spool: Spool, after: timedelta) -> int:
-    """Delete what lay in quarantine for so long."""
+    """Delete what lay in quarantine for so long.
+
+    Of a receiver that is gone the rows end with their time, too. Files are its own to delete:
+    should it come back it finds those without row, enters them again, and their time ends there.
+    """
     due = ReceivedInstance.objects.filter(
-        receiver=receiver, claimed_by=None, quarantined_at__lt=Now() - after
+        _is_of(receiver), claimed_by=None, quarantined_at__lt=Now() - after
     )
-    count = 0
-    for pk, path in list(due.values_list("pk", "path")):
+    count, of_others = 0, 0
+    for pk, owner, path in list(due.values_list("pk", "receiver", "path")):
         if due.filter(pk=pk).delete()[0]:
-            spool.remove(path)
             count += 1
+            if owner == receiver:
+                spool.remove(path)
+            else:
+                of_others += 1
+    if of_others:
+        logger.warning(
+            "%s quarantined instances of receivers that are gone are forgotten. Delete what is left"
+            " in the spools of these receivers.",
+            of_others,
+        )
     return count
+
+
+def _is_of(receiver: str) -> Q:
+    """Its own rows, and those of receivers that have been gone for long."""
+    living = Receiver.objects.filter(heartbeat__gt=Now() - GONE_AFTER).values("name")
+    return Q(receiver=receiver) | ~Q(receiver__in=living)
 
 
 def heartbeat(

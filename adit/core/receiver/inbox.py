@@ -11,7 +11,6 @@ from django.conf import settings
 
 from adit.core.dicom import (
     DicomInstance,
-    FileSlice,
     MalformedDataSet,
     ServerConfig,
     same_patient,
@@ -101,6 +100,8 @@ class ReceivedStream:
     Attributes:
         doubles: How many copies came beside those that were taken, of the same content.
         conflicting: SOP Instance UIDs of those that came with another content, too.
+        strangers: The AE title of the sender, by SOP Instance UID, where the version that was taken
+            came from one that is not known, and then the server's own came.
     """
 
     def __init__(self, desk: ClaimDesk, carrier: Carrier, patient_id: str = "") -> None:
@@ -115,6 +116,8 @@ class ReceivedStream:
         self._was_alone = True
         self.doubles = 0
         self.conflicting: set[str] = set()
+        self.strangers: dict[str, str] = {}
+        self._unknown: dict[str, str] = {}
 
     def destination(self) -> str:
         """The AE title of the receiver that the C-MOVE should name; "" where none is known.
@@ -165,7 +168,7 @@ class ReceivedStream:
         return list(self._avoided)
 
     def _take_over(self, row: Claimed) -> DicomInstance | None:
-        if row.receiver in self._avoided:
+        if row.receiver in self._avoided or (self._desk.has_heard and not row.known):
             self._desk.release(row)
             return None
         if time.monotonic() - self._claimed_at > _REFRESH_AFTER_SECONDS and (
@@ -178,20 +181,22 @@ class ReceivedStream:
             else:
                 self._desk.release(row)
             return None
-        if (data := self._fetch(row)) is None:
+        if (instance := self._fetch(row)) is None:
             return None
-        instance = DicomInstance(
-            sop_class_uid=row.sop_class_uid,
-            sop_instance_uid=row.sop_instance_uid,
-            transfer_syntax_uid=row.transfer_syntax_uid,
-            data=data,
-        )
+        if not _is_whole(instance):
+            # Whoever asked for it is told by the instance itself; the file is kept to be looked at.
+            logger.warning("An instance came that is cut off or not readable; see quarantine.")
+            self._desk.set_aside(row)
+            self._desk.forget(row.sop_instance_uid)
+            return instance
         if not row.known and self._patient_id and not self._is_of_patient(instance):
             logger.warning("A sender that is not known sent another patient's; see quarantine.")
             instance.discard()
             self._desk.set_aside(row)
             self._desk.forget(row.sop_instance_uid)
             return None
+        if not row.known:
+            self._unknown[row.sop_instance_uid] = row.calling_ae_title
         self._taken.append(row)
         return instance
 
@@ -211,8 +216,10 @@ class ReceivedStream:
             )
             self._desk.set_aside(row)
             self.conflicting.add(row.sop_instance_uid)
+            if row.known and (title := self._unknown.get(row.sop_instance_uid)):
+                self.strangers[row.sop_instance_uid] = title
 
-    def _fetch(self, row: Claimed) -> bytes | FileSlice | None:
+    def _fetch(self, row: Claimed) -> DicomInstance | None:
         """What arrived; None where it has to be asked for again."""
         try:
             return self._carrier.fetch(row)
@@ -237,3 +244,14 @@ class ReceivedStream:
         taken, self._taken = self._taken, []
         self._desk.hand_back(taken)
         self._desk.remove([row for row in taken if self._carrier.discard(row)])
+
+
+def _is_whole(instance: DicomInstance) -> bool:
+    """Whether the data set can be read to its end; what was seen is kept for who looks next."""
+    if not instance.size:
+        return False
+    try:
+        instance.surveyed = instance.survey()
+    except MalformedDataSet:
+        return False
+    return instance.surveyed.whole

@@ -1,18 +1,33 @@
-"""What lies in a spool although nobody will take it any more."""
+"""What lies in a spool although nobody will take it any more.
 
-from collections.abc import Iterable
+Only two things are given up in silence: copies of what the ledger of a delivered series has, equal
+in UID and SHA-256, and what the source of the series says that it sent for a C-MOVE of ours.
+Whatever else comes of a delivered series waits as all that comes, and goes to quarantine.
+"""
+
+from collections.abc import Collection, Iterable
 from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from adit.core.models import DicomServer, DicomTask, ReceivedInstance, SeriesTransfer
 from adit.core.models.nodes import split_ae_titles
+from adit.core.models.records import InstanceState, decode_records
+
+from .claims import OTHERS, SERIES_LOCK_CLASS, series_lock_key
 
 _LATE = timedelta(seconds=5)
 # What comes later was sent by somebody for another reason.
 _RECENT = timedelta(minutes=10)
+# In the ledger: these need not come again.
+_DONE = frozenset(
+    {InstanceState.SENT, InstanceState.CONFIRMED, InstanceState.EXCLUDED, InstanceState.HELD}
+)
 
 
 def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
@@ -20,12 +35,14 @@ def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
 
     A run that was killed leaves instances in the spool, claimed by nobody who lives. They hold
     identifiers and are not left to quarantine. Nothing is touched while another task fetches the
-    same series. The receivers delete the files within seconds, or when they are back.
+    same series, or an inbox is open for it. The receivers delete the files within seconds, or when
+    they are back.
 
     Returns:
         How many instances were given up.
     """
-    own = SeriesTransfer.objects.filter(task_id=task_id).values("series_instance_uid")
+    ledgers = SeriesTransfer.objects.filter(task_id=task_id)
+    own = ledgers.values("series_instance_uid")
     others = SeriesTransfer.objects.filter(
         series_instance_uid__in=own, task__state=DicomTask.State.IN_PROGRESS
     ).exclude(task_id=task_id)
@@ -34,9 +51,7 @@ def discard_leftovers(task_id: int, study_instance_uid: str) -> int:
     leftovers = _may_be_ours().filter(
         study_instance_uid=study_instance_uid, series_instance_uid__in=own
     )
-    source = DicomTask.objects.filter(pk=task_id).values_list("source_id", flat=True)
-    leftovers = leftovers.exclude(_by_others(source))
-    return leftovers.update(discarded=True)
+    return _give_up(leftovers, ledgers)
 
 
 def discard_late_copies(receiver: str) -> int:
@@ -54,16 +69,48 @@ def discard_late_copies(receiver: str) -> int:
     )
     if not late.exists():
         return 0
-    ended = SeriesTransfer.objects.filter(task__end__gt=now - _RECENT)
-    series = late.filter(series_instance_uid__in=ended.values("series_instance_uid"))
-    uids = series.values_list("series_instance_uid", flat=True).distinct()
-    return sum(
-        late.filter(series_instance_uid=uid)
-        .exclude(_by_others(_sources_of(uid)))
-        .update(discarded=True)
-        for uid in uids
-        if is_delivered(uid)
+    ledgers = SeriesTransfer.objects.filter(
+        state=SeriesTransfer.State.SUCCESS, task__end__gt=now - _RECENT
     )
+    late = late.filter(series_instance_uid__in=ledgers.values("series_instance_uid"))
+    uids = list(late.values_list("series_instance_uid", flat=True).distinct())
+    delivered = [uid for uid in uids if is_delivered(uid)]
+    return _give_up(late.filter(series_instance_uid__in=delivered), ledgers)
+
+
+def mark_copies(rows: Iterable[ReceivedInstance]) -> None:
+    """Give up those among rows that are about to be entered again that are copies.
+
+    A file does not say for whose C-MOVE it came, so what it holds has to tell.
+    """
+    by_series = attrgetter("series_instance_uid")
+    for uid, group in groupby(sorted(rows, key=by_series), by_series):
+        some = list(group)
+        if not is_delivered(uid) or _is_awaited([uid, *{row.study_instance_uid for row in some}]):
+            continue
+        ledgers = SeriesTransfer.objects.filter(
+            series_instance_uid=uid,
+            state=SeriesTransfer.State.SUCCESS,
+            task__end__gt=min(row.received_at for row in some) - _RECENT,
+        )
+        known = [
+            (ledger.task.end, _contents(ledger))
+            for ledger in ledgers.select_related("task")
+            if ledger.task.end
+        ]
+        for row in some:
+            content = row.sop_instance_uid, row.sha256
+            row.discarded = any(
+                row.received_at < end + _RECENT and content in contents for end, contents in known
+            )
+
+
+def is_delivered(series_instance_uid: str) -> bool:
+    """Whether a task has delivered the series whole, and none is at work on it or will be."""
+    tasks = SeriesTransfer.objects.filter(series_instance_uid=series_instance_uid)
+    still = (DicomTask.State.PENDING, DicomTask.State.IN_PROGRESS)
+    delivered = tasks.filter(state=SeriesTransfer.State.SUCCESS).exists()
+    return delivered and not tasks.filter(task__state__in=still).exists()
 
 
 def _may_be_ours() -> QuerySet[ReceivedInstance]:
@@ -75,36 +122,49 @@ def _may_be_ours() -> QuerySet[ReceivedInstance]:
     )
 
 
-def _sources_of(series_instance_uid: str) -> Iterable[int]:
-    """The nodes from which tasks took the series."""
-    tasks = SeriesTransfer.objects.filter(series_instance_uid=series_instance_uid)
-    return tasks.values_list("task__source_id", flat=True)
+def _give_up(rows: QuerySet[ReceivedInstance], ledgers: QuerySet[SeriesTransfer]) -> int:
+    """Give up what of `rows` nobody misses, series by series."""
+    found: dict[tuple[str, str], list[ReceivedInstance]] = {}
+    for row in rows.iterator():
+        found.setdefault((row.study_instance_uid, row.series_instance_uid), []).append(row)
+    count = 0
+    for (study, series), some in found.items():
+        of_series = ledgers.filter(series_instance_uid=series)
+        contents = set[tuple[str, str]]().union(*map(_contents, of_series))
+        titles = _titles_of(of_series.values_list("task__source_id", flat=True))
+        ids = [
+            row.pk
+            for row in some
+            if (row.sop_instance_uid, row.sha256) in contents
+            or (row.move_originator_ae_title and row.calling_ae_title in titles)
+        ]
+        # An inbox that opens from now on takes nothing that came before.
+        if ids and not _is_awaited([series, study]):
+            left = ReceivedInstance.objects.filter(pk__in=ids, discarded=False)
+            count += left.update(discarded=True)
+    return count
 
 
-def _by_others(sources: Iterable[int]) -> Q:
-    """What another server sent, and not as an answer to us: it may have another content."""
-    return Q(calling_ae_title__in=_titles_of_others(sources), move_originator_ae_title="")
+def _contents(ledger: SeriesTransfer) -> set[tuple[str, str]]:
+    """SOP Instance UID and SHA-256 of what was received and is done with."""
+    return {
+        (record.source_uid, record.sha256_received)
+        for record in decode_records(ledger.instances)
+        if record.sha256_received and record.state in _DONE
+    }
 
 
-def _titles_of_others(sources: Iterable[int]) -> set[str]:
-    own, others = set[str](), set[str]()
-    known = set(sources)
-    for server in DicomServer.objects.only("pk", "ae_title", "sender_ae_titles"):
-        titles = own if server.pk in known else others
+def _titles_of(servers: Iterable[int]) -> set[str]:
+    """The AE titles under which servers send."""
+    titles = set[str]()
+    found = DicomServer.objects.filter(pk__in=list(servers))
+    for server in found.only("ae_title", "sender_ae_titles"):
         titles |= {server.ae_title, *split_ae_titles(server.sender_ae_titles)}
-    return others - own
+    return titles
 
 
-def is_leftover(series_instance_uid: str, sender: str) -> bool:
-    """Whether nobody wants what this AE title sent of a series."""
-    if not is_delivered(series_instance_uid):
-        return False
-    return sender not in _titles_of_others(_sources_of(series_instance_uid))
-
-
-def is_delivered(series_instance_uid: str) -> bool:
-    """Whether a task has delivered the series whole, and none is at work on it or will be."""
-    tasks = SeriesTransfer.objects.filter(series_instance_uid=series_instance_uid)
-    still = (DicomTask.State.PENDING, DicomTask.State.IN_PROGRESS)
-    delivered = tasks.filter(state=SeriesTransfer.State.SUCCESS).exists()
-    return delivered and not tasks.filter(task__state__in=still).exists()
+def _is_awaited(uids: Collection[str]) -> bool:
+    """Whether an inbox is open for one of these series, or for all of one of these studies."""
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS, [SERIES_LOCK_CLASS, [series_lock_key(uid) for uid in uids]])
+        return cursor.fetchone() == (True,)

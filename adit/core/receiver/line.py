@@ -66,7 +66,9 @@ class DatabaseLine:
         while True:
             try:
                 result = work(self.connection())
-            except _LOST as error:
+            except (psycopg.Error, db.Error) as error:
+                if not self._is_lost(error):
+                    raise
                 self.close()
                 if time.monotonic() > deadline:
                     self._failed_at = time.monotonic()
@@ -76,6 +78,20 @@ class DatabaseLine:
             else:
                 self._failed_at = 0.0
                 return result
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether the connection is the matter, and not the work.
+
+        Of a connection that broke while nobody used it libpq may only say that it got no answer:
+        an error without class and without SQLSTATE.
+        """
+        if isinstance(error, _LOST):
+            return True
+        raw = self._wrapper.connection
+        if raw is None or raw.closed or raw.broken:
+            return True
+        cause = error.__cause__ if isinstance(error, db.Error) else error
+        return type(cause) is psycopg.DatabaseError and cause.sqlstate is None
 
     def connection(self) -> Connection[Any]:
         """The connection, opened where it must be."""

@@ -132,8 +132,8 @@ class Channel:
         self._received += 1
         try:
             message = json.loads(body)
-        except ValueError as error:
-            raise TransmitError("The message is no JSON.") from error
+        except (ValueError, RecursionError) as error:
+            raise TransmitError("The message is no JSON that can be read.") from error
         if not isinstance(message, dict):
             raise TransmitError("The message is no object.")
         return message

@@ -15,7 +15,7 @@ from pydicom.filereader import read_file_meta_info
 from adit.core.dicom import FileSlice, NotPart10, read_part10
 from adit.core.models import ReceivedInstance
 
-from .leftovers import is_leftover
+from .leftovers import mark_copies
 from .spool import START_BYTES, Spool, SpooledFile
 
 _BATCH = 500
@@ -41,6 +41,7 @@ def enter_again(receiver: str, spool: Spool, names: Iterable[str]) -> int:
         except (NotPart10, OSError):
             logger.warning("A file in the spool that is not complete was deleted.")
             spool.remove(name)
+    mark_copies(rows)
     for start in range(0, len(rows), _BATCH):
         some = rows[start : start + _BATCH]
         ReceivedInstance.objects.bulk_create(some, ignore_conflicts=True)
@@ -61,7 +62,6 @@ def _row(receiver: str, spool: Spool, name: str) -> ReceivedInstance:
     sha256, syntax = instance.sha256(), instance.transfer_syntax_uid
     file = SpooledFile(name, instance.data.offset, instance.size, sha256, start)
     study, series = spool.study_and_series(file, syntax)
-    sender = _sender(path)
     return ReceivedInstance(
         receiver=receiver,
         path=name,
@@ -70,11 +70,10 @@ def _row(receiver: str, spool: Spool, name: str) -> ReceivedInstance:
         study_instance_uid=study,
         series_instance_uid=series,
         transfer_syntax_uid=syntax,
-        calling_ae_title=sender,
+        calling_ae_title=_sender(path),
         size=instance.size,
         sha256=sha256,
         received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-        discarded=is_leftover(series, sender),
     )
 
 

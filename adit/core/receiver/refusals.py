@@ -1,4 +1,4 @@
-"""Counting refused associations, so that the admin shows who tries in vain, and why."""
+"""Counting refused associations and reports, so that the admin shows who tries in vain, and why."""
 
 import logging
 import threading
@@ -52,7 +52,7 @@ class Refusals:
     def add(self, refusal: Refusal) -> None:
         """Count one."""
         # The log names no title: it is whatever the caller chose to say.
-        logger.warning("Refused an association: %s.", Reason(refusal.reason).label)
+        logger.warning("Refused: %s.", Reason(refusal.reason).label)
         with self._lock:
             if refusal not in self._counts and len(self._counts) >= _MOST_KINDS:
                 refusal = refusal.anonymous()

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from adit.core.dicom.sockets import tune_socket
 
 from .acceptance import (
+    APPLICATION_CONTEXT,
+    APPLICATION_CONTEXT_UNKNOWN,
     CALLED_AE_TITLE_UNKNOWN,
     CALLING_AE_TITLE_UNKNOWN,
     LOCAL_LIMIT_EXCEEDED,
+    PROTOCOL_VERSION_UNKNOWN,
     TEMPORARY_CONGESTION,
     Rejection,
 )
@@ -35,6 +38,8 @@ _DRAIN_PAUSE = 0.02
 logger = logging.getLogger(__name__)
 
 _REJECTIONS = {
+    Reason.VERSION: PROTOCOL_VERSION_UNKNOWN,
+    Reason.CONTEXT: APPLICATION_CONTEXT_UNKNOWN,
     Reason.CALLED: CALLED_AE_TITLE_UNKNOWN,
     Reason.CALLING: CALLING_AE_TITLE_UNKNOWN,
     Reason.ADDRESS: CALLING_AE_TITLE_UNKNOWN,
@@ -63,6 +68,10 @@ class Doorkeeping:
 
     def refuse(self, proposal: Proposal, address: str) -> "Reason | None":
         """Why the association is refused, if it is."""
+        if not proposal.is_version_1:
+            return Reason.VERSION
+        if proposal.application_context not in ("", APPLICATION_CONTEXT):
+            return Reason.CONTEXT
         if proposal.called_ae_title not in {self.ae_title, *self.event_titles}:
             return Reason.CALLED
         if not self.check_caller:

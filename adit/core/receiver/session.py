@@ -29,6 +29,7 @@ from adit.core.dicom.dimse.pdus import (
     A_RELEASE_RQ,
     P_DATA_TF,
     RELEASE_RP_PDU,
+    SLOWEST_RATE,
     PduWriter,
     ProtocolError,
     split_values,
@@ -45,13 +46,18 @@ from .association_requests import MalformedRequest, Proposal, printable, read_re
 from .event_reports import EventReport, ReportKeeper
 from .spool import Spool, SpooledFile
 from .storing import NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, Store
-from .wire import MAXIMUM_PDU, PduSource, prepare
+from .wire import LEAST_WAIT, MAXIMUM_PDU, PduSource, prepare
 
 REQUEST_SECONDS = 30.0
 """So long a peer may take for the TLS handshake, and then for its association request."""
 
 IDLE_SECONDS = 600.0
+"""So long a peer may take from one message to the next."""
+
 SILENCE_SECONDS = 60.0
+"""So long a peer may be silent within a message, and as long the message may take beyond what its
+bytes take at `SLOWEST_RATE`: PDUs alone, with next to nothing in them, hold no place."""
+
 PDU_SECONDS = 60.0
 SEND_SECONDS = 30.0
 _LARGEST_COMMAND = 64 * 1024
@@ -137,6 +143,7 @@ class Session:
         self._command_context = 0
         self._store: Store | None = None
         self._report: EventReport | None = None
+        self._deadline = 0.0
         self._stopping = False
         self.is_accepted = False
         self.opened = time.monotonic()
@@ -190,12 +197,14 @@ class Session:
         if not self._negotiate(source):
             return
         source.negotiated()
+        self._allow(IDLE_SECONDS)
         while not (self._stopping and self._store is None):
-            wait = SILENCE_SECONDS if self._is_within_message else IDLE_SECONDS
-            if not self._take_pdu(*source.read(wait, PDU_SECONDS)):
+            if not self._take_pdu(*source.read(self._patience(), PDU_SECONDS)):
                 return
             if (store := self._store) is not None:
-                store.add_all(source.read_fragments(store.context_id))
+                fragments = source.read_fragments(store.context_id)
+                self._deadline += sum(map(len, fragments)) / SLOWEST_RATE
+                store.add_all(fragments)
                 if not source.has_pdu():
                     store.flush()
         self._write_last(ABORT_BY_USER)
@@ -206,6 +215,15 @@ class Session:
             sock.do_handshake()
         except ssl.SSLError as error:
             raise HandshakeFailed("The TLS handshake failed.") from error
+
+    def _allow(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+
+    def _patience(self) -> float:
+        """So many seconds the next PDU may be awaited; what is here already is taken all the same,
+        for the delay may have been ours."""
+        left = max(self._deadline - time.monotonic(), LEAST_WAIT)
+        return min(left, SILENCE_SECONDS) if self._is_within_message else left
 
     @property
     def _is_within_message(self) -> bool:
@@ -251,12 +269,16 @@ class Session:
             raise ProtocolError("The command is too long.")
         if self._command and context_id != self._command_context:
             raise ProtocolError("A fragment belongs to another presentation context.")
+        if fragment and not self._command:
+            self._allow(SILENCE_SECONDS)
         self._command_context = context_id
         self._command += fragment
+        self._deadline += len(fragment) / SLOWEST_RATE
         if is_last:
             command = Command(self._command)
             self._command = bytearray()
             self._begin(context_id, command)
+            self._allow(SILENCE_SECONDS if self._is_within_message else IDLE_SECONDS)
 
     def _begin(self, context_id: int, command: Command) -> None:
         if context_id not in self._contexts:
@@ -284,12 +306,14 @@ class Session:
         return True
 
     def _take_data(self, context_id: int, fragment: memoryview, is_last: bool) -> None:
+        self._deadline += len(fragment) / SLOWEST_RATE
         if (report := self._report) is not None:
             report.add(context_id, fragment)
             if is_last:
                 self._report = None
-                answer = report.keep(self._keep_report, self._calling)
+                answer = report.keep(self._keep_report, self._calling, self._address)
                 self._writer.write_message(context_id, answer)
+                self._allow(IDLE_SECONDS)
             return
         store = self._store
         if store is None:
@@ -299,6 +323,7 @@ class Session:
             status = self._finish(store)
             self._store = None
             self._writer.write_message(store.context_id, store_response(store.command, status))
+            self._allow(IDLE_SECONDS)
 
     def _finish(self, store: Store) -> int:
         file = store.finish()

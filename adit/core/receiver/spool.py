@@ -227,6 +227,16 @@ class SpoolWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(self._part, flags, 0o600)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the data set so far."""
+        return self._size
+
+    @property
+    def start(self) -> bytearray:
+        """The first `START_BYTES` of the data set."""
+        return self._start
+
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append pieces of the encoded data set.
 

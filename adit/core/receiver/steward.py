@@ -153,7 +153,7 @@ class Steward:
         discard_late_copies(config.name)
         housekeeping.delete_discarded(config.name, self._spool)
         housekeeping.release_lapsed_claims()
-        housekeeping.quarantine(config.quarantine_after)
+        housekeeping.quarantine(config.name, config.quarantine_after)
         housekeeping.delete_quarantined(config.name, self._spool, config.delete_after)
         housekeeping.forget_old_records()
 

@@ -1,14 +1,18 @@
 """A C-STORE request whose data set is arriving (PS3.7 9.1.1)."""
 
 import logging
+import struct
 
 from adit.core.dicom.dimse.commands import Command
 from adit.core.dicom.dimse.pdus import ProtocolError
+from adit.core.dicom.header import SOP_INSTANCE_UID, MalformedDataSet, decode_uid, read_values
 
 from .spool import Spool, SpooledFile, SpoolFull, SpoolWriter
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
+NOT_OF_THIS_COMMAND = 0xA900
+CANNOT_UNDERSTAND = 0xC000
 PROCESSING_FAILURE = 0x0110
 NOT_AUTHORIZED = 0x0124
 
@@ -32,6 +36,7 @@ class Store:
     ) -> None:
         self.context_id = context_id
         self.command = command
+        self._syntax = transfer_syntax_uid
         self.status = SUCCESS
         self._pieces: list[memoryview] = []
         self._writer: SpoolWriter | None = None
@@ -76,9 +81,22 @@ class Store:
                 self._fail(error)
 
     def finish(self) -> SpooledFile | None:
-        """Make the file durable; None where that failed, and `status` says how."""
+        """Make the file durable; None where that failed, and `status` says how.
+
+        Refused is what no task could ever take: a data set without content, and one of another SOP
+        Instance UID than the command names (PS3.4 B.2.3). Quarantine would be no help, for it is
+        not known which of both the instance is, and the sender would take it for stored. It is told
+        at once, and so is who asked for it with a C-MOVE. Another SOP Class UID is no reason: some
+        senders put it wrong, and the data set's own counts. What cannot be read is kept, too.
+        """
         self.flush()
         if self._writer is None:
+            return None
+        if not self._writer.size:
+            self._reject(CANNOT_UNDERSTAND, "without content")
+            return None
+        if not _is_of(self._writer.start, self.command.sop_instance_uid, self._syntax):
+            self._reject(NOT_OF_THIS_COMMAND, "of another SOP Instance UID than the command's")
             return None
         try:
             return self._writer.finish()
@@ -98,6 +116,10 @@ class Store:
             self._writer.discard()
             self._writer = None
 
+    def _reject(self, status: int, what: str) -> None:
+        logger.warning("An instance was refused: its data set is %s.", what)
+        self.refuse(status)
+
     def _fail(self, error: Exception) -> None:
         logger.error("The spool takes nothing more: %s", type(error).__name__)
         self.status = OUT_OF_RESOURCES
@@ -107,3 +129,17 @@ class Store:
 def _is_uid(text: str) -> bool:
     """Whether it can stand for a UID; what PACS make of PS3.5 9.1 beyond that is not judged."""
     return 0 < len(text) <= 64 and text.isascii() and text.isprintable()
+
+
+def _is_of(start: bytearray, sop_instance_uid: str, transfer_syntax_uid: str) -> bool:
+    """Whether a data set that starts so has this SOP Instance UID, or does not tell."""
+    value = sop_instance_uid.encode()
+    value += b"\0" * (len(value) % 2)
+    # As nearly all data sets have it (explicit VR little endian): found without a walk.
+    if b"\x08\0\x18\0UI" + struct.pack("<H", len(value)) + value in start:
+        return True
+    try:
+        values = read_values(start, transfer_syntax_uid, {SOP_INSTANCE_UID})
+    except MalformedDataSet:
+        return True
+    return decode_uid(values.get(SOP_INSTANCE_UID, b"")) in ("", sop_instance_uid)

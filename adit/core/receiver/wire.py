@@ -17,6 +17,9 @@ MAXIMUM_PDU = 131072
 TICK_SECONDS = 5.0
 """How exactly time-outs are kept; to set them for each call would cost one more."""
 
+LEAST_WAIT = 0.001
+"""Who waits no longer takes what is here already, and nothing else."""
+
 # A request with 128 contexts of dozens of transfer syntaxes each fits.
 LARGEST_REQUEST = 1 << 20
 # Some peers count their headers differently.
@@ -28,6 +31,8 @@ _VALUE_HEADER_SIZE = 6
 _TIMEVAL = struct.Struct("@qq")
 # As much as a large slice and its headers: what has been read is seldom moved then.
 _BUFFER = 1024 * 1024
+# Before somebody has said who it is; it grows with what comes, and not with what is announced.
+_FIRST_BUFFER = 8 * 1024
 
 
 class PduSource:
@@ -36,14 +41,15 @@ class PduSource:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._is_plain = not isinstance(sock, ssl.SSLSocket) and hasattr(socket, "MSG_WAITALL")
-        self._buffer = bytearray(_BUFFER)
+        self._buffer = bytearray(_FIRST_BUFFER)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
         self.largest = LARGEST_REQUEST
 
     def negotiated(self) -> None:
-        """From now on no PDU may be larger than was announced."""
+        """From now on no PDU may be larger than was announced, and there is room for many."""
         self.largest = MAXIMUM_PDU + _TOLERANCE
+        self._move(_BUFFER)
 
     def has_pdu(self) -> bool:
         """Whether `read` returns at once, from what has been read already."""
@@ -113,19 +119,25 @@ class PduSource:
         """Let so many bytes fit from the start of what is still unread."""
         if self._start + count <= len(self._buffer) and self._start != self._end:
             return
+        self._move(len(self._buffer))
+
+    def _move(self, size: int) -> None:
+        """Move what is still unread to the start of a buffer of that size."""
         rest = bytes(self._view[self._start : self._end])
-        if count > len(self._buffer):
-            self._buffer = bytearray(count)
+        if size > len(self._buffer):
+            self._buffer = bytearray(size)
             self._view = memoryview(self._buffer)
         self._view[: len(rest)] = rest
         self._start, self._end = 0, len(rest)
 
     def _fill(self, count: int, deadline: float) -> None:
         while (missing := self._start + count - self._end) > 0:
+            if self._end == len(self._buffer):
+                self._move(2 * len(self._buffer))
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError("The peer is too slow.")
-            self._receive(missing, max(left, 0.001), whole=True)
+            self._receive(missing, max(left, LEAST_WAIT), whole=True)
 
     def _receive(self, count: int, timeout: float, *, whole: bool = False) -> None:
         free = self._view[self._end : self._end + count]
@@ -142,6 +154,8 @@ class PduSource:
         """One call as a rule; after each tick of the socket's time-out the time is looked at."""
         deadline = time.monotonic() + timeout
         flags = socket.MSG_WAITALL if whole else 0
+        if timeout <= LEAST_WAIT:
+            flags |= socket.MSG_DONTWAIT
         while True:
             try:
                 return self._socket.recv_into(free, len(free), flags)

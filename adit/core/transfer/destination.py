@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from adit.core.dicom import DicomError
+from adit.core.models.records import InstanceRecord
 from adit.core.transfer.items import Delivered, Outgoing
-from adit.core.transfer.records import InstanceRecord
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from adit.core.models.records import InstanceRecord
 from adit.core.transfer.destination import DestinationAway, Proof
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.layout import SeriesFacts
 from adit.core.transfer.names import safe_name
-from adit.core.transfer.records import InstanceRecord
 from adit.core.transfer.series_facts import facts_of
 from adit.core.transfer.sink import QuotaExceeded, StudySink, in_words
 

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from adit.core.models.records import InstanceRecord, InstanceState
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.plan import Plan
-from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 from adit.core.transfer.totals import Totals, add_up
 from adit.core.transfer.twins import find_homes, refuse
@@ -33,8 +33,9 @@ class Ledger:
         # Of instances on their way, by source SOP Instance UID.
         self._deid_counts: dict[str, DeidCounts] = {}
         self._reported = 0
-        # Of what came twice under one SOP Instance UID, with different content.
-        self.in_two_versions: set[str] = set()
+        # SOP Instance UIDs that came twice with different content, with the AE title of the sender
+        # of the first where that is not known and the second is the source's own; else "".
+        self.in_two_versions: dict[str, str] = {}
         self._homes = find_homes(self._series.values())
 
     # What is expected
@@ -142,12 +143,12 @@ class Ledger:
         """Compare what came once more with what was received before."""
         with self._lock:
             if self._find(source_uid)[1].sha256_received not in ("", sha256):
-                self.in_two_versions.add(source_uid)
+                self.in_two_versions.setdefault(source_uid, "")
 
-    def came_in_two_versions(self, source_uid: str) -> None:
+    def came_in_two_versions(self, source_uid: str, stranger: str = "") -> None:
         """Note that another content came, too, and is kept elsewhere."""
         with self._lock:
-            self.in_two_versions.add(source_uid)
+            self.in_two_versions[source_uid] = stranger
 
     def of_another_patient(self, series_uid: str, source_uid: str) -> None:
         """Enter that a copy came that belongs to another patient, who has the same UIDs.

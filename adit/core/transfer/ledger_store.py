@@ -10,10 +10,10 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from adit.core.models import DicomTask, SeriesTransfer
+from adit.core.models.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.packed_records import Change
-from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.run import Run
 from adit.core.transfer.series_ledger import SeriesLedger
 from adit.core.transfer.totals import Totals

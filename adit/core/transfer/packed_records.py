@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
-from adit.core.transfer.records import InstanceRecord, encode_records
+from adit.core.models.records import InstanceRecord, encode_records
 
 # So many records are encoded as a whole each time: that takes less than the rest of a write.
 _FEW = 500

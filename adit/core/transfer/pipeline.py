@@ -33,6 +33,7 @@ from adit.core.transfer.request import TransferRequest
 from adit.core.transfer.run import Run
 from adit.core.transfer.short_lists import ShortLists
 from adit.core.transfer.transform import check_in, pseudonymize
+from adit.core.transfer.versions import remarks_on_versions
 from adit.core.words import counted
 
 # Between transform and deliver; fetch has a queue of its own.
@@ -44,10 +45,6 @@ _FAILURES_IN_A_ROW = 3
 
 # A study that is still being filled is followed so often.
 _GROWTH_ROUNDS = 3
-TWO_VERSIONS = (
-    "{} came twice with different content under one SOP Instance UID; the first counts. Check at "
-    "the source which one is right."
-)
 STILL_GROWING = "The study is still growing at the source; what came last was left there."
 
 
@@ -157,8 +154,7 @@ class Pipeline:
     def _remarks(self) -> Iterator[str]:
         """What has to be said of what came."""
         yield from self._owner.remarks()
-        if number := len(self._ledger.in_two_versions):
-            yield TWO_VERSIONS.format(counted(number, "instance"))
+        yield from remarks_on_versions(self._ledger, self._source.server.name)
         if remark := self._short_lists.remark():
             yield remark
 

@@ -180,7 +180,7 @@ class TransferWork:
             cancel=cancel or run.cancel,
             incoming=inbox,
             spill_folder=run.folder,
-            reports=ReceivedReports(),
+            reports=ReceivedReports(config),
             pace=ServerPace(server, run.cancel) if server.max_instances_per_second else None,
         )
 

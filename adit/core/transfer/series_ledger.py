@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from adit.core.models.records import InstanceRecord, InstanceState
 from adit.core.transfer.deid_counts import DeidCounts
 from adit.core.transfer.packed_records import Change, PackedRecords
 from adit.core.transfer.plan import PlannedSeries
-from adit.core.transfer.records import InstanceRecord, InstanceState
 
 
 @dataclass(kw_only=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from adit.core.dicom import DicomOperator, StoreOutcome
 from adit.core.dicom.outcomes import DUPLICATE
+from adit.core.models.records import HAD_ALREADY, InstanceRecord
 from adit.core.transfer.confirmation import Inquiry
 from adit.core.transfer.destination import Proof
 from adit.core.transfer.items import Delivered, Outgoing
-from adit.core.transfer.records import HAD_ALREADY, InstanceRecord
 
 
 class ServerDestination:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from adit.core.transfer.records import InstanceState
+from adit.core.models.records import InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 
 

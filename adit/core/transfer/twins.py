@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adit.core.transfer.records import InstanceRecord, InstanceState
+from adit.core.models.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 
 TWIN = "Another series of the study has an instance of the same SOP Instance UID; that one counts."

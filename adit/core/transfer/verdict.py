@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from adit.core.dicom import PermanentDicomError
 from adit.core.models import TaskResult
+from adit.core.models.records import InstanceState
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.pipeline import Ending
-from adit.core.transfer.records import InstanceState
 from adit.core.words import counted
 
 

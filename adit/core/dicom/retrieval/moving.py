@@ -109,7 +109,7 @@ class MoveRetriever:
             observer = None if want.of_patient_only else want.observer
             if stream is not None and observer is not None:
                 for uid in stream.conflicting:
-                    observer.came_in_two_versions(uid)
+                    observer.came_in_two_versions(uid, stream.strangers.get(uid, ""))
 
     def _run(
         self,

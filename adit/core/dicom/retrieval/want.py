@@ -38,8 +38,12 @@ class Observer(Protocol):
         """The server counts more instances in a series than it lists, and did not send them."""
         ...
 
-    def came_in_two_versions(self, source_uid: str) -> None:
-        """Two contents came under one SOP Instance UID; the second one is kept elsewhere."""
+    def came_in_two_versions(self, source_uid: str, stranger: str = "") -> None:
+        """Two contents came under one SOP Instance UID; the second one is kept elsewhere.
+
+        `stranger`: the AE title of the sender of the first one, where that is no known sender of
+        the server, and the second one is the server's own.
+        """
         ...
 
 

@@ -23,6 +23,7 @@ class Inbox:
 
     doubles = 0
     conflicting: frozenset[str] = frozenset()
+    strangers: dict[str, str] = {}
 
     def __init__(self):
         self.queue = queue.Queue()

@@ -94,6 +94,7 @@ class TestStream:
     series: Collection[str] | None
     doubles: int = 0
     conflicting: set[str] = field(default_factory=set)
+    strangers: dict[str, str] = field(default_factory=dict)
 
     def destination(self) -> str:
         return ""

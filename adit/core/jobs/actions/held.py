@@ -17,13 +17,13 @@ from adit.core.jobs.dispatcher import dispatch
 from adit.core.jobs.events import add_event
 from adit.core.jobs.states import derive_job_state, lock_job
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
+from adit.core.models.records import InstanceRecord, InstanceState
 from adit.core.transfer.ledger_store import (
     fill_row,
     load_series,
     mark_canceled_series,
     mark_unfinished_series,
 )
-from adit.core.transfer.records import InstanceRecord, InstanceState
 from adit.core.transfer.series_ledger import SeriesLedger
 from adit.core.words import counted
 

@@ -12,10 +12,10 @@ from django.db.models import Q
 from adit.core.deid import BurnedInPolicy
 from adit.core.jobs.registry import concrete_job, get_kind
 from adit.core.models import DeidProfile, DicomJob, SeriesTransfer
+from adit.core.models.records import InstanceState, decode_records
 from adit.core.pages.profiles.shown_preview import finding_words
 from adit.core.pages.profiles.words import BURNED_IN, OPTIONS, action_words
 from adit.core.transfer.deid_counts import DeidCounts
-from adit.core.transfer.records import InstanceState, decode_records
 
 _AT_ONCE = 200
 

@@ -10,8 +10,8 @@ from django.db.models import QuerySet, Sum
 
 from adit.core.jobs.actions.held import held_key
 from adit.core.models import SeriesTransfer
+from adit.core.models.records import InstanceRecord, InstanceState, decode_records
 from adit.core.pages.profiles.shown_preview import finding_words
-from adit.core.transfer.records import InstanceRecord, InstanceState, decode_records
 from adit.core.transfer.transform import HELD_AGAIN
 
 

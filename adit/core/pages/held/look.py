@@ -22,12 +22,12 @@ from adit.core.deid import (
 from adit.core.dicom import DicomError, DicomInstance
 from adit.core.jobs.registry import concrete_job, concrete_task
 from adit.core.models import DicomServer, SeriesTransfer
+from adit.core.models.records import InstanceRecord
 from adit.core.pages.held.beyond import beyond_pictures
 from adit.core.pages.held.contents import Content, content_of, contents, words_of
 from adit.core.pages.held.documents import Document, document_of, part10
 from adit.core.pages.profiles.shown_preview import ShownPreview, around_findings, tag_of
 from adit.core.pages.rendering import CannotRender, Rendered, Window, has_pixels, render_frame
-from adit.core.transfer.records import InstanceRecord
 from adit.core.transfer.single import fetch_one, look_up, looking_at, within_time
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adit.core.models import SeriesTransfer, TransferTask
+from adit.core.models.records import InstanceState, decode_records
 from adit.core.transfer.archive.parts import PartReader, part_name
 from adit.core.transfer.instance_destination import file_name
 from adit.core.transfer.layout import SeriesFacts, series_names, study_name, study_names
 from adit.core.transfer.names import own_name
-from adit.core.transfer.records import InstanceState, decode_records
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from adit.core.dicom import (
     PermanentDicomError,
     TransientDicomError,
 )
+from adit.core.models.records import InstanceRecord
 from adit.core.transfer.destination import DestinationAway, Proof
 from adit.core.transfer.items import Delivered, Outgoing
 from adit.core.transfer.layout import SeriesFacts
@@ -28,7 +29,6 @@ from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.names import safe_name
 from adit.core.transfer.nifti.conversion import STEM, Conversion, convert
 from adit.core.transfer.nifti.pixels import has_pixels
-from adit.core.transfer.records import InstanceRecord
 from adit.core.transfer.run import Run
 from adit.core.transfer.series_facts import facts_of
 from adit.core.transfer.sink import QuotaExceeded, StudySink, in_words

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from django.db import connection
 
 from adit.core.models import SeriesTransfer
+from adit.core.models.records import InstanceRecord, InstanceState, encode_records
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.plan import Plan, PlannedSeries
-from adit.core.transfer.records import InstanceRecord, InstanceState, encode_records
 from adit.core.transfer.series_ledger import SeriesLedger
 
 ROOT = "1.3.12.2.1107.5.2.19.45152."

@@ -11,7 +11,7 @@ from adit.core.jobs.tests.integration.test_worker import (  # noqa: F401
     work_dir,
 )
 from adit.core.models import DicomJob, DicomTask, SeriesTransfer
-from adit.core.transfer.records import decode_records
+from adit.core.models.records import decode_records
 from adit.core.transfer.tests.integration.conftest import *  # noqa: F403
 from adit.selective_transfer.models import SelectiveTransferTask
 

@@ -13,14 +13,14 @@ from adit.core.jobs.tests.integration.small_studies import (
     transfer_job,
 )
 from adit.core.models import DicomTask, SeriesTransfer
-from adit.core.transfer.ledger_store import load_ledger
-from adit.core.transfer.plan import Plan, PlannedSeries
-from adit.core.transfer.records import (
+from adit.core.models.records import (
     InstanceRecord,
     InstanceState,
     decode_records,
     encode_records,
 )
+from adit.core.transfer.ledger_store import load_ledger
+from adit.core.transfer.plan import Plan, PlannedSeries
 from adit.test_pacs.double import PacsDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from adit.core.factories import DicomServerFactory, UserFactory
 from adit.core.models import DicomNode, DicomTask, SeriesTransfer, TaskEvent
-from adit.core.transfer.records import InstanceRecord, InstanceState, encode_records
+from adit.core.models.records import InstanceRecord, InstanceState, encode_records
 from adit.selective_transfer.models import SelectiveTransferJob, SelectiveTransferTask
 
 

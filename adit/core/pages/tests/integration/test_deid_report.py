@@ -11,8 +11,8 @@ from reportlab.pdfbase.ttfonts import TTFont
 
 from adit.core.factories import DeidProfileFactory
 from adit.core.models import SeriesTransfer
+from adit.core.models.records import InstanceRecord, InstanceState, encode_records
 from adit.core.pages.deid_report.pdf import _line
-from adit.core.transfer.records import InstanceRecord, InstanceState, encode_records
 from adit.selective_transfer.models import SelectiveTransferJob
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]

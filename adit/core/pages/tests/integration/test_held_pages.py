@@ -3,7 +3,7 @@ from django.test import Client
 
 from adit.audit.models import AuditEntry
 from adit.core.models import DicomTask, SeriesTransfer
-from adit.core.transfer.records import (
+from adit.core.models.records import (
     InstanceRecord,
     InstanceState,
     decode_records,

@@ -16,6 +16,7 @@ from adit.core.receiver.allowlist import AllowList, AllowListMaker, BadSender, S
 from adit.stack.ports import wait_until
 from adit.test_pacs.phantoms import PATIENTS, study_instances
 
+from ..unit.peer import association_request
 from .conftest import AE_TITLE, ReceiverUnderTest, dcmtk
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -60,6 +61,31 @@ def test_a_title_from_another_address_is_refused_and_counted(strict_receiver):
 
     wait_until(lambda: counted() == 3, "the refusals are counted")
     assert "ELSEWHERE" not in strict_receiver.log()
+
+
+@pytest.mark.parametrize(
+    ("version", "context", "rejection", "reason"),
+    [
+        (0, b"1.2.840.10008.3.1.1.1", (1, 2, 2), "version"),
+        (2, b"1.2.840.10008.3.1.1.1", (1, 2, 2), "version"),
+        (1, b"1.2.840.10008.3.1.1.2", (1, 1, 2), "context"),
+        (3, b"1.2.840.10008.3.1.1.1", None, ""),
+    ],
+)
+def test_another_protocol_is_refused(receiver, version, context, rejection, reason):
+    """PS3.8 9.3.4."""
+    RefusedSender.objects.all().delete()
+    request = bytearray(association_request().replace(b"1.2.840.10008.3.1.1.1", context, 1))
+    request[6:8] = struct.pack(">H", version)
+    with socket.create_connection(("127.0.0.1", receiver.port)) as sock:
+        sock.settimeout(10)
+        sock.sendall(request)
+        answer = sock.recv(10, socket.MSG_WAITALL)
+    if rejection is None:
+        assert answer[0] == 0x02
+        return
+    assert answer[0] == 0x03 and tuple(answer[7:10]) == rejection
+    wait_until(lambda: RefusedSender.objects.filter(reason=reason).exists(), "it is shown")
 
 
 def test_the_reason_says_who_was_not_recognized(strict_receiver):

@@ -308,22 +308,6 @@ def test_a_row_that_lost_its_file_is_asked_for_again(
         server.stop()
 
 
-def test_unclaimed_instances_go_into_quarantine_and_later_away(
-    transactional_db, tmp_path: Path, head: Study
-):
-    rows_of(head, tmp_path, originator=None)
-    spool = Spool(tmp_path)
-    assert housekeeping.quarantine(timedelta(hours=1)) == 0
-    ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(hours=2))
-    assert housekeeping.quarantine(timedelta(hours=1)) == 24
-    assert housekeeping.delete_quarantined(BY_HAND, spool, timedelta(days=1)) == 0
-    with expect(ReceiverInbox(), head) as stream:
-        assert stream.take(1) is None, "what lies in quarantine answers no later C-MOVE"
-    ReceivedInstance.objects.update(quarantined_at=timezone.now() - timedelta(days=2))
-    assert housekeeping.delete_quarantined(BY_HAND, spool, timedelta(days=1)) == 24
-    assert list(spool.names()) == []
-
-
 def test_claims_of_dead_workers_are_freed(transactional_db, tmp_path: Path, head: Study):
     rows_of(head, tmp_path, originator=None)
     ReceivedInstance.objects.update(claimed_by=uuid.uuid4(), claimed_at=timezone.now())

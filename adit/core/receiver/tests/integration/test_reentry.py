@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from adit.core.factories import DicomServerFactory, UserFactory
 from adit.core.models import DicomJob, DicomNode, DicomTask, ReceivedInstance, SeriesTransfer
+from adit.core.models.records import InstanceRecord, InstanceState, encode_records
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.stack.ports import wait_until
 
@@ -86,7 +88,7 @@ def test_an_older_instance_is_no_answer_although_it_is_entered_later(
         assert stream.take(2) is None
 
 
-def test_copies_of_what_is_delivered_are_given_up(
+def test_copies_of_what_is_delivered_are_given_up_and_nothing_else(
     mortal_receiver: ReceiverUnderTest, head: Study, large: Study
 ):
     receiver = mortal_receiver
@@ -94,13 +96,28 @@ def test_copies_of_what_is_delivered_are_given_up(
         assert send(receiver, study).returncode == 0
     server = DicomNode.objects.get(pk=DicomServerFactory().pk)
     job = DicomJob.objects.create(kind="test", owner=UserFactory(), state="SUCCESS")
-    task = DicomTask.objects.create(job=job, source=server, state="SUCCESS")
+    task = DicomTask.objects.create(job=job, source=server, state="SUCCESS", end=timezone.now())
+    # Of the first it had another content, and the second it never had.
+    changed, unknown, *_ = sorted(head.uids)
+    received = [
+        InstanceRecord(
+            row.sop_instance_uid,
+            InstanceState.CONFIRMED,
+            sha256_received="0" * 64 if row.sop_instance_uid == changed else row.sha256,
+        )
+        for row in ReceivedInstance.objects.filter(study_instance_uid=head.uid)
+        if row.sop_instance_uid != unknown
+    ]
     SeriesTransfer.objects.create(
-        task=task, series_instance_uid=head.series_uid, state=SeriesTransfer.State.SUCCESS
+        task=task,
+        series_instance_uid=head.series_uid,
+        state=SeriesTransfer.State.SUCCESS,
+        instances=encode_records(received),
     )
     receiver.stop(signal.SIGKILL)
     lose_rows()
     receiver.start()
-    kept = len(large.uids)
+    kept = len(large.uids) + 2
     wait_until(lambda: len(receiver.files()) == kept, "the copies are gone", timeout=30)
-    assert {row["study_instance_uid"] for row in rows().values()} == {large.uid}
+    of_head = ReceivedInstance.objects.filter(study_instance_uid=head.uid, discarded=False)
+    assert {row.sop_instance_uid for row in of_head} == {changed, unknown}

@@ -120,3 +120,50 @@ def test_others_of_a_series_are_taken_where_they_may_come(
         ReceiverInbox(), head, sop_instance_uids=few, series_instance_uids=series, others_too=True
     ) as stream:
         assert len(take_all(stream, 24, 5)) == 24
+
+
+def test_what_the_server_itself_sends_goes_before_what_an_unknown_sender_has(
+    transactional_db, tmp_path: Path, head: Study
+):
+    """Both lie there when the worker looks."""
+    rows_of(head, tmp_path, None, sender="STRANGER")
+    ReceivedInstance.objects.update(sha256="0" * 64)
+    with expect(ReceiverInbox(), head, sop_instance_uids=None) as stream:
+        rows_of(head, tmp_path, None)
+        stream._desk._since -= timedelta(seconds=60)
+        ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=5))
+        assert len(take_all(stream, 25, 2)) == 24
+        assert not stream.conflicting
+    left = ReceivedInstance.objects.filter(claimed_by=None, conflicting=False)
+    assert set(left.values_list("calling_ae_title", flat=True)) == {"STRANGER"}
+    assert left.count() == 24
+
+
+def test_once_the_server_has_sent_something_who_is_not_known_answers_for_it_no_more(
+    transactional_db, tmp_path: Path, head: Study
+):
+    """Although it does not say for whom it sends."""
+    rows_of(head, tmp_path, None)
+    first = ReceivedInstance.objects.earliest("pk")
+    ReceivedInstance.objects.exclude(pk=first.pk).update(calling_ae_title="STRANGER")
+    with expect(ReceiverInbox(), head) as stream:
+        assert stream.take(5)
+        stream._desk._since -= timedelta(seconds=60)
+        ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=5))
+        assert stream.take(0.5) is None
+
+
+def test_an_unknown_sender_whose_version_was_first_is_named(
+    transactional_db, tmp_path: Path, head: Study
+):
+    rows_of(head, tmp_path, None, sender="STRANGER")
+    with expect(ReceiverInbox(), head) as stream:
+        stream._desk._since -= timedelta(seconds=60)
+        ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=5))
+        assert len(take_all(stream, 24, 5)) == 24
+        # Only then the server sends its own; one of it is different.
+        rows_of(head, tmp_path, None)
+        own = ReceivedInstance.objects.filter(claimed_by=None).earliest("pk")
+        ReceivedInstance.objects.filter(pk=own.pk).update(sha256="0" * 64)
+    assert stream.strangers == {own.sop_instance_uid: "STRANGER"}
+    assert stream.conflicting == {own.sop_instance_uid}

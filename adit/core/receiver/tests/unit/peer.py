@@ -60,7 +60,7 @@ class SessionUnderTest:
             self.spool,
             self.arrivals.append,
             lambda session, proposal: None,
-            lambda report, sender: self.reports.append(report),
+            lambda report, sender, address: self.reports.append(report),
         )
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from adit.core.receiver import client as client_module
 from adit.core.receiver.client import FileMissing, FileTransmitClient
-from adit.core.receiver.protocol import AuthenticationError, Channel, TransmitError
+from adit.core.receiver.protocol import (
+    AuthenticationError,
+    Channel,
+    TransmitBroken,
+    TransmitError,
+)
 from adit.core.receiver.server import FileTransmitServer
 from adit.core.receiver.spool import Spool
 
@@ -124,6 +130,26 @@ def test_a_transfer_resumes_after_every_break(server: FileTransmitServer, spool:
         assert worker.fetch(NAME, write) == len(content)
     assert bytes(got) == content
     assert len(breaks) >= 2
+
+
+def test_a_link_that_breaks_again_and_again_is_given_up(
+    server: FileTransmitServer, spool: Spool, monkeypatch: pytest.MonkeyPatch
+):
+    """Each connection brings a little."""
+    monkeypatch.setattr(client_module, "_WAITS", (0.01,) * 6)
+    connections = []
+
+    class Breaking(FileTransmitClient):
+        def _piece(self, channel: Channel, most: int) -> bytes:
+            if channel in connections:
+                raise TransmitBroken("The connection broke.")
+            connections.append(channel)
+            return super()._piece(channel, min(most, 140))
+
+    got = bytearray()
+    with Breaking("127.0.0.1", server.port, KEY) as worker, pytest.raises(TransmitError):
+        worker.fetch(NAME, got.extend)
+    assert len(connections) == 7 and len(got) == 7 * 140
 
 
 def test_a_transfer_resumes_with_a_restarted_receiver(server: FileTransmitServer, spool: Spool):

@@ -118,6 +118,19 @@ def test_a_senseless_request_ends_the_connection(server: FileTransmitServer, mes
         assert is_closed(sock)
 
 
+def test_a_message_that_nests_without_end_is_no_error_of_the_receiver(
+    server: FileTransmitServer, caplog: pytest.LogCaptureFixture
+):
+    with connect(server) as sock:
+        channel = Channel.connect(sock, KEY)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(protocol.json, "dumps", lambda message: "[" * 60_000)
+            channel.send({})
+        assert is_closed(sock)
+    wait_until(lambda: "a connection was ended" in caplog.text, "it is told in the log")
+    assert "Traceback" not in caplog.text
+
+
 def test_who_trickles_is_not_awaited_for_ever(
     server: FileTransmitServer, monkeypatch: pytest.MonkeyPatch
 ):

@@ -26,6 +26,7 @@ from .peer import (
 )
 
 CONTENT = bytes(range(256)) * 100
+IMPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 
 
 @pytest.fixture
@@ -106,11 +107,49 @@ def test_several_instances_follow_one_another_without_waiting(receiver: SessionU
     assert len(receiver.arrivals) == 5
 
 
-def test_an_empty_data_set_is_kept(receiver: SessionUnderTest):
+def test_an_empty_data_set_is_refused(receiver: SessionUnderTest):
     receiver.associate()
     send_store(receiver, b"")
+    assert receiver.status() == 0xC000
+    send_store(receiver, CONTENT)
+    assert receiver.status() == 0 and kept(receiver) == CONTENT
+
+
+def sop_uids(class_uid: bytes, instance_uid: bytes, syntax: str) -> bytes:
+    values = ((0x16, class_uid), (0x18, instance_uid))
+    if syntax == IMPLICIT:
+        heads = [struct.pack("<HHL", 8, number, len(value)) for number, value in values]
+    else:
+        order = ">" if syntax == BIG else "<"
+        heads = [struct.pack(f"{order}HH2sH", 8, n, b"UI", len(value)) for n, value in values]
+    return b"".join(head + value for head, (_, value) in zip(heads, values, strict=True))
+
+
+@pytest.mark.parametrize("syntax", [SYNTAX, IMPLICIT, BIG])
+@pytest.mark.parametrize(
+    ("instance_uid", "status"),
+    [
+        (b"1.2.3.4\0", 0),
+        (b"1.2.3.4 ", 0),
+        (b"", 0),
+        (b"1.2.3.40", 0xA900),
+        (b"1.2.3.", 0xA900),
+    ],
+)
+def test_a_data_set_of_another_instance_than_the_command_is_refused(
+    receiver: SessionUnderTest, syntax: str, instance_uid: bytes, status: int
+):
+    receiver.associate((1, CT, syntax))
+    send_store(receiver, sop_uids(CT.encode() + b"\0", instance_uid, syntax))
+    assert receiver.status() == status
+    assert len(receiver.arrivals) == (not status)
+
+
+def test_a_data_set_of_another_class_than_the_command_is_kept(receiver: SessionUnderTest):
+    """Some senders put it wrong; a task takes the data set's own."""
+    receiver.associate()
+    send_store(receiver, sop_uids(b"1.2.840.10008.5.1.4.1.1.4\0", b"1.2.3.4\0", SYNTAX))
     assert receiver.status() == 0
-    assert kept(receiver) == b""
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from adit.core.dicom import CancelToken, DicomOperator
 from adit.core.factories import DeidProfileFactory, DicomServerFactory
 from adit.core.models import DicomServer, DirectMoveRoute
+from adit.core.models.records import HAD_ALREADY, NOT_SHOWN
 from adit.core.transfer.confirmation import Inquiry, QueryWay
-from adit.core.transfer.records import HAD_ALREADY, NOT_SHOWN
 from adit.core.transfer.tests.integration.conftest import part10
 from adit.core.transfer.tests.integration.test_transfer import records_of
 from adit.test_pacs.double import PacsDouble

@@ -20,9 +20,9 @@ from adit.core.jobs.folder_mails import send_folder_mail
 from adit.core.jobs.registry import get_kind
 from adit.core.jobs.run import TaskRun
 from adit.core.models import DicomFolder, DicomTask, SeriesTransfer
+from adit.core.models.records import decode_records, encode_records
 from adit.core.transfer.folder_sink import FolderSink
 from adit.core.transfer.quota import FolderSpace, folder_size
-from adit.core.transfer.records import decode_records, encode_records
 from adit.core.transfer.sink import QuotaExceeded
 from adit.selective_transfer.models import SelectiveTransferTask
 

@@ -10,8 +10,8 @@ from adit.core.jobs.actions import reset_task, restart_job
 from adit.core.jobs.actions.base import Conflict
 from adit.core.jobs.actions.held import discard_held, held_key, release_held
 from adit.core.models import DicomTask, SeriesTransfer
+from adit.core.models.records import InstanceState, decode_records
 from adit.core.transfer.deid_counts import DeidCounts
-from adit.core.transfer.records import InstanceState, decode_records
 from adit.selective_transfer.models import SelectiveTransferJob
 from adit.test_pacs.phantoms import PATIENTS, phantom_uid, study_instances
 

@@ -17,7 +17,7 @@ from pydicom.uid import MPEG4HP41, UID, ExplicitVRLittleEndian
 from adit.audit.models import AuditEntry
 from adit.core.factories import DeidProfileFactory, DicomServerFactory, UserFactory
 from adit.core.models import SeriesTransfer
-from adit.core.transfer.records import decode_records, encode_records
+from adit.core.models.records import decode_records, encode_records
 from adit.test_pacs.double import PacsDouble
 
 from .conftest import ExampleStudy

@@ -5,8 +5,8 @@ import pytest
 
 from adit.core.dicom import CancelToken
 from adit.core.models import SeriesTransfer
+from adit.core.models.records import decode_records, encode_records
 from adit.core.transfer.ledger_store import LedgerWriter, load_ledger
-from adit.core.transfer.records import decode_records, encode_records
 from adit.core.transfer.tests.synthetic import big_ledger, fill, ledger_bytes, make_job, send
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]

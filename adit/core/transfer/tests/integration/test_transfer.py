@@ -1,8 +1,8 @@
 import pytest
 
 from adit.core.models import DicomServer, SeriesTransfer
+from adit.core.models.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.items import Delivered
-from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.server_destination import ServerDestination
 from adit.test_pacs.comparison import compare_pseudonymised
 

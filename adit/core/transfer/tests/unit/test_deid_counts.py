@@ -1,9 +1,9 @@
 from collections import Counter
 
+from adit.core.models.records import InstanceState
 from adit.core.transfer.deid_counts import FURTHER, MOST_UNKNOWN, DeidCounts
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.plan import Plan, PlannedSeries
-from adit.core.transfer.records import InstanceState
 
 
 def counts(**actions: int) -> DeidCounts:

@@ -211,4 +211,4 @@ def test_a_second_content_under_one_uid_is_noted():
     ledger.came_again("1", "aa" * 32)
     assert not ledger.in_two_versions
     ledger.came_again("1", "cc" * 32)
-    assert ledger.in_two_versions == {"1"}
+    assert set(ledger.in_two_versions) == {"1"}

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from adit.core.models.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.packed_records import _FEW
 from adit.core.transfer.plan import Plan, PlannedSeries
-from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.tests.synthetic import SERIES, big_ledger, send
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import generate_uid
 
-from adit.core.transfer.records import (
+from adit.core.models.records import (
     InstanceRecord,
     InstanceState,
     decode_records,

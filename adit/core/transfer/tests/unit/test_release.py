@@ -9,10 +9,10 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from adit.core.deid import Assignment, OwnRule, Profile, Pseudonymizer, RuleAction
 from adit.core.dicom import DicomInstance
 from adit.core.jobs.actions.held import release_held
+from adit.core.models.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.items import Outgoing
 from adit.core.transfer.ledger import Ledger
 from adit.core.transfer.plan import Plan, PlannedSeries
-from adit.core.transfer.records import InstanceState, decode_records, encode_records
 from adit.core.transfer.transform import pseudonymize
 
 UID, SERIES = "1.2.3.1", "1.2.3"
