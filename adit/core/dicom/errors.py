@@ -51,10 +51,6 @@ class TransientDicomError(DicomError):
     """A later attempt may succeed."""
 
 
-class BrokenOff(TransientDicomError):
-    """A list began well and did not come to its end: what came is a part of it at best."""
-
-
 def _rebuild(kind: type[DicomError], message: str, code: str, advice: str) -> DicomError:
     return kind(message, code=code, advice=advice)
 
@@ -372,18 +368,6 @@ def repeats_itself(server: str) -> TransientDicomError:
         f"{server} repeats the same answer without end.",
         code="no progress",
         advice=f"{ASK_ADMIN}.",
-    )
-
-
-def list_broken_off(server: str, answers: int, error: DicomError) -> BrokenOff:
-    """A list of which a later page was refused or could not be read; `error` says how."""
-    http = error.code.startswith("HTTP ")
-    what = error.code if http else "something that is no list of results"
-    return BrokenOff(
-        f"{server} broke its list off after {answers} answers: to the request for more it answered "
-        f"{what}.",
-        code="list broken off",
-        advice=f"Try again. If that goes on: {ASK_ADMIN}, for there may be more.",
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .advice import ASK_ADMIN
-from .errors import BrokenOff, PermanentDicomError, TransientDicomError
+from .broken_lists import BrokenOff
+from .errors import PermanentDicomError, TransientDicomError
 
 # The code of what could not be read: the server does answer, and more than was understood.
 UNREADABLE = "unreadable"

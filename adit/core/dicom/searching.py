@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from .attributes import Attributes
+from .broken_lists import BrokenOff
 from .config import QueryProtocol, ServerConfig
-from .errors import BrokenOff, DicomError, PermanentDicomError, repeats_itself
+from .errors import DicomError, PermanentDicomError, repeats_itself
 from .matching import (
     instance_matches,
     left_out,

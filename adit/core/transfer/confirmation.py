@@ -15,7 +15,7 @@ from adit.core.dicom import (
     PermanentDicomError,
     Query,
 )
-from adit.core.dicom.errors import BrokenOff
+from adit.core.dicom.broken_lists import BrokenOff
 from adit.core.dicom.remarks import UNREADABLE
 from adit.core.transfer.patients import patients_of
 

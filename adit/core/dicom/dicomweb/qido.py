@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 
 from ..advice import SEE_LOG
 from ..attributes import Attributes, from_json
-from ..errors import PermanentDicomError, list_broken_off
+from ..broken_lists import list_broken_off
+from ..errors import PermanentDicomError
 from ..query import Level, Query, matching_keys, request_keys, uid_list
 from .bodies import read_whole
 from .client import DicomWebClient
