@@ -263,13 +263,14 @@ class GetRetriever:
             yield from self._connector.get(want.scope(group), contexts, report)
             if all(uid in received for uid in group):
                 continue
+            said = report.failure(self._connector.server.name, "C-GET")
+            if said is not None and concerns_all(said):
+                raise said
             if not (report.received or report.failed):
                 return None
             try:
                 ended = self._ended(report)
             except DicomError as error:
-                if concerns_all(error):
-                    raise
                 # The other instances are asked for all the same.
                 final = final or error
                 continue

@@ -221,7 +221,8 @@ def test_a_failure_with_some_contexts_does_not_keep_others_from_being_tried(coun
     assert len(asked) == 2
 
 
-def test_a_server_without_resources_is_asked_once():
+@pytest.mark.parametrize("wanted", [None, {"1.2.3.4"}], ids=["series", "by name"])
+def test_a_server_without_resources_is_asked_once(wanted):
     asked = []
 
     def script(peer):
@@ -232,7 +233,7 @@ def test_a_server_without_resources_is_asked_once():
         peer.serve_release()
 
     with scripted(script) as peer:
-        got, error = fetch(peer.config())
+        got, error = fetch(peer.config(), wanted=wanted)
     assert got == []
     assert error is not None and error.code == "A701"
     assert len(asked) == 1
