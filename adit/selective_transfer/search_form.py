@@ -82,7 +82,9 @@ class SearchForm(forms.Form):
             return data
         criteria = [value for name, value in data.items() if name != "source"]
         if not any(value.strip("*?,^ ") if isinstance(value, str) else value for value in criteria):
-            raise forms.ValidationError("Give at least one criterion, a patient ID or a date for example.")
+            raise forms.ValidationError(
+                "Give at least one criterion, a patient ID or a date for example."
+            )
         start, end = data.get("study_date_from"), data.get("study_date_until")
         if start and end and start > end:
             self.add_error("study_date_until", "This is before the date from which to search.")
