@@ -29,6 +29,7 @@ from adit.core.dicom.dimse.connector import (
     STUDY_ROOT_MOVE,
     VERIFICATION,
 )
+from adit.core.dicom.dimse.pdus import SLOWEST_RATE
 from adit.core.dicom.errors import DIMSE_RULES, HTTP_RULES, REJECTIONS, Rule
 from adit.core.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from adit.core.dicom.query import Level, Query, request_keys
@@ -51,10 +52,14 @@ _AS_USER = (
 _STORE_STATUSES = {
     storing.SUCCESS: "the instance is on the disk, and its row in the database",
     storing.OUT_OF_RESOURCES: "no space, or the database did not take the row: send again",
+    storing.NOT_OF_THIS_COMMAND: "the data set has another SOP Instance UID than the command",
+    storing.CANNOT_UNDERSTAND: "the data set is empty",
     storing.PROCESSING_FAILURE: "SOP Class UID or SOP Instance UID is none",
     storing.NOT_AUTHORIZED: "the sender was taken off the list while the association lasted",
 }
 _STORE_REJECTIONS = {
+    acceptance.PROTOCOL_VERSION_UNKNOWN: "the first bit of the protocol version is not set",
+    acceptance.APPLICATION_CONTEXT_UNKNOWN: "the application context name is another one",
     acceptance.CALLED_AE_TITLE_UNKNOWN: "the called AE title is not that of the receiver",
     acceptance.CALLING_AE_TITLE_UNKNOWN: "the calling AE title is not that of an active server, or "
     "it calls from another address",
@@ -92,6 +97,7 @@ def _figures() -> dict[str, str]:
         "request_seconds": session.REQUEST_SECONDS,
         "idle_seconds": session.IDLE_SECONDS,
         "silence_seconds": session.SILENCE_SECONDS,
+        "slowest_rate": SLOWEST_RATE,
         "pdu_seconds": session.PDU_SECONDS,
         "send_seconds": session.SEND_SECONDS,
         "wado_accept": wado.ACCEPT,
