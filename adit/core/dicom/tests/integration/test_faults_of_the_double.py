@@ -30,7 +30,7 @@ from adit.test_pacs.faults import Faults
 pytestmark = pytest.mark.integration
 
 RECEIVER = "FAULT_RECEIVER"
-LOCAL = LocalConfig(receiver_ae_title=RECEIVER, progress_timeout=6, network_timeout=15)
+LOCAL = LocalConfig(receiver_ae_title=RECEIVER, progress_timeout=15, network_timeout=15)
 COUNT = 8
 
 

@@ -295,7 +295,7 @@ def test_canceling_ends_every_wait_within_a_second(script):
         with pytest.raises(Canceled):
             operator.echo()
         # Not 60. A flood shares the interpreter: a second is for an idle machine.
-        assert time.monotonic() - canceled[0] < 5
+        assert time.monotonic() - canceled[0] < 20
         thread.join()
 
 

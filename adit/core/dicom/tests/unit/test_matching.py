@@ -155,7 +155,8 @@ def test_no_pattern_takes_long(pattern, text):
     study = StudyResult(study_instance_uid="1", study_description=text, patient_name=text)
     assert not study_matches(query, study)
     assert not study_matches(Query(study_description=pattern), study)
-    assert clock.process_time() - started < 2
+    # Tried in all ways, a pattern would take years.
+    assert clock.process_time() - started < 10
 
 
 def test_wildcards_mean_what_they_always_meant():
