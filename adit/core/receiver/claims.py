@@ -18,10 +18,13 @@ from .registry import CHANNEL
 from .senders import senders_of
 
 OTHERS_GRACE_SECONDS = 3
+"""So long an instance whose Move Originator is another C-MOVE is left to that one's task."""
+
 UNSURE_GRACE_SECONDS = 1.5
-"""So long an instance whose Move Originator is another C-MOVE is left to that one's task, and so
-long one waits whose sender nobody knows, until it is seen whether the server that was asked sends
-by itself, or says for whom it sends."""
+HEARD_GRACE_SECONDS = 3
+"""So long one waits whose sender nobody knows, until it is seen whether the server that was asked
+sends by itself, or says for whom it sends; and where it does send, until it has sent this one, too.
+Some PACS send from several nodes, of which only one has the title that is configured."""
 
 _TABLE = ReceivedInstance._meta.db_table
 
@@ -55,7 +58,7 @@ _FROM_ASKED = f"""({_MINE} OR (
     calling_ae_title <> ALL(%(others)s)
     AND NOT (calling_ae_title = ANY(%(own)s) AND address = ANY(%(elsewhere)s))
     AND (calling_ae_title = ANY(%(own)s) OR (
-        NOT %(heard)s AND received_at < now() - %(unsure)s * interval '1 second'))))"""
+        NOT %(tells)s AND received_at < now() - %(unsure)s * interval '1 second'))))"""
 
 _FREE = f"""
     SELECT id FROM {_TABLE}
@@ -147,9 +150,9 @@ class ClaimDesk:
         self._owner = uuid.uuid4()
         self._hashes: dict[str, str] = {}
         self._unnoted: list[str] = []
-        # Whether the server that was asked has sent something, or says for whom it sends. Then what
-        # comes from an unknown sender is not from it.
-        self.has_heard = False
+        # Whether the server that was asked says for whom it sends: then what comes from an unknown
+        # sender is not from it. And whether it has sent something: then it may send the rest, too.
+        self._tells = self._has_heard = False
         self._wrapper: Any = connections["default"].copy()
         self._wrapper.inc_thread_sharing()
         self._wrapper.ensure_connection()
@@ -231,8 +234,8 @@ class ClaimDesk:
                     "own": list(senders.own),
                     "others": list(senders.others),
                     "elsewhere": list(senders.elsewhere),
-                    "heard": self.has_heard,
-                    "unsure": UNSURE_GRACE_SECONDS,
+                    "tells": self._tells,
+                    "unsure": HEARD_GRACE_SECONDS if self._has_heard else UNSURE_GRACE_SECONDS,
                     "owner": self._owner,
                     "since": self._since,
                     "limit": limit,
@@ -242,7 +245,8 @@ class ClaimDesk:
             )
             # What is certainly the server's goes before what an unknown sender has of the same UID.
             rows = sorted(cursor.fetchall(), key=lambda row: (not row.known, row.id))
-        self.has_heard = self.has_heard or any(row.known for row in rows)
+        self._tells = self._tells or any(row.mine for row in rows)
+        self._has_heard = self._has_heard or any(row.known for row in rows)
         return rows
 
     def take(self, sop_instance_uid: str, sha256: str) -> str:

@@ -168,7 +168,7 @@ class ReceivedStream:
         return list(self._avoided)
 
     def _take_over(self, row: Claimed) -> DicomInstance | None:
-        if row.receiver in self._avoided or (self._desk.has_heard and not row.known):
+        if row.receiver in self._avoided:
             self._desk.release(row)
             return None
         if time.monotonic() - self._claimed_at > _REFRESH_AFTER_SECONDS and (

@@ -14,8 +14,16 @@ _AWAY = frozenset(
     | {"A700", "A701", "0213", "HTTP 408", "HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504"}
 )
 _AWAY_BEGINNINGS = ("rejected", "aborted", "TLS")
-# The server does not serve us at all, or does not know where to send to: whatever series it is.
-_OF_THE_SERVICE = frozenset({"context rejected", "unsupported", "url", "A801", "AE title"})
+# The server does not serve us at all, or does not know where to send to: whatever series it is. A
+# wrong password that is sent for each series may lock us out.
+_OF_THE_SERVICE = frozenset(
+    {"context rejected", "unsupported", "url", "authorization", "redirect", "A801", "AE title"}
+    | {"HTTP 401", "HTTP 407", "HTTP 501", "HTTP 505"}
+)
+_OF_THE_SERVICE_BEGINNINGS = ("HTTP 3",)
+OF_EACH_MOVE = frozenset({"A702"})
+"""Over C-MOVE the server cannot reach the destination, or is not let in there (PS3.4 C.4.2.1.5)."""
+
 # Other presentation contexts do not change what these say of the request itself.
 _OF_THE_REQUEST = frozenset({"A900", "0122", "0124", "0211", "0212", "FE00"})
 _MOST_NAMES = 5
@@ -59,12 +67,20 @@ def _refuses(classes: Collection[str]) -> str:
     return f"does not offer {what} over C-GET: {said}"
 
 
-def concerns_all(error: DicomError) -> bool:
-    """Whether the next series can be expected to fail for the same reason."""
+def concerns_all(error: DicomError, more: Collection[str] = ()) -> bool:
+    """Whether the next series can be expected to fail for the same reason.
+
+    `more`: codes that say so where the series were asked for in a certain way.
+    """
     if isinstance(error, NotOffered):
         return False
     code = error.code
-    return code in _AWAY or code in _OF_THE_SERVICE or code.startswith(_AWAY_BEGINNINGS)
+    return (
+        code in _AWAY
+        or code in _OF_THE_SERVICE
+        or code in more
+        or code.startswith(_AWAY_BEGINNINGS + _OF_THE_SERVICE_BEGINNINGS)
+    )
 
 
 def may_be_contexts(error: DicomError) -> bool:

@@ -13,6 +13,7 @@ from ..dimse import DimseConnector, ProgressClock, RetrieveReport, Scope, no_pro
 from ..errors import DicomError, PermanentDicomError, TransientDicomError
 from ..incoming import IncomingInstances, IncomingStream
 from ..instance import DicomInstance
+from .failures import OF_EACH_MOVE
 from .want import FEW_AT_ONCE, Want, short_list
 
 _TAKE_TIMEOUT = 0.5
@@ -31,6 +32,8 @@ class MoveRetriever:
     Not trusted are: the time of the final response (some servers answer before they send, some
     never do) and its status (some report success although all failed).
     """
+
+    of_all = OF_EACH_MOVE
 
     def __init__(
         self,

@@ -20,7 +20,11 @@ __all__ = ["GetRetriever", "MoveRetriever", "Retriever", "WadoRetriever"]
 
 
 class Retriever(Protocol):
-    """Brings instances; may bring others, or some twice, or not all: that is checked elsewhere."""
+    """Brings instances; may bring others, or some twice, or not all: that is checked elsewhere.
+
+    A retriever may have `of_all`: codes of failures that say of the next series what they say of
+    this one.
+    """
 
     def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
         """Yields what comes; `received` holds the UIDs of those that were good, and grows."""

@@ -6,6 +6,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from adit.core.dicom import (
+    CancelToken,
     DicomError,
     DicomOperator,
     PermanentDicomError,
@@ -14,6 +15,9 @@ from adit.core.dicom import (
     TransientDicomError,
 )
 from adit.core.dicom.contexts import STORAGE_CLASSES
+from adit.core.dicom.retrieval import Want, retrieve_checked
+from adit.core.dicom.retrieval.failures import OF_EACH_MOVE
+from adit.core.dicom.retrieval.moving import MoveRetriever
 from adit.core.dicom.tests.conftest import config_of
 from adit.core.dicom.tests.fetching import LOCAL, SERIES, STUDY, fetch
 from adit.core.dicom.tests.samples import CT, make_instance, make_series
@@ -164,6 +168,42 @@ def test_an_answer_about_one_series_says_nothing_of_the_next(status):
     assert len(got) == 6
     assert error is not None and error.code == f"HTTP {status}"
     assert sorted(answer.asked) == sorted(answer.groups)
+
+
+def test_a_password_that_is_refused_is_not_sent_for_each_series():
+    groups = [series(number) for number in range(1, 6)]
+    answer = Web(groups, 401)
+    answer.refused = list(answer.groups)
+    with web_server(answer) as config, DicomOperator(config, LOCAL) as operator:
+        got, error = fetch_all(operator, groups, RetrieveProtocol.WADO_RS, names=False)
+    assert got == []
+    assert isinstance(error, PermanentDicomError) and error.code == "HTTP 401"
+    assert len(answer.asked) == 2
+
+
+@pytest.mark.parametrize(("of_all", "asked"), [((), 5), (OF_EACH_MOVE, 2)], ids=["get", "move"])
+def test_a_destination_that_a_move_cannot_reach_is_tried_for_two_series(of_all, asked):
+    """The same status of a C-GET is about the series (PS3.4 C.4.3.1.4)."""
+
+    class Peer:
+        def __init__(self):
+            self.of_all = of_all
+            self.asked = []
+
+        def retrieve(self, want, received):
+            self.asked.append(want.series_instance_uid)
+            raise TransientDicomError("It could not send.", code="A702")
+            yield
+
+    peer = Peer()
+    wants = [
+        Want(patient_id="P1", study_instance_uid=STUDY, series_instance_uid=f"{STUDY}.{number}")
+        for number in range(1, 6)
+    ]
+    with pytest.raises(TransientDicomError):
+        list(retrieve_checked(peer, wants, "PACS", CancelToken()))
+    assert len(peer.asked) == asked
+    assert MoveRetriever.of_all == OF_EACH_MOVE
 
 
 @pytest.mark.parametrize("status", [429, 503, None])

@@ -9,6 +9,7 @@ from django.utils import timezone
 from adit.core.dicom import ServerConfig
 from adit.core.factories import DicomServerFactory
 from adit.core.models import ReceivedInstance
+from adit.core.receiver.claims import UNSURE_GRACE_SECONDS
 from adit.core.receiver.inbox import ReceiverInbox
 
 from .conftest import Study
@@ -133,24 +134,27 @@ def test_what_the_server_itself_sends_goes_before_what_an_unknown_sender_has(
         stream._desk._since -= timedelta(seconds=60)
         ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=5))
         assert len(take_all(stream, 25, 2)) == 24
-        assert not stream.conflicting
-    left = ReceivedInstance.objects.filter(claimed_by=None, conflicting=False)
-    assert set(left.values_list("calling_ae_title", flat=True)) == {"STRANGER"}
+    # The others are told of and kept; what was delivered is the server's own.
+    left = ReceivedInstance.objects.filter(claimed_by=None)
+    assert set(left.values_list("calling_ae_title", "conflicting")) == {("STRANGER", True)}
     assert left.count() == 24
+    assert not stream.strangers
 
 
-def test_once_the_server_has_sent_something_who_is_not_known_answers_for_it_no_more(
+def test_once_the_server_has_sent_something_who_is_not_known_waits_longer_for_its_turn(
     transactional_db, tmp_path: Path, head: Study
 ):
-    """Although it does not say for whom it sends."""
+    """It may send the rest itself; or have nodes of which only one is known."""
     rows_of(head, tmp_path, None)
     first = ReceivedInstance.objects.earliest("pk")
     ReceivedInstance.objects.exclude(pk=first.pk).update(calling_ae_title="STRANGER")
     with expect(ReceiverInbox(), head) as stream:
         assert stream.take(5)
         stream._desk._since -= timedelta(seconds=60)
-        ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=5))
-        assert stream.take(0.5) is None
+        between = UNSURE_GRACE_SECONDS + 0.2
+        ReceivedInstance.objects.update(received_at=timezone.now() - timedelta(seconds=between))
+        assert stream.take(0.1) is None
+        assert len(take_all(stream, 23, 10)) == 23
 
 
 def test_an_unknown_sender_whose_version_was_first_is_named(
