@@ -89,6 +89,11 @@
     };
   });
 
+  // At once, before anything is painted; and again when all has settled.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (kept && isOurs(event)) hold(kept.places);
+  });
+
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!kept || !isOurs(event)) return;
     const { places, within, part, heirs } = kept;
