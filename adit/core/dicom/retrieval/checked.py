@@ -107,8 +107,9 @@ def retrieve_checked(
         came_to_nothing = problem is not None and not received
         if came_to_nothing and without is not None:
             without.add(want.series_instance_uid)
-        of_all = getattr(retriever, "of_all", ())
-        refused = came_to_nothing and problem is not None and concerns_all(problem, of_all)
+        refused = (
+            came_to_nothing and problem is not None and concerns_all(problem, retriever.of_all)
+        )
         failed_in_a_row = failed_in_a_row + 1 if refused else 0
         if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:
             break

@@ -29,6 +29,8 @@ class _Ended:
 class GetRetriever:
     """C-GET: with the contexts that the study needs, in several associations where it must be."""
 
+    of_all = ()
+
     def __init__(
         self,
         connector: DimseConnector,

@@ -20,11 +20,13 @@ __all__ = ["GetRetriever", "MoveRetriever", "Retriever", "WadoRetriever"]
 
 
 class Retriever(Protocol):
-    """Brings instances; may bring others, or some twice, or not all: that is checked elsewhere.
+    """Brings instances; may bring others, or some twice, or not all: that is checked elsewhere."""
 
-    A retriever may have `of_all`: codes of failures that say of the next series what they say of
-    this one.
-    """
+    @property
+    def of_all(self) -> Collection[str]:
+        """Codes of failures that, asked for in this way, say of the next series what they say of
+        this one; beside those that always do."""
+        ...
 
     def retrieve(self, want: Want, received: Collection[str]) -> Iterator[DicomInstance]:
         """Yields what comes; `received` holds the UIDs of those that were good, and grows."""
@@ -33,6 +35,8 @@ class Retriever(Protocol):
 
 class WadoRetriever:
     """WADO-RS: the series in one answer, or the few instances that are wanted one by one."""
+
+    of_all = ()
 
     def __init__(self, connector: DicomWebConnector) -> None:
         self._connector = connector

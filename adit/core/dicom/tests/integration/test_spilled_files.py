@@ -52,6 +52,8 @@ def test_what_comes_when_the_token_is_set_is_discarded(tmp_path):
     token = CancelToken()
 
     class Peer:
+        of_all = ()
+
         def retrieve(self, want, received):
             instance = spilled(tmp_path, make_instance())
             assert list(tmp_path.iterdir())

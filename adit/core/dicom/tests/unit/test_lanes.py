@@ -33,6 +33,8 @@ def want(instances: list[DicomInstance]) -> Want:
 class Peer:
     """Brings what it has of a series; fails with `error` after so many instances."""
 
+    of_all = ()
+
     def __init__(
         self,
         *held: list[DicomInstance],
