@@ -14,16 +14,16 @@ from adit.stack.postgres import EmbeddedPostgres
 from adit.stack.postgres_cluster import PostgresError
 from adit.stack.processes import bytecode_cache
 
-# Thousands of tests, which compute all the time. They let those go first that watch the clock.
+# Thousands of tests, which compute all the time. They let those go first that wait for something.
 _DEID = "adit/core/deid"
 # These wait for peers that are slow, silent or gone.
 _DICOM = "adit/core/dicom"
 _JOBS, _TRANSFER = "adit/core/jobs", "adit/core/transfer"
 _NICENESS = {_DEID: 5}
 
-_ACCEPTANCE = "acceptance"
-_PATIENCE = "patience and not acceptance"
-_REST = "not patience and not acceptance"
+_ACCEPTANCE = "acceptance and not clock"
+_PATIENCE = "patience and not acceptance and not clock"
+_REST = "not patience and not acceptance and not clock"
 _QUICK = f"{_REST} and not processes and not interop"
 _REAL = f"{_REST} and (processes or interop)"
 
@@ -45,6 +45,13 @@ LANES = (
 )
 """What runs beside each other when everything runs: arguments for pytest. All take about as long,
 so that no processor is idle while the last of them ends."""
+
+ALONE = (
+    ("-m", "clock and not acceptance"),
+    ("-m", "clock and acceptance"),
+)
+"""What runs after them, one after the other: tests that hold the house to a time, which is a time
+on a machine that does nothing else."""
 
 
 def run_tests(root: Path, arguments: Sequence[str]) -> int:
@@ -68,7 +75,8 @@ def run_tests(root: Path, arguments: Sequence[str]) -> int:
 
 
 def _all(root: Path, parent: Path) -> int:
-    """Run everything, in lanes beside each other: most tests wait more than they compute.
+    """Run everything, in lanes beside each other: most tests wait more than they compute. What
+    watches the clock comes after them.
 
     What drives a browser has a lane of its own for another reason, too: Playwright keeps an event
     loop in its thread, which tests of the database and of coroutines do not bear. Each lane has a
@@ -89,6 +97,9 @@ def _all(root: Path, parent: Path) -> int:
             if output is not None:
                 output.seek(0)
                 print(output.read(), flush=True)
+    for arguments in ALONE:
+        with _postgres(parent) as url:
+            codes.append(_wait(_start(root, arguments, url)))
     return next((code for code in codes if code), 0)
 
 

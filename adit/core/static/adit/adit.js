@@ -73,7 +73,9 @@ document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
   if (opener) {
     event.preventDefault();
-    document.getElementById(opener.dataset.dialog).showModal();
+    const dialog = document.getElementById(opener.dataset.dialog);
+    dialog.dataset.from = opener.parentElement.closest("[id]")?.id ?? "";
+    dialog.showModal();
     return;
   }
   const closer = event.target.closest("[data-dialog-close]");
@@ -89,11 +91,21 @@ document.addEventListener("click", (event) => {
   if (sorter) sortTable(sorter);
 });
 
-// A live update may have replaced the button that opened the dialog, so that focus has no way back.
+// Where the focus goes when what had it is not there any more: to what can be done now instead.
+const successor = (part) => part?.querySelector(
+  ".a-head-actions button, .a-head-actions a, button:not([disabled]), a[href]",
+);
+
+// Until the page is painted, what is hidden is still said to have the focus.
+const isFocusLost = () => document.activeElement === document.body || !document.activeElement?.checkVisibility();
+
+// A live update may have replaced the button that opened the dialog, or taken it away, so that the
+// focus has no way back.
 document.addEventListener("close", (event) => {
-  if (event.target.matches("dialog") && document.activeElement === document.body) {
-    document.querySelector(`[data-dialog="${event.target.id}"]`)?.focus();
-  }
+  const dialog = event.target;
+  if (!dialog.matches("dialog") || !isFocusLost()) return;
+  const opener = document.querySelector(`[data-dialog="${dialog.id}"]`);
+  (opener ?? successor(document.getElementById(dialog.dataset.from)))?.focus({ preventScroll: true });
 }, true);
 
 async function copyText(button) {

@@ -129,11 +129,6 @@
     else if (state === "offline") show("lost");
   });
 
-  // Where the focus goes when what had it is not there any more: to what can be done now instead.
-  const successor = (part) => part?.querySelector(
-    ".a-head-actions button, .a-head-actions a, button:not([disabled]), a[href]",
-  );
-
   // A part that is replaced keeps the focus and the ticks that were in it, and its place.
   let kept = null;
 

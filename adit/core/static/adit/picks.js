@@ -101,7 +101,7 @@
   document.addEventListener("htmx:afterSettle", () => {
     show();
     // The bar with the button that had the focus is gone.
-    if (refocus && document.activeElement === document.body) {
+    if (refocus && isFocusLost()) {
       document.querySelector("[data-pick-all]")?.focus();
     }
     refocus = false;

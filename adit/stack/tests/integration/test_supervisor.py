@@ -47,9 +47,16 @@ class Journal:
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, State]] = []
+        self.times: list[float] = []
 
     def __call__(self, running: Running) -> None:
         self.entries.append((running.service.name, running.state))
+        self.times.append(time.monotonic())
+
+    def times_of(self, name: str, state: State) -> list[float]:
+        return [
+            t for entry, t in zip(self.entries, self.times, strict=True) if entry == (name, state)
+        ]
 
     def position(self, name: str, state: State) -> int:
         return self.entries.index((name, state))
@@ -134,14 +141,15 @@ def test_a_killed_process_comes_back(tmp_path: Path):
 
 
 def test_restarts_wait_longer_each_time(tmp_path: Path):
-    marks = tmp_path / "marks"
-    code = f"import time; open({str(marks)!r}, 'a').write(f'{{time.time()}}\\n'); time.sleep(0.2)"
-    supervisor = Supervisor([Service(name="worker", command=_code(code))], tmp_path)
+    journal = Journal()
+    service = Service(name="worker", command=_code("import time; time.sleep(1)"))
+    supervisor = Supervisor([service], tmp_path, journal)
     with _running(supervisor):
-        wait_until(lambda: len(marks.read_text().splitlines()) >= 4, "four starts")
-    times = [float(line) for line in marks.read_text().splitlines()]
-    first, second, third = (b - a for a, b in zip(times, times[1:4], strict=False))
-    assert first < second < third
+        wait_until(lambda: len(journal.times_of("worker", State.CRASHED)) >= 4, "four crashes")
+    crashes = journal.times_of("worker", State.CRASHED)
+    starts = journal.times_of("worker", State.STARTING)
+    waits = [again - crash for crash, again in zip(crashes, starts[1:4], strict=False)]
+    assert all(waited >= wait for waited, wait in zip(waits, (0.5, 1, 2), strict=True)), waits
 
 
 def test_a_stubborn_process_is_killed(tmp_path: Path):

@@ -247,6 +247,7 @@ def test_a_web_server_that_ignores_the_study_asked_for_fails():
     assert "dicomweb_qido_support" not in report.capabilities
 
 
+@pytest.mark.clock
 def test_the_whole_test_has_an_end_and_says_so(monkeypatch):
     """Each answer to the C-ECHO is in time, and the sum of them is not."""
     monkeypatch.setattr(connection_check, "AT_MOST", 3.0)
@@ -275,6 +276,7 @@ def test_tls_where_the_server_has_none_and_the_other_way_round(pacs):
     assert "The TLS handshake with DOUBLE failed" in text(report)
 
 
+@pytest.mark.clock
 def test_a_dead_host_is_told_soon():
     config = ServerConfig(
         name="DEAD",
@@ -290,6 +292,7 @@ def test_a_dead_host_is_told_soon():
     assert text(report).count("DEAD cannot be reached") == 2
 
 
+@pytest.mark.clock
 def test_a_server_that_accepts_and_is_silent_is_left():
     def script(peer):
         peer.reader.read()

@@ -196,6 +196,7 @@ def test_the_syntax_of_the_context_is_the_syntax_of_the_instance():
     assert [i.data for i in got] == [i.data for i in instances]
 
 
+@pytest.mark.clock
 def test_a_peer_that_stops_in_the_middle_is_left_after_the_progress_time_out():
     def script(peer):
         peer.accept()
@@ -252,6 +253,7 @@ def test_a_server_that_gets_on_with_what_fails_is_awaited():
     assert isinstance(error, TransientDicomError) and error.code == "B000"
 
 
+@pytest.mark.clock
 def test_pending_for_ever_is_left_after_the_progress_time_out():
     def script(peer):
         peer.accept()

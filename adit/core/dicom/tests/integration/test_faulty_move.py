@@ -47,6 +47,7 @@ def test_success_before_the_first_instance_is_tolerated():
     assert (len(got), error) == (3, None)
 
 
+@pytest.mark.clock
 def test_a_final_response_that_never_comes_is_tolerated_when_all_are_here():
     inbox, instances = Inbox(), make_series(3)
     wanted = {i.sop_instance_uid for i in instances}

@@ -197,6 +197,7 @@ def test_html_instead_of_dicom_is_an_error():
     assert isinstance(error, PermanentDicomError)
 
 
+@pytest.mark.clock
 def test_cancel_wakes_who_waits_for_the_head_of_an_answer():
     token = CancelToken()
     with web_server(lambda s, h, b: time.sleep(30)) as config:

@@ -84,12 +84,14 @@ def seconds_to_cancel(config, work, before_end=lambda: None):
     return ended[0] - canceled
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("work", [search, store])
 def test_a_cancel_ends_the_opening_of_a_connection(work):
     with full_backlog() as (listener, _):
         assert seconds_to_cancel(config_at(listener.getsockname()[1]), work) < 2
 
 
+@pytest.mark.clock
 def test_a_server_that_accepts_after_the_cancel_keeps_nobody():
     with full_backlog() as (listener, waiting), contextlib.ExitStack() as accepted:
 
@@ -109,12 +111,14 @@ def test_a_server_that_accepts_after_the_cancel_keeps_nobody():
         assert seconds_to_cancel(config, search, accept) < 2
 
 
+@pytest.mark.clock
 def test_a_cancel_ends_a_tls_handshake():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = config_at(listener.getsockname()[1], "https")
         assert seconds_to_cancel(config, search) < 2
 
 
+@pytest.mark.clock
 def test_a_cancel_ends_the_wait_for_an_answer():
     with web_server(lambda s, h, b: time.sleep(10)) as config:
         assert seconds_to_cancel(config, search) < 2
@@ -154,6 +158,7 @@ def test_a_host_name_that_nobody_knows_is_named_as_the_reason():
     assert caught.value.code == "host name"
 
 
+@pytest.mark.clock
 def test_a_head_that_comes_too_slowly_is_left():
     def answer(sock, _head, _body):
         sock.sendall(b"HTTP/1.1 200 OK\r\n")

@@ -26,6 +26,7 @@ from adit.core.dicom.tests.samples import (
     make_series,
     real_instances,
 )
+from adit.stack.ports import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.interop]
 
@@ -196,6 +197,7 @@ def test_a_large_instance_is_sent_from_its_file(operator, orthanc, tmp_path, pro
     assert got.read() == data
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("protocol", list(RetrieveProtocol))
 def test_cancel_ends_a_retrieval_at_once(server, local, incoming, protocol):
     token = CancelToken()
@@ -229,6 +231,7 @@ def test_cancel_ends_a_query_and_a_store(server, local):
             list(operator.find_studies(Query()))
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("protocol", list(RetrieveProtocol))
 def test_a_consumer_that_stops_ends_the_retrieval(operator, protocol):
     store(operator, make_series(200, pixels=200_000))
@@ -250,8 +253,9 @@ def test_a_slow_consumer_holds_the_server_back(operator, protocol):
         patient_id="P1", study_instance_uid=STUDY, series={SERIES: None}, protocol=protocol
     )
     next(stream)
-    time.sleep(2)
     state = stream._state
+    wait_until(lambda: state.queued_bytes > 0, "something in the queue")
+    time.sleep(2)  # in which a server that nobody holds back fills it
     assert 0 < state.queued_bytes <= 64 * 1024 * 1024
     assert len(state.queue) <= 64
     assert len(list(stream)) == 299

@@ -85,6 +85,7 @@ def test_where_there_is_no_place_for_a_second_one_it_waits_for_the_first():
     assert len(server.bodies) == 6
 
 
+@pytest.mark.clock
 def test_cancel_ends_all_of_them_at_once():
     cancel, server = CancelToken(), Server()
     with web_server(server) as config, DicomOperator(config, cancel=cancel) as operator:

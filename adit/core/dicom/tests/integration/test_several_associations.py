@@ -24,6 +24,7 @@ def lock_released(lock):
         lock.release()
 
 
+@pytest.mark.clock
 def test_latency_is_hidden_behind_several_associations():
     """Answers take their time, but four associations wait for them together, in order."""
     stored = []
@@ -73,6 +74,7 @@ def test_a_server_with_room_for_one_association_gets_one():
         assert peer.connections == 2
 
 
+@pytest.mark.clock
 def test_a_server_that_lets_a_second_association_wait_holds_nothing_up(monkeypatch):
     """storescp serves one at a time: the next connection stands, and nobody answers it."""
     # Who waited for the second association would be held up for this long.

@@ -273,6 +273,7 @@ def test_a_peer_that_never_gets_to_the_point_is_left(script):
     assert seconds < 30
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(
     "script",
     [flood_of_empty_values, flood_of_echoes, silence, silence_instead_of_accepting],
@@ -294,11 +295,11 @@ def test_canceling_ends_every_wait_within_a_second(script):
         thread.start()
         with pytest.raises(Canceled):
             operator.echo()
-        # Not 60. A flood shares the interpreter: a second is for an idle machine.
-        assert time.monotonic() - canceled[0] < 20
+        assert time.monotonic() - canceled[0] < 3  # a flood shares the interpreter with us
         thread.join()
 
 
+@pytest.mark.clock
 def test_canceling_ends_the_wait_for_a_connection():
     """A listener whose queue is full lets nobody in."""
     cancel = CancelToken()
@@ -339,6 +340,7 @@ def test_both_sides_release_at_once():
     assert kinds == [pdus.A_RELEASE_RQ, pdus.A_RELEASE_RP, b""]
 
 
+@pytest.mark.clock
 def test_a_peer_that_does_not_answer_the_release_is_left():
     def script(peer):
         peer.accept()

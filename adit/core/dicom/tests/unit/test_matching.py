@@ -139,6 +139,7 @@ def test_answers_about_another_study_are_dropped():
     )
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
@@ -156,7 +157,7 @@ def test_no_pattern_takes_long(pattern, text):
     assert not study_matches(query, study)
     assert not study_matches(Query(study_description=pattern), study)
     # Tried in all ways, a pattern would take years.
-    assert clock.process_time() - started < 10
+    assert clock.process_time() - started < 2
 
 
 def test_wildcards_mean_what_they_always_meant():

@@ -86,6 +86,7 @@ def test_a_stream_that_nobody_holds_ends():
     assert closed.wait(5)
 
 
+@pytest.mark.clock
 def test_on_stop_unblocks_an_upstream_that_waits():
     release = threading.Event()
 

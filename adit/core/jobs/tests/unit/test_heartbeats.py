@@ -30,6 +30,7 @@ async def test_no_run_is_forgotten_while_the_database_is_away_for_long(monkeypat
         assert pulse.beat == Beat(LeaseStatus.HELD)
 
 
+@pytest.mark.clock
 @pytest.mark.asyncio
 async def test_a_run_that_nobody_looks_at_is_not_kept(monkeypatch):
     beaten = []

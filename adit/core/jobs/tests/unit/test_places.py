@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +96,7 @@ def test_within_the_turns_that_are_played_through_one_slot_is_exact():
     assert place.number < MOST_TURNS
 
 
+@pytest.mark.clock
 def test_where_many_wait_a_place_is_found_in_little_time():
     lines = [
         Line(source, False, 4, owner, 50, range(1000 * owner + source, 1000 * owner + source + 16))

@@ -181,6 +181,30 @@ def test_after_a_dialog_by_keyboard_too(owner, seed):
     assert comes_to_stay(page, lambda: page.evaluate(within))
 
 
+@pytest.mark.parametrize("is_still_there", [True, False])
+def test_a_dialog_gives_the_focus_back_although_the_part_it_came_from_is_another_now(
+    is_still_there, owner, seed
+):
+    """News and the end of a dialog come in any order, also before the page is painted."""
+    made = seed(state="IN_PROGRESS", tasks=["FAILURE", "SUCCESS", "PENDING"])
+    page = owner.watch(f"/tasks/{made['tasks'][0]}/")
+    page.locator("#action-reset").focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").get_by_test_id("confirm-reset").focus()
+    page.evaluate(
+        """(isStillThere) => {
+            const part = document.getElementById("task-actions");
+            const news = part.cloneNode(true);
+            if (!isStillThere) news.querySelector("#action-reset").remove();
+            part.replaceWith(news);
+            document.querySelector("dialog[open]").close();
+        }""",
+        is_still_there,
+    )
+    expected = "action-reset" if is_still_there else "task-receipt"
+    assert comes_to_stay(page, lambda: page.evaluate(FOCUSED) == expected)
+
+
 def test_after_a_bulk_action_by_keyboard_the_focus_is_at_the_table(owner, seed):
     made = seed(state="FAILURE", tasks=["FAILURE"] * 3)
     page = owner.watch(f"/jobs/{made['job']}/")

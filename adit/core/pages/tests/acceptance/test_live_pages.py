@@ -38,6 +38,7 @@ def bars(page):
     )
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("number", [3, 300])
 def test_owner_and_staff_see_the_truth_within_two_seconds(number, owner, staff, seed, database):
     tasks = ["SUCCESS", "IN_PROGRESS", *["PENDING"] * (number - 2)]

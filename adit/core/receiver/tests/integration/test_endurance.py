@@ -282,6 +282,7 @@ def test_a_receiver_that_does_not_answer_is_named_last(
             assert destinations(stream, 10) == {"SECOND"}
 
 
+@pytest.mark.clock
 def test_an_idle_receiver_costs_nearly_nothing(mortal_receiver: ReceiverUnderTest):
     def seconds() -> float:
         times = [child.cpu_times() for child in mortal_receiver.children()[1:]]

@@ -88,6 +88,7 @@ def test_a_study_is_taken_over_and_leaves_the_receiver(
     assert receiver.files() == []
 
 
+@pytest.mark.clock
 def test_a_worker_is_told_at_once(receiver: ReceiverUnderTest, store: Store, head: Study):
     arrived: list[float] = []
     with expect(ReceiverInbox(), head) as stream:

@@ -61,6 +61,7 @@ def test_who_looks_takes_a_place_among_the_associations_of_the_server(
         transfer.reserve(on_wait=pytest.fail)
 
 
+@pytest.mark.clock
 def test_a_slow_source_is_given_up_in_time(double_source, pacs, example_study, settings):
     settings.LOOK_TIMEOUT_SECONDS = 1
     pacs.faults.delay = 8.0
