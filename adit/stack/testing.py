@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
+
+from pytest import ExitCode
 
 from adit.stack.packages import ensure_packages
 from adit.stack.postgres import EmbeddedPostgres
@@ -34,17 +37,19 @@ def _ignoring(*rooms: str) -> tuple[str, ...]:
 
 # Each test is in one of them: by its room, by its marks, or as what these leave to the rest.
 LANES = (
-    ("-m", _QUICK, *_ignoring(_DEID, _DICOM, _TRANSFER)),
-    ("-m", _PATIENCE),
     ("-m", _REAL, _JOBS),
-    ("-m", _REAL, *_ignoring(_DEID, _JOBS, _TRANSFER)),
-    ("-m", _REST, _DEID),
+    ("-m", _PATIENCE),
+    ("-m", _ACCEPTANCE),
     ("-m", _REST, _TRANSFER),
     ("-m", _QUICK, _DICOM),
-    ("-m", _ACCEPTANCE),
+    ("-m", _REAL, *_ignoring(_DEID, _JOBS, _TRANSFER)),
+    ("-m", _QUICK, *_ignoring(_DEID, _DICOM, _TRANSFER)),
+    ("-m", _REST, _DEID),
 )
-"""What runs beside each other when everything runs: arguments for pytest. All take about as long,
-so that no processor is idle while the last of them ends."""
+"""What runs when everything runs, a few at a time: arguments for pytest."""
+
+# More of them wait for the processors, and for each other's caches, instead of for their peers.
+_LANES_AT_ONCE = 4
 
 ALONE = (
     ("-m", "clock and not acceptance"),
@@ -69,38 +74,51 @@ def run_tests(root: Path, arguments: Sequence[str]) -> int:
     parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(parent)
     if arguments:
-        with _postgres(parent) as url:
-            return _wait(_start(root, arguments, url))
+        return _run(root, parent, arguments)
     return _all(root, parent)
 
 
 def _all(root: Path, parent: Path) -> int:
-    """Run everything, in lanes beside each other: most tests wait more than they compute. What
-    watches the clock comes after them.
+    """Run everything, in lanes, a few beside each other: most tests wait more than they compute.
+    What watches the clock comes after them.
 
     What drives a browser has a lane of its own for another reason, too: Playwright keeps an event
     loop in its thread, which tests of the database and of coroutines do not bear. Each lane has a
     PostgreSQL of its own, because some tests crash theirs.
     """
+    codes = []
     with contextlib.ExitStack() as stack:
-        lanes = []
-        for arguments in LANES:
-            url = stack.enter_context(_postgres(parent))
-            # The first shows its progress, the others what they said at the end.
-            output = (
-                stack.enter_context(tempfile.TemporaryFile("w+", dir=parent)) if lanes else None
-            )
-            lanes.append((_start(root, arguments, url, output), output))
-        codes = []
-        for process, output in lanes:
-            codes.append(_wait(process))
+        # The first shows its progress, the others what they said at the end.
+        outputs = [
+            stack.enter_context(tempfile.TemporaryFile("w+", dir=parent)) if number else None
+            for number in range(len(LANES))
+        ]
+        pool = stack.enter_context(ThreadPoolExecutor(_LANES_AT_ONCE))
+        lanes = [
+            pool.submit(_run, root, parent, arguments, output)
+            for arguments, output in zip(LANES, outputs, strict=True)
+        ]
+        for lane, output in zip(lanes, outputs, strict=True):
+            try:
+                codes.append(_through_interrupts(lane.result))
+            except CancelledError:
+                codes.append(ExitCode.INTERRUPTED)
+            if ExitCode.INTERRUPTED in codes:
+                pool.shutdown(wait=False, cancel_futures=True)
             if output is not None:
                 output.seek(0)
                 print(output.read(), flush=True)
     for arguments in ALONE:
-        with _postgres(parent) as url:
-            codes.append(_wait(_start(root, arguments, url)))
+        if ExitCode.INTERRUPTED not in codes:
+            codes.append(_run(root, parent, arguments))
     return next((code for code in codes if code), 0)
+
+
+def _run(root: Path, parent: Path, arguments: Sequence[str], output: IO[str] | None = None) -> int:
+    """Run pytest with a PostgreSQL of its own; return its exit code."""
+    with _postgres(parent) as url:
+        process = _start(root, arguments, url, output)
+        return _through_interrupts(process.wait)
 
 
 @contextlib.contextmanager
@@ -131,10 +149,10 @@ def _start(
     return subprocess.Popen(command, cwd=root, env=environment, stdout=output)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
+def _through_interrupts(wait: Callable[[], int]) -> int:
     while True:
         try:
-            return process.wait()
+            return wait()
         except KeyboardInterrupt:
             continue  # the terminal sent it to pytest too, which sums up and ends
 

@@ -179,7 +179,7 @@ def test_the_preview_shows_each_kind_before_the_transfer(
         check_accessible(page)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    assert page.locator("#preview-panels *").count() == 0
+    expect(page.locator("#preview-panels *")).to_have_count(0)
     assert query("SELECT count(*) FROM audit_auditentry WHERE action = 'preview'")[0] >= 1
     assert console == []
 

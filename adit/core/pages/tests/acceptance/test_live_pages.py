@@ -64,7 +64,7 @@ def test_owner_and_staff_see_the_truth_within_two_seconds(number, owner, staff, 
         assert page.evaluate("window.neverReloaded")
         row = page.locator(f"#task-{made['tasks'][1]}")
         expect(row.locator("[data-state=SUCCESS]")).to_be_visible()
-    assert bars(pages[0]) == bars(pages[1])
+    wait_for(lambda: bars(pages[0]) == bars(pages[1]), "the same bars", 30)
     assert owner.errors == staff.errors == []
 
 
@@ -129,7 +129,7 @@ def test_a_lost_connection_is_shown_and_made_up_for(owner, staff, seed, database
     page.locator("[data-live-state=live]").wait_for(timeout=30_000)
     expect(page.locator(DONE)).to_have_text("150", timeout=15_000)
     expect(page.locator(f"#task-{task_id} [data-state=FAILURE]")).to_be_visible()
-    assert bars(page) == bars(other)
+    wait_for(lambda: bars(page) == bars(other), "the same bars", 30)
 
 
 def test_without_websockets_the_page_asks_by_itself(visit, seed, database):
