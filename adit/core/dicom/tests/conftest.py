@@ -82,7 +82,7 @@ def config_of(orthanc: OrthancServer) -> ServerConfig:
 @pytest.fixture
 def local() -> LocalConfig:
     """Our side, with short patience."""
-    return LocalConfig(receiver_ae_title=RECEIVER_AE_TITLE, progress_timeout=10)
+    return LocalConfig(receiver_ae_title=RECEIVER_AE_TITLE, progress_timeout=30)
 
 
 @pytest.fixture

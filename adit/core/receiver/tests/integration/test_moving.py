@@ -58,7 +58,7 @@ def test_a_series_comes_whole_whatever_the_pacs_does(
     with PacsDouble("SOURCE", instances=compressed.instances, peers=peers, faults=faults) as pacs:
         with DicomOperator(
             server("SOURCE", pacs.port),
-            LocalConfig(receiver_ae_title=AE_TITLE, progress_timeout=10),
+            LocalConfig(receiver_ae_title=AE_TITLE, progress_timeout=30),
             incoming=ReceiverInbox(spill_folder=tmp_path),
             spill_folder=tmp_path,
         ) as operator:
@@ -123,7 +123,7 @@ def test_a_server_that_calls_under_another_title_is_refused_in_words_until_it_is
             ) as pacs,
             DicomOperator(
                 server("SOURCE", pacs.port),
-                LocalConfig(receiver_ae_title=AE_TITLE, progress_timeout=10),
+                LocalConfig(receiver_ae_title=AE_TITLE, progress_timeout=30),
                 incoming=ReceiverInbox(),
             ) as operator,
         ):
