@@ -10,7 +10,7 @@ from typing import Any
 
 from ..attributes import Attributes, from_json
 from ..config import StoreProtocol
-from ..errors import DicomError, PermanentDicomError, TransientDicomError
+from ..errors import DicomError, PermanentDicomError, TransientDicomError, from_http_status
 from ..instance import DicomInstance
 from ..outcomes import StoreOutcome, failed, from_status, transcoded, unsendable
 from ..transcoding import NotTranscodable, plain_syntaxes, transcode
@@ -23,7 +23,10 @@ MAXIMUM_INSTANCES = 50
 MAXIMUM_BYTES = 16 * 1024 * 1024
 _STOW = StoreProtocol.STOW_RS
 _ACCEPT = "application/dicom+json"
-_ANSWERS = frozenset({200, 202, 409})
+# PS3.18 Table 10.5.3-1; some servers answer 201 or 204, and 400 with the reasons in its body.
+_DONE = frozenset({200, 201, 204})
+_REFUSED = frozenset({400, 409})
+_ANSWERS = _DONE | _REFUSED | {202}
 # The request was refused for its content, which one of its instances may be the reason for.
 _SPOILED = frozenset({"HTTP 400", "HTTP 409", "HTTP 413", "HTTP 415", "HTTP 422"})
 _REFERENCED_SOP_SEQUENCE = "00081199"
@@ -159,21 +162,22 @@ class _Answer:
     def __init__(self, status: int, body: bytes) -> None:
         self.http_status = status
         self.empty = not body.strip()
-        data_set = _parse(body)
-        self.stored = _items(data_set, _REFERENCED_SOP_SEQUENCE, "WarningReason")
-        self.failures = _items(data_set, _FAILED_SOP_SEQUENCE, "FailureReason")
+        data_sets = _parse(body)
+        self.stored = _items(data_sets, _REFERENCED_SOP_SEQUENCE, "WarningReason")
+        self.failures = _items(data_sets, _FAILED_SOP_SEQUENCE, "FailureReason")
 
 
-def _parse(body: bytes) -> Any:
-    """The data set of an answer; None where it is none. Some servers answer in XML only."""
+def _parse(body: bytes) -> list[Any]:
+    """The data sets of an answer: one, or some servers give one for each instance. Some answer in
+    XML only."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
         try:
-            return _from_xml(ElementTree.fromstring(body))
+            return [_from_xml(ElementTree.fromstring(body))]
         except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
-            return None
-    return content[0] if isinstance(content, list) and content else content
+            return []
+    return content if isinstance(content, list) else [content]
 
 
 def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
@@ -190,14 +194,15 @@ def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
     return data_set
 
 
-def _items(data_set: Any, sequence: str, reason: str) -> dict[str, int]:
-    element = data_set.get(sequence) if isinstance(data_set, dict) else None
-    items = element.get("Value") if isinstance(element, dict) else None
+def _items(data_sets: list[Any], sequence: str, reason: str) -> dict[str, int]:
     result = {}
-    for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict):
-            attributes: Attributes = from_json(item)
-            result[attributes.uid("ReferencedSOPInstanceUID")] = attributes.integer(reason) or 0
+    for data_set in data_sets:
+        element = data_set.get(sequence) if isinstance(data_set, dict) else None
+        items = element.get("Value") if isinstance(element, dict) else None
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict):
+                attributes: Attributes = from_json(item)
+                result[attributes.uid("ReferencedSOPInstanceUID")] = attributes.integer(reason) or 0
     return result
 
 
@@ -222,7 +227,10 @@ def _post(client: DicomWebClient, batch: list[DicomInstance], wait: bool = True)
         "POST", url, accept=_ACCEPT, headers=headers, content=body(), good=_ANSWERS, wait=wait
     ) as response:
         content = read_whole(response, client.local.network_timeout, client.server.name)
-    return _Answer(response.status_code, content)
+    answer = _Answer(response.status_code, content)
+    if answer.http_status in _REFUSED and not answer.failures:
+        raise from_http_status(client.server.name, answer.http_status)
+    return answer
 
 
 def _whole(instance: DicomInstance) -> Iterator[bytes]:
@@ -254,13 +262,13 @@ def _outcome(server: str, instance: DicomInstance, answer: _Answer) -> StoreOutc
         # A failure without a reason is a failure all the same.
         reason = answer.failures[uid] or PROCESSING_FAILURE
         return failed(instance, _STOW, from_failure_reason(server, reason), reason)
-    if uid in answer.stored:
+    if uid in answer.stored and answer.http_status != 400:
         return from_status(instance, _STOW, server, answer.stored[uid])
-    if answer.http_status == 200 and answer.empty:
-        # PS3.18 Table 10.5.3-1: 200 stands for all instances; some servers say no more.
+    if answer.http_status in _DONE and answer.empty:
+        # It stands for all instances; some servers say no more.
         return from_status(instance, _STOW, server, 0)
-    if answer.http_status == 409:
-        error: DicomError = PermanentDicomError(f"{server} refused the data.", code="HTTP 409")
+    if answer.http_status in _REFUSED:
+        error: DicomError = from_http_status(server, answer.http_status)
     else:
         error = TransientDicomError(
             f"{server} did not say what became of an instance.", code=f"HTTP {answer.http_status}"

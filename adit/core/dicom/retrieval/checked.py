@@ -39,7 +39,8 @@ def retrieve_checked(
     Where only instances of the patient are wanted, those of another one do not count as received;
     the first of each SOP Instance UID is yielded for the caller to say so. A series that fails does
     not keep the following ones from being tried. Only what says that the server as a whole is away,
-    overloaded or does not serve us ends the retrieval, after two series in a row.
+    overloaded or (where it has sent nothing so far) does not serve us ends the retrieval, after two
+    series in a row.
 
     Args:
         retriever: Brings the instances.
@@ -55,6 +56,7 @@ def retrieve_checked(
     """
     problems: list[DicomError] = []
     failed_in_a_row = 0
+    served = False
     for want in wants:
         received: set[str] = set()
         problem: DicomError | None = None
@@ -104,11 +106,14 @@ def retrieve_checked(
             problems.append(problem)
             if is_short_list(problem) and want.observer is not None:
                 want.observer.list_is_short(want.series_instance_uid)
+        served = served or bool(received)
         came_to_nothing = problem is not None and not received
         if came_to_nothing and without is not None:
             without.add(want.series_instance_uid)
         refused = (
-            came_to_nothing and problem is not None and concerns_all(problem, retriever.of_all)
+            came_to_nothing
+            and problem is not None
+            and concerns_all(problem, retriever.of_all, served=served)
         )
         failed_in_a_row = failed_in_a_row + 1 if refused else 0
         if failed_in_a_row >= _FAILED_SERIES_BEFORE_GIVING_UP:

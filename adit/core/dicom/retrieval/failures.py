@@ -14,11 +14,12 @@ _AWAY = frozenset(
     | {"A700", "A701", "0213", "HTTP 408", "HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504"}
 )
 _AWAY_BEGINNINGS = ("rejected", "aborted", "TLS")
-# The server does not serve us at all, or does not know where to send to: whatever series it is. A
-# wrong password that is sent for each series may lock us out.
+# A wrong password that is sent for each series may lock us out.
+_MAY_LOCK_OUT = frozenset({"authorization", "HTTP 401", "HTTP 407"})
+# The server does not serve us at all, or does not know where to send to: whatever series it is.
 _OF_THE_SERVICE = frozenset(
-    {"context rejected", "unsupported", "url", "authorization", "redirect", "A801", "AE title"}
-    | {"HTTP 401", "HTTP 407", "HTTP 501", "HTTP 505"}
+    {"context rejected", "unsupported", "url", "redirect", "A801", "AE title"}
+    | {"HTTP 501", "HTTP 505"}
 )
 _OF_THE_SERVICE_BEGINNINGS = ("HTTP 3",)
 OF_EACH_MOVE = frozenset({"A702"})
@@ -67,19 +68,22 @@ def _refuses(classes: Collection[str]) -> str:
     return f"does not offer {what} over C-GET: {said}"
 
 
-def concerns_all(error: DicomError, more: Collection[str] = ()) -> bool:
+def concerns_all(error: DicomError, more: Collection[str] = (), *, served: bool = False) -> bool:
     """Whether the next series can be expected to fail for the same reason.
 
-    `more`: codes that say so where the series were asked for in a certain way.
+    Args:
+        error: How one failed.
+        more: Codes that say so where the series were asked for in a certain way.
+        served: Whether the server has sent something: then it does serve us, and what it says of
+            its service is said of the one series.
     """
     if isinstance(error, NotOffered):
         return False
     code = error.code
+    if code in _OF_THE_SERVICE or code.startswith(_OF_THE_SERVICE_BEGINNINGS):
+        return not served
     return (
-        code in _AWAY
-        or code in _OF_THE_SERVICE
-        or code in more
-        or code.startswith(_AWAY_BEGINNINGS + _OF_THE_SERVICE_BEGINNINGS)
+        code in _AWAY or code in _MAY_LOCK_OUT or code in more or code.startswith(_AWAY_BEGINNINGS)
     )
 
 

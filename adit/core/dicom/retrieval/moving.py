@@ -21,8 +21,11 @@ _TAKE_TIMEOUT = 0.5
 _GRACE = 3.0
 # After the last instance the final response may still be on its way.
 _FAREWELL = 5.0
-# When all that was listed is here and the request has ended, more may still be on its way.
+# When all that was listed is here and the request has ended, more may still be on its way; longer
+# where the server counts more than came: some answer before they send, and what comes from an
+# unknown sender is handed out only after a moment.
 _AFTERTHOUGHT = 1.0
+_AFTERTHOUGHT_OF_MORE = 5.0
 _LOOK = 0.1
 
 
@@ -130,14 +133,14 @@ class MoveRetriever:
             self._local, self._connect, scope, destination, message_id, self._cancel
         )
         try:
-            while not self._is_over(request, expected, received, more=more):
+            while not self._is_over(want, request, expected, received, more=more):
                 self._cancel.check()
-                if more and _came_as_listed(expected, received):
+                if more and _came_as_listed(expected, received) and not request.owes(want):
                     request.finish(_LOOK)
                     instance = stream.take(0)
                 else:
                     instance = stream.take(_TAKE_TIMEOUT)
-                request.doubles = stream.doubles
+                request.doubles = stream.doubles + len(stream.conflicting)
                 if instance is None:
                     continue
                 request.clock.advance()
@@ -151,8 +154,11 @@ class MoveRetriever:
                     request.finish(_FAREWELL)
                     return
                 if _came_as_listed(expected, received):
-                    if (lost := request.report.failed) and want.is_short(len(received) + lost):
+                    lost = request.report.failed
+                    if lost and want.is_short(len(received) + lost):
                         raise short_list(request.server, lost)
+                    if request.owes(want):
+                        raise short_list(request.server, request.owed)
                     return
         finally:
             request.stop()
@@ -176,6 +182,7 @@ class MoveRetriever:
 
     def _is_over(
         self,
+        want: Want,
         request: _MoveRequest,
         expected: frozenset[str] | None,
         received: Collection[str],
@@ -189,6 +196,9 @@ class MoveRetriever:
             return True
         quiet = self._local.progress_timeout - clock.left
         if more and _came_as_listed(expected, received):
+            if request.owes(want):
+                # As long as the request runs, the clock alone tells when it takes too long.
+                return request.ended and quiet > _AFTERTHOUGHT_OF_MORE
             if not request.ended:
                 return quiet > _FAREWELL
             told = request.report.completed + request.report.warning
@@ -246,6 +256,17 @@ class _MoveRequest:
     def counted(self) -> int:
         """How many arrived as the server counts them: what it sent twice, twice."""
         return self.arrived + self.doubles
+
+    @property
+    def owed(self) -> int:
+        """How many more the server counts than have arrived."""
+        report = self.report
+        announced = max(report.completed + report.warning, (report.promised or 0) - report.failed)
+        return max(announced - self.counted, 0)
+
+    def owes(self, want: Want) -> bool:
+        """Whether what it counts beyond that shows that its list of the series was short."""
+        return self.owed > 0 and want.is_short(self.arrived + self.owed)
 
     @property
     def ended(self) -> bool:

@@ -96,16 +96,24 @@ const successor = (part) => part?.querySelector(
   ".a-head-actions button, .a-head-actions a, button:not([disabled]), a[href]",
 );
 
-// Until the page is painted, what is hidden is still said to have the focus.
-const isFocusLost = () => document.activeElement === document.body || !document.activeElement?.checkVisibility();
+const takesFocus = (element) => Boolean(element) && !element.disabled && element.checkVisibility();
 
-// A live update may have replaced the button that opened the dialog, or taken it away, so that the
-// focus has no way back.
+// Until the page is painted, what is hidden or disabled is still said to have the focus.
+const isFocusLost = () => document.activeElement === document.body || !takesFocus(document.activeElement);
+
+// The first of these that can have it does; in the last resort the table's filter or the page.
+function giveFocus(...elements) {
+  const last = ["[data-pick-all]", "#task-state", "main"].map((one) => document.querySelector(one));
+  [...elements, ...last].find(takesFocus)?.focus({ preventScroll: true });
+}
+
+// A live update may have replaced the button that opened the dialog, disabled it or taken it away, so
+// that the focus has no way back.
 document.addEventListener("close", (event) => {
   const dialog = event.target;
   if (!dialog.matches("dialog") || !isFocusLost()) return;
   const opener = document.querySelector(`[data-dialog="${dialog.id}"]`);
-  (opener ?? successor(document.getElementById(dialog.dataset.from)))?.focus({ preventScroll: true });
+  giveFocus(opener, successor(document.getElementById(dialog.dataset.from)));
 }, true);
 
 async function copyText(button) {

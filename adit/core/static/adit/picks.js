@@ -14,6 +14,8 @@
   const tasks = (number) => (number === 1 ? "1 task" : `${number} tasks`);
 
   function show() {
+    const bar = document.getElementById("bulk-bar");
+    const had = bar.contains(document.activeElement);
     const all = boxes();
     for (const box of all) {
       box.checked = every || picked.has(box.dataset.pick);
@@ -32,7 +34,6 @@
     const more = document.querySelector("[data-pick-every]");
     more.hidden = every || !head?.checked || matches() <= picked.size;
     more.textContent = `Select all ${tasks(matches())} that fit`;
-    const bar = document.getElementById("bulk-bar");
     bar.hidden = count() === 0;
     // Of those on the screen it is known what could be done now; of others the server tells.
     const fits = new Map(all.map((box) => [box.dataset.pick, box.dataset.fits.split(" ")]));
@@ -43,6 +44,7 @@
       button.disabled = !possible;
       button.title = possible ? "" : "None of the selected tasks is in a state that allows it.";
     }
+    if (had && isFocusLost()) giveFocus(bar.querySelector("button:not([disabled])"));
   }
 
   function clear() {
@@ -101,9 +103,7 @@
   document.addEventListener("htmx:afterSettle", () => {
     show();
     // The bar with the button that had the focus is gone.
-    if (refocus && isFocusLost()) {
-      document.querySelector("[data-pick-all]")?.focus();
-    }
+    if (refocus && isFocusLost()) giveFocus();
     refocus = false;
   });
   document.addEventListener("htmx:oobAfterSwap", show);

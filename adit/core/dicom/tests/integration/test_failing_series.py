@@ -181,6 +181,20 @@ def test_a_password_that_is_refused_is_not_sent_for_each_series():
     assert len(answer.asked) == 2
 
 
+@pytest.mark.parametrize(("status", "come", "asked"), [(501, 8, 6), (505, 8, 6), (401, 4, 4)])
+def test_a_server_that_has_served_us_says_it_of_the_one_series_but_not_a_refused_password(
+    status, come, asked
+):
+    groups = [series(number) for number in range(1, 7)]
+    answer = Web(groups, status)
+    answer.refused = list(answer.groups)[2:4]
+    with web_server(answer) as config, DicomOperator(config, LOCAL) as operator:
+        got, error = fetch_all(operator, groups, RetrieveProtocol.WADO_RS, names=False)
+    assert len(got) == come
+    assert error is not None and error.code == f"HTTP {status}"
+    assert len(answer.asked) == asked
+
+
 @pytest.mark.parametrize(("of_all", "asked"), [((), 5), (OF_EACH_MOVE, 2)], ids=["get", "move"])
 def test_a_destination_that_a_move_cannot_reach_is_tried_for_two_series(of_all, asked):
     """The same status of a C-GET is about the series (PS3.4 C.4.3.1.4)."""

@@ -10,7 +10,7 @@ from adit.core.dicom import (
     RetrieveProtocol,
     TransientDicomError,
 )
-from adit.core.dicom.tests.fetching import LOCAL, Inbox, fetch
+from adit.core.dicom.tests.fetching import LOCAL, SERIES, Inbox, fetch
 from adit.core.dicom.tests.samples import make_series
 from adit.core.dicom.tests.scripted_peer import scripted
 
@@ -105,3 +105,91 @@ def test_an_unknown_move_destination_is_said_at_once():
     assert isinstance(error, PermanentDicomError)
     assert error.code == "A801"
     assert time.monotonic() - started < 10
+
+
+PATIENT = dataclasses.replace(LOCAL, progress_timeout=30)
+
+
+def listing(instances):
+    named = {instance.sop_instance_uid for instance in instances}
+    return {"wanted": named, "listed": {SERIES: named}}
+
+
+def test_what_is_counted_beyond_the_list_is_waited_for_although_the_request_has_ended():
+    """It answers before it sends, and what it does not list comes last."""
+    inbox, instances = Inbox(), make_series(3)
+
+    def script(peer):
+        peer.accept()
+        context, request, _ = peer.receive()
+        peer.respond(context, request, 0, completed=3)
+        for instance in instances:
+            inbox.queue.put(instance)
+            time.sleep(0.1 if instance is not instances[1] else 2.5)
+        peer.serve_release()
+
+    with scripted(script) as peer:
+        got, error = fetch(
+            peer.config(), protocol=MOVE, inbox=inbox, local=PATIENT, **listing(instances[:2])
+        )
+    assert (len(got), error) == (3, None)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_is_counted_beyond_the_list_and_never_comes_is_said(before):
+    inbox, instances = Inbox(), make_series(2)
+    script = move_script(inbox, instances, before=before, completed=3)
+    with scripted(script) as peer:
+        got, error = fetch(
+            peer.config(), protocol=MOVE, inbox=inbox, local=PATIENT, **listing(instances)
+        )
+    assert len(got) == 2
+    assert isinstance(error, TransientDicomError) and error.code == "short list"
+
+
+def test_what_is_announced_beyond_the_list_is_waited_for_while_the_request_runs():
+    inbox, instances = Inbox(), make_series(3)
+
+    def script(peer):
+        peer.accept()
+        context, request, _ = peer.receive()
+        for number, instance in enumerate(instances):
+            peer.respond(context, request, 0xFF00, completed=number, remaining=3 - number)
+            if number == 2:
+                time.sleep(7)
+            inbox.queue.put(instance)
+        peer.respond(context, request, 0, completed=3)
+        peer.serve_release()
+
+    with scripted(script) as peer:
+        got, error = fetch(
+            peer.config(), protocol=MOVE, inbox=inbox, local=PATIENT, **listing(instances[:2])
+        )
+    assert (len(got), error) == (3, None)
+
+
+def test_copies_are_counted_as_the_server_counts_them():
+    """One came twice, and another one in two versions: nothing is beyond the list."""
+    inbox, instances = Inbox(), make_series(2)
+    inbox.doubles, inbox.conflicting = 1, frozenset({instances[0].sop_instance_uid})
+    observed = []
+
+    class Observer:
+        def list_is_short(self, series_uid):
+            raise AssertionError(series_uid)
+
+        def came_in_two_versions(self, source_uid, stranger=""):
+            observed.append(source_uid)
+
+    script = move_script(inbox, instances, completed=4)
+    with scripted(script) as peer:
+        got, error = fetch(
+            peer.config(),
+            protocol=MOVE,
+            inbox=inbox,
+            local=PATIENT,
+            observer=Observer(),
+            **listing(instances),
+        )
+    assert (len(got), error) == (2, None)
+    assert observed == [instances[0].sop_instance_uid]

@@ -240,3 +240,42 @@ def test_an_answer_that_nests_deeply_is_an_answer_that_says_nothing(depth):
         (outcome,) = store(config, make_series(1))
     assert not outcome.accepted
     assert isinstance(outcome.error, TransientDicomError)
+
+
+@pytest.mark.parametrize("status", [201, 204])
+def test_another_success_stands_for_all_instances_too(status):
+    with web_server(lambda s, h, b: respond(s, status)) as config:
+        outcomes = store(config, make_series(2))
+    assert [o.accepted for o in outcomes] == [True, True]
+
+
+def test_a_data_set_for_each_instance_is_read_as_well():
+    instances = make_series(3)
+    answer = [
+        {"00081199": {"vr": "SQ", "Value": [item(instances[0].sop_instance_uid)]}},
+        {"00081198": {"vr": "SQ", "Value": [item(instances[1].sop_instance_uid, failure=0xA900)]}},
+        {"00081199": {"vr": "SQ", "Value": [item(instances[2].sop_instance_uid)]}},
+    ]
+    with web_server(lambda s, h, b: respond(s, 201, json.dumps(answer).encode())) as config:
+        outcomes = store(config, instances)
+    assert [o.accepted for o in outcomes] == [True, False, True]
+    assert outcomes[1].status == 0xA900
+
+
+def test_the_reasons_in_the_body_of_a_refusal_are_read_and_what_it_calls_stored_is_not_believed():
+    instances = make_series(3)
+    answer = {
+        "00081199": {"vr": "SQ", "Value": [item(instances[0].sop_instance_uid)]},
+        "00081198": {"vr": "SQ", "Value": [item(instances[1].sop_instance_uid, failure=0xA700)]},
+    }
+    asked = []
+
+    def refuse(sock, _head, body):
+        asked.append(body)
+        respond(sock, 400, json.dumps(answer).encode())
+
+    with web_server(refuse) as config:
+        outcomes = store(config, instances)
+    assert [o.accepted for o in outcomes] == [False, False, False]
+    assert outcomes[1].status == 0xA700 and "no space" in str(outcomes[1].error)
+    assert len(asked) == 1

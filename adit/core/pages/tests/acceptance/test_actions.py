@@ -217,6 +217,42 @@ def test_after_a_bulk_action_by_keyboard_the_focus_is_at_the_table(owner, seed):
     assert comes_to_stay(page, lambda: page.evaluate(FOCUSED) == "pick-all")
 
 
+@pytest.mark.parametrize("way", ["dialog", "bar"])
+def test_a_bulk_action_that_news_make_impossible_gives_the_focus_to_what_can_be_done(
+    way, owner, seed, database
+):
+    made = seed(state="IN_PROGRESS", tasks=["PENDING", "PENDING"])
+    job_id, task_id = made["job"], made["tasks"][0]
+    page = owner.watch(f"/jobs/{job_id}/")
+    page.locator(f"#pick-{task_id}").check()
+    page.locator("#bulk-delete").focus()
+    if way == "dialog":
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog[open]")).to_be_visible()
+    database.change(
+        job_id, "UPDATE core_dicomtask SET state = 'SUCCESS', start = now() WHERE id = %s", task_id
+    )
+    expect(page.locator("#bulk-delete")).to_be_disabled()
+    if way == "dialog":
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+    placed = "() => document.activeElement.closest('#bulk-bar, #tasks-page') !== null"
+    assert comes_to_stay(page, lambda: page.evaluate(placed))
+
+
+def test_a_bulk_action_after_which_no_task_fits_leaves_the_focus_at_the_filter(owner, seed):
+    made = seed(state="FAILURE", tasks=["FAILURE"] * 3)
+    page = owner.watch(f"/jobs/{made['job']}/?state=FAILURE")
+    page.locator("#pick-all").check()
+    page.locator("#bulk-reset").focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").get_by_test_id("confirm-reset").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".a-toast-success")).to_be_visible(timeout=15_000)
+    expect(page.locator("#pick-all")).to_have_count(0)
+    assert comes_to_stay(page, lambda: page.evaluate(FOCUSED) == "task-state")
+
+
 def test_a_bulk_action_that_no_selected_task_allows_is_shown_disabled(staff, seed):
     made = seed(state="IN_PROGRESS", tasks=["FAILURE", "PENDING", "IN_PROGRESS"])
     failed, waiting, running = made["tasks"]

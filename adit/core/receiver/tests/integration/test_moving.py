@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydicom import dcmread
 
 from adit.core.dicom import (
     DicomError,
@@ -17,12 +18,13 @@ from adit.core.dicom import (
     RetrieveProtocol,
     ServerConfig,
 )
+from adit.core.dicom.tests.scripted_peer import Conversation, scripted
 from adit.core.models import ReceivedInstance, RefusedSender
 from adit.core.receiver.inbox import ReceiverInbox
 from adit.stack.ports import wait_until
 from adit.test_pacs import Faults, PacsDouble
 
-from .conftest import AE_TITLE, ReceiverUnderTest, Study
+from .conftest import AE_TITLE, ReceiverUnderTest, Study, dcmtk
 
 pytestmark = [pytest.mark.integration, pytest.mark.processes]
 
@@ -177,3 +179,61 @@ def test_memory_stays_flat_over_a_large_object(receiver: ReceiverUnderTest, tmp_
     assert ReceivedInstance.objects.get().size == file.stat().st_size
     assert memory(receiver) - before < 64 << 20
     os.truncate(file, 0)
+
+
+@pytest.mark.parametrize("copies", ["", "the same", "another version"])
+def test_what_an_unknown_node_sends_beyond_the_list_comes_and_is_counted(
+    receiver: ReceiverUnderTest, head: Study, tmp_path: Path, copies: str
+):
+    """The list lacks one, which comes from another node of the PACS, last or with the others."""
+    *listed, unlisted = sorted(head.folder.iterdir())
+    foreign = [unlisted]
+    if copies:
+        foreign.append(Path(shutil.copy(listed[0], tmp_path)))
+    if copies == "another version":
+        ds = dcmread(foreign[1])
+        ds.ImageComments = "Not as the archive has it."
+        ds.save_as(foreign[1])
+
+    def send(sender: str, files: list[Path]) -> None:
+        arguments = ("-aet", sender, "-aec", AE_TITLE, "127.0.0.1", receiver.port, *files)
+        assert dcmtk("storescu", *arguments).returncode == 0
+
+    def script(peer: Conversation) -> None:
+        peer.accept()
+        context, request, _ = peer.receive()
+        send("SOURCE", listed)
+        send("NODE_X", foreign)
+        peer.respond(context, request, 0, completed=len(listed) + len(foreign))
+        peer.serve_release()
+
+    versions: list[str] = []
+
+    class Observer:
+        def list_is_short(self, series_uid: str) -> None:
+            raise AssertionError(series_uid)
+
+        def came_in_two_versions(self, source_uid: str, stranger: str = "") -> None:
+            versions.append(source_uid)
+
+    named = {path.stem for path in listed}
+    with (
+        scripted(script) as peer,
+        DicomOperator(
+            server("SOURCE", peer.config().port),
+            LocalConfig(receiver_ae_title=AE_TITLE),
+            incoming=ReceiverInbox(),
+        ) as operator,
+    ):
+        fetched = operator.fetch(
+            patient_id="1001",
+            study_instance_uid=head.uid,
+            series={head.series_uid: named},
+            listed={head.series_uid: named},
+            observer=Observer(),
+            protocol=RetrieveProtocol.C_MOVE,
+        )
+        got = [instance.sop_instance_uid for instance in fetched]
+    assert sorted(got) == sorted(head.uids)
+    assert versions == ([listed[0].stem] if copies == "another version" else [])
+    assert ReceivedInstance.objects.filter(conflicting=False).count() == 0
