@@ -57,11 +57,15 @@ class RunningSystem:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(
-            lambda: workspace.state_file.exists() or self._process.poll() is not None,
-            "the system",
-            120,
-        )
+        try:
+            wait_until(
+                lambda: workspace.state_file.exists() or self._process.poll() is not None,
+                "the system",
+                120,
+            )
+        except BaseException:  # an interrupt as well: it has a session of its own, and would stay
+            self._stop()
+            raise
         if self._process.poll() is not None:
             raise SystemFailed(self._log.read_text(errors="replace")[-5000:])
         self.state: dict[str, Any] = json.loads(workspace.state_file.read_text())
@@ -73,6 +77,9 @@ class RunningSystem:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(60)

@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -93,23 +94,26 @@ def _all(root: Path, parent: Path) -> int:
             stack.enter_context(tempfile.TemporaryFile("w+", dir=parent)) if number else None
             for number in range(len(LANES))
         ]
+        interrupted = threading.Event()
+
+        def run(arguments: Sequence[str], output: IO[str] | None) -> int:
+            """The next lane; none after an interrupt, which those that ran have got as well."""
+            if interrupted.is_set():
+                return ExitCode.INTERRUPTED
+            code = _run(root, parent, arguments, output)
+            if code == ExitCode.INTERRUPTED:
+                interrupted.set()
+            return code
+
         pool = stack.enter_context(ThreadPoolExecutor(_LANES_AT_ONCE))
-        lanes = [
-            pool.submit(_run, root, parent, arguments, output)
-            for arguments, output in zip(LANES, outputs, strict=True)
-        ]
+        lanes = [pool.submit(run, *lane) for lane in zip(LANES, outputs, strict=True)]
         for lane, output in zip(lanes, outputs, strict=True):
-            try:
-                codes.append(_through_interrupts(lane.result))
-            except CancelledError:
-                codes.append(ExitCode.INTERRUPTED)
-            if ExitCode.INTERRUPTED in codes:
-                pool.shutdown(wait=False, cancel_futures=True)
+            codes.append(_through_interrupts(lane.result))
             if output is not None:
                 output.seek(0)
                 print(output.read(), flush=True)
     for arguments in ALONE:
-        if ExitCode.INTERRUPTED not in codes:
+        if not interrupted.is_set():
             codes.append(_run(root, parent, arguments))
     return next((code for code in codes if code), 0)
 
